@@ -1,0 +1,214 @@
+//! A message as the server reads it: header, fields, operations, all borrowed from the frame.
+
+use std::fmt;
+
+use crate::cursor::Cursor;
+use crate::message::{FieldType, MessageHeader, OpCode};
+use crate::{Digest, Info1, ParticleType};
+
+/// A message whose fields and operations are known to fit its body exactly.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The header.
+    pub header: MessageHeader,
+    /// Namespace name, if sent.
+    pub namespace: Option<&'a [u8]>,
+    /// Set name; `None` if not sent or empty.
+    pub set: Option<&'a [u8]>,
+    /// Digest field as sent: its length is not yet checked.
+    pub digest: Option<&'a [u8]>,
+    /// User key as sent: particle type, then the value.
+    pub key: Option<&'a [u8]>,
+    /// Which of the less common fields are present.
+    pub present: FieldSet,
+    fields: &'a [u8],
+    ops: &'a [u8],
+}
+
+/// Set of field types below 64.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FieldSet(u64);
+
+impl FieldSet {
+    fn insert(&mut self, field: FieldType) {
+        if field.0 < 64 {
+            self.0 |= 1 << field.0;
+        }
+    }
+
+    /// Whether the message has a field of this type.
+    pub fn contains(self, field: FieldType) -> bool {
+        field.0 < 64 && self.0 & (1 << field.0) != 0
+    }
+}
+
+/// The body is not a message: parts overrun it, leave bytes over, or have impossible sizes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Malformed;
+
+impl<'a> Request<'a> {
+    /// Reads the body of a message frame. Unknown fields are skipped; of a field sent twice the first
+    /// counts.
+    ///
+    /// # Errors
+    /// [`Malformed`] unless the fields and operations announced fill the body exactly.
+    pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut cursor = Cursor(body);
+        let header = MessageHeader::read(&mut cursor).ok_or(Malformed)?;
+        let mut request = Self {
+            header,
+            namespace: None,
+            set: None,
+            digest: None,
+            key: None,
+            present: FieldSet::default(),
+            fields: cursor.0,
+            ops: &[],
+        };
+        for _ in 0..header.n_fields {
+            let field = Field::read(&mut cursor).ok_or(Malformed)?;
+            request.note(field);
+        }
+        request.ops = cursor.0;
+        for _ in 0..header.n_ops {
+            Op::read(&mut cursor).ok_or(Malformed)?;
+        }
+        if cursor.is_empty() { Ok(request) } else { Err(Malformed) }
+    }
+
+    fn note(&mut self, field: Field<'a>) {
+        let slot = match field.kind {
+            FieldType::NAMESPACE => &mut self.namespace,
+            FieldType::SET => &mut self.set,
+            FieldType::DIGEST => &mut self.digest,
+            FieldType::KEY => &mut self.key,
+            _ => return self.present.insert(field.kind),
+        };
+        if self.present.contains(field.kind) {
+            return;
+        }
+        self.present.insert(field.kind);
+        if field.kind != FieldType::SET || !field.data.is_empty() {
+            *slot = Some(field.data);
+        }
+    }
+
+    /// The fields, in order.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let mut cursor = Cursor(self.fields);
+        (0..self.header.n_fields).map_while(move |_| Field::read(&mut cursor))
+    }
+
+    /// Data of the first field of a type.
+    pub fn field(&self, kind: FieldType) -> Option<&'a [u8]> {
+        if !self.present.contains(kind) {
+            return None;
+        }
+        self.fields().find(|field| field.kind == kind).map(|field| field.data)
+    }
+
+    /// The operations, in order.
+    pub fn ops(&self) -> Ops<'a> {
+        Ops { cursor: Cursor(self.ops), left: self.header.n_ops }
+    }
+
+    /// Whether this message holds a batch.
+    pub fn is_batch(&self) -> bool {
+        self.header.info1.contains(Info1::BATCH)
+    }
+
+    /// The digest, if one was sent and has 20 bytes.
+    pub fn valid_digest(&self) -> Option<Digest> {
+        self.digest.and_then(|bytes| bytes.try_into().ok()).map(Digest)
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("header", &self.header)
+            .field("fields", &self.fields().collect::<Vec<_>>())
+            .field("ops", &self.ops().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// A field: length of what follows (4 bytes), type (1 byte), data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Field<'a> {
+    /// What it is.
+    pub kind: FieldType,
+    /// Its data, without length and type.
+    pub data: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let size = cursor.u32()? as usize;
+        let (kind, data) = cursor.take(size)?.split_first()?;
+        Some(Self { kind: FieldType(*kind), data })
+    }
+}
+
+/// An operation on a bin.
+///
+/// Length of what follows (4 bytes), code, particle type, flags, name length (1 byte each), name,
+/// last-update-time (8 bytes, if flagged), value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Op<'a> {
+    /// What to do.
+    pub code: OpCode,
+    /// Type of the value.
+    pub particle_type: ParticleType,
+    /// Last-update-time of the bin in ms since 2010, sent by shipping only.
+    pub last_update_time: Option<u64>,
+    /// Bin name, not yet checked.
+    pub name: &'a [u8],
+    /// The value.
+    pub value: &'a [u8],
+}
+
+impl<'a> Op<'a> {
+    /// Flag in an operation's third byte: a last-update-time follows the name.
+    const HAS_LAST_UPDATE_TIME: u8 = 0x01;
+
+    fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let size = cursor.u32()? as usize;
+        let mut inner = Cursor(cursor.take(size)?);
+        let code = OpCode(inner.u8()?);
+        let particle_type = ParticleType(inner.u8()?);
+        let flags = inner.u8()?;
+        let name_size = usize::from(inner.u8()?);
+        let name = inner.take(name_size)?;
+        let last_update_time = if flags & Self::HAS_LAST_UPDATE_TIME != 0 {
+            let bytes = inner.take(8)?;
+            bytes.try_into().ok().map(u64::from_be_bytes)
+        } else {
+            None
+        };
+        Some(Self { code, particle_type, last_update_time, name, value: inner.0 })
+    }
+}
+
+/// Iterator over the operations of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Ops<'a> {
+    cursor: Cursor<'a>,
+    left: u16,
+}
+
+impl<'a> Iterator for Ops<'a> {
+    type Item = Op<'a>;
+
+    fn next(&mut self) -> Option<Op<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        Op::read(&mut self.cursor)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(usize::from(self.left)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
