@@ -5,6 +5,7 @@
 //! big-endian u64, and the text as it came. A point has one cell; a region has a handful that
 //! cover it, chosen with options that no setting changes. Cells are those of Google's S2.
 
+mod cover;
 pub mod geojson;
 pub mod json;
 mod s2;

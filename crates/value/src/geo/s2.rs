@@ -1,9 +1,11 @@
 //! Geometry on the sphere: the one module that knows the S2 library.
 
 use s2rst::s1::Angle;
-use s2rst::s2::region_coverer::RegionCoverer;
-use s2rst::s2::{self, Cap, LatLng, Level, LevelMod, Loop, Point, Polygon};
+use s2rst::s2::region_union::RegionUnion;
+use s2rst::s2::shape_index_region::ShapeIndexRegion;
+use s2rst::s2::{self, Cap, Cell, LatLng, Level, LevelMod, Loop, Point, Polygon};
 
+use super::cover;
 use super::geojson::{Position, Ring, Shape};
 use super::{CellId, CoverOptions, Geometry, InvalidGeoJson, Region};
 
@@ -22,11 +24,11 @@ pub(super) fn geometry(
         Shape::Point(position) => {
             Geometry::Point(CellId(s2::CellId::from_point(&point(position)?).id()))
         }
-        Shape::Polygon(rings) => region(polygon(rings)?),
+        Shape::Polygon(rings) => region(Indexed(polygon(rings)?)),
         Shape::MultiPolygon(polygons) => {
-            let mut union = s2::region_union::RegionUnion::new();
+            let mut union = RegionUnion::new();
             for rings in polygons {
-                union.add(Box::new(polygon(rings)?));
+                union.add(Box::new(Indexed(polygon(rings)?)));
             }
             region(union)
         }
@@ -47,25 +49,54 @@ struct Sphere<R>(R);
 
 impl<R: s2::Region> Region for Sphere<R> {
     fn covering(&self, options: CoverOptions) -> Option<Vec<CellId>> {
-        let min_level = Level::try_from(options.min_level).ok()?;
-        let max_level = Level::try_from(options.max_level).ok()?;
-        if min_level > max_level {
+        let limit = options.cells_limit();
+        let options = cover::Options {
+            min_level: Level::try_from(options.min_level).ok()?,
+            max_level: Level::try_from(options.max_level).ok()?,
+            level_mod: LevelMod::try_from(options.level_mod).ok()?,
+            max_cells: options.max_cells,
+        };
+        if options.min_level > options.max_level {
             return None;
         }
-        let coverer = RegionCoverer::new()
-            .min_level(min_level)
-            .max_level(max_level)
-            .level_mod(LevelMod::try_from(options.level_mod).ok()?)
-            .max_cells(options.max_cells);
-        let covering = coverer.covering(&self.0);
-        let cells = covering.cell_ids();
-        (cells.len() <= options.cells_limit())
-            .then(|| cells.iter().map(|cell| CellId(cell.id())).collect())
+        let cells = cover::covering(&self.0, options);
+        (cells.len() <= limit).then(|| cells.iter().map(|cell| CellId(cell.id())).collect())
     }
 
     fn contains(&self, cell: CellId) -> bool {
         let cell = s2::CellId(cell.0);
         cell.is_valid() && self.0.contains_point(&cell.to_point())
+    }
+}
+
+/// A polygon that answers for cells from its index, as in the C++ library, whose cells a client can
+/// see. The library's own answers look at corners only: they take a cell around a hole for full.
+#[derive(Debug)]
+struct Indexed(Polygon);
+
+impl s2::Region for Indexed {
+    fn cap_bound(&self) -> Cap {
+        self.0.cap_bound()
+    }
+
+    fn rect_bound(&self) -> s2::Rect {
+        self.0.rect_bound()
+    }
+
+    fn cell_union_bound(&self) -> Vec<s2::CellId> {
+        ShapeIndexRegion::new(self.0.shape_index()).cell_union_bound()
+    }
+
+    fn contains_cell(&self, cell: &Cell) -> bool {
+        ShapeIndexRegion::new(self.0.shape_index()).contains_cell(cell)
+    }
+
+    fn intersects_cell(&self, cell: &Cell) -> bool {
+        ShapeIndexRegion::new(self.0.shape_index()).intersects_cell(cell)
+    }
+
+    fn contains_point(&self, point: &Point) -> bool {
+        self.0.contains_point(point)
     }
 }
 
