@@ -24,6 +24,8 @@ mod scan;
 mod search;
 mod set_index;
 mod size_class;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod usage;
 mod zeroed;
