@@ -50,6 +50,9 @@ pub enum SetConfigError {
     /// A namespace that this node doesn't have.
     #[error("ERROR:20:namespace not found on node")]
     UnknownNamespace,
+    /// A context whose feature is not there yet.
+    #[error("ERROR:25:not in this release")]
+    NotYet,
     /// Not a context that commands reach.
     #[error("ERROR:4:invalid context")]
     InvalidContext,

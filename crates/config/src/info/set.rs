@@ -2,10 +2,11 @@
 
 use super::{Changed, Params, SetConfigError, VALUE_MAX, required, xdr};
 use crate::check::validate;
-use crate::registry::{Context, command};
+use crate::registry::{Context, Support, command};
 use crate::tree::namespace::Set;
-use crate::tree::security::SecurityLog;
+use crate::tree::security::{SUPPORT as SECURITY, SecurityLog};
 use crate::tree::values::DataOpScope;
+use crate::tree::xdr::SUPPORT as XDR;
 use crate::tree::{Config, NAMESPACE_NAME_MAX, SET_NAME_MAX};
 
 /// A configuration after a command, and what the command did.
@@ -56,8 +57,9 @@ pub fn set_config(config: &Config, params: &str) -> Result<Applied, SetConfigErr
         "service" => service(&mut changed, &params)?,
         "network" => network(&mut changed, &params)?,
         "namespace" => namespace(&mut changed, &params)?,
-        "security" => security(&mut changed, &params)?,
-        "xdr" => xdr::set(&mut changed, &params)?,
+        "security" if SECURITY == Support::Works => security(&mut changed, &params)?,
+        "xdr" if XDR == Support::Works => xdr::set(&mut changed, &params)?,
+        "security" | "xdr" => return Err(SetConfigError::NotYet),
         _ => return Err(SetConfigError::InvalidContext),
     };
     let before = validate(config);

@@ -103,6 +103,9 @@ impl<T: Context> Setting<T> {
         if !self.is_offered(target) || !holds_in(target, self.spec.dynamic_in) {
             return Err(Fault::Other("cannot be changed here".into()));
         }
+        if self.spec.waits_for_feature() {
+            return Err(Fault::Other("would have no effect in this release".into()));
+        }
         let old = self.text(target);
         let input = Input { spec: &self.spec, words: &[value], source: Source::Command };
         (self.read)(target, &input)?;

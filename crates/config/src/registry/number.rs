@@ -15,9 +15,6 @@ pub enum Source {
     Command,
 }
 
-/// What the literal `-1` means where a duration is expected: the largest 32-bit number.
-pub const MINUS_ONE: u64 = u32::MAX as u64;
-
 /// Reads an unsigned decimal with an optional one-letter suffix K, M, G, T or P (×1024ⁿ, any case).
 ///
 /// # Errors

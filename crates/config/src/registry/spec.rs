@@ -366,6 +366,13 @@ impl Spec {
         self
     }
 
+    /// Whether a command must be refused because the feature behind the setting is not there: an
+    /// `ok` would promise what does not happen. A file is warned about instead, and what every
+    /// edition has answers as the original does.
+    pub(crate) fn waits_for_feature(&self) -> bool {
+        self.support == Support::Later && self.edition == Edition::Enterprise
+    }
+
     /// Whether a line may carry several words that belong together.
     pub(crate) fn is_multi_word(&self) -> bool {
         matches!(

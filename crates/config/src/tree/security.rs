@@ -1,7 +1,10 @@
 //! `security { }`: users, sessions, audit. The presence of the context switches security on.
 
 use super::values::DataOpScope;
-use crate::registry::{Nested, context, words};
+use crate::registry::{Nested, Support, context, words};
+
+/// Whether this release has users and their rights.
+pub(crate) const SUPPORT: Support = Support::Later;
 
 words! {
     /// Hash of the session tokens of users from LDAP.

@@ -1,7 +1,10 @@
 //! `xdr { }`: shipping records to other clusters.
 
 use super::values::HostPort;
-use crate::registry::{Named, context, words};
+use crate::registry::{Named, Support, context, words};
+
+/// Whether this release has shipping.
+pub(crate) const SUPPORT: Support = Support::Later;
 
 words! {
     /// How this cluster logs in at another.
