@@ -29,11 +29,7 @@ pub(crate) trait Child<T>: Sync {
     fn show(&self, _parent: &T, _out: &mut Pairs) {}
 
     /// Applies a command if it names a setting of this context.
-    fn command(
-        &self,
-        _parent: &mut T,
-        _params: &Params<'_>,
-    ) -> Option<Result<Changed, Fault>> {
+    fn command(&self, _parent: &mut T, _params: &Params<'_>) -> Option<Result<Changed, Fault>> {
         None
     }
 
@@ -99,12 +95,7 @@ pub(crate) struct Named<T: 'static, C: 'static> {
 
 impl<T, C: Context + Clone> Named<T, C> {
     /// Finds the entry that `line` opens, or makes it.
-    fn entry<'p>(
-        &self,
-        parent: &'p mut T,
-        line: &Line,
-        known: bool,
-    ) -> Result<&'p mut C, Reason> {
+    fn entry<'p>(&self, parent: &'p mut T, line: &Line, known: bool) -> Result<&'p mut C, Reason> {
         let bad = |fault| Reason::BadValue { name: self.name.into(), value: None, fault };
         let name = line.words.get(1).filter(|word| *word != "{").ok_or(bad(Fault::Missing))?;
         if name.len() as u64 > self.name_max {
@@ -221,7 +212,8 @@ impl<T, C: Choices> Child<T> for Choice<T, C> {
     }
 
     fn outline(&self) -> Outline {
-        let outline = outline::<C>(self.name, Takes::Kind(C::KINDS), Some(self.commands), Support::Works);
+        let outline =
+            outline::<C>(self.name, Takes::Kind(C::KINDS), Some(self.commands), Support::Works);
         let blockless = C::KINDS.iter().copied().filter(|kind| !C::opens_block(kind));
         Outline { blockless: blockless.collect(), ..outline }
     }

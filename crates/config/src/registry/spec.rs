@@ -375,10 +375,7 @@ impl Spec {
 
     /// Whether a line may carry several words that belong together.
     pub(crate) fn is_multi_word(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::HostPort { .. } | Kind::Device | Kind::LogLevel | Kind::DataOp
-        )
+        matches!(self.kind, Kind::HostPort { .. } | Kind::Device | Kind::LogLevel | Kind::DataOp)
     }
 
     /// How many words of a line the setting reads.

@@ -200,7 +200,9 @@ impl<'t> Reader<'t> {
             Support::Works => {}
             Support::Later => {
                 let subject = if path.is_empty() { "it" } else { path };
-                let text = format!("accepted without effect: this release does not have it yet ({subject})");
+                let text = format!(
+                    "accepted without effect: this release does not have it yet ({subject})"
+                );
                 self.warn(line, text);
             }
             Support::Inert(why) => self.warn(line, format!("accepted without effect: {why}")),

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::registry::{Element, Fault, Input, Kind, Pairs, Source, Spec, parse_duration, parse_number};
+use crate::registry::{
+    Element, Fault, Input, Kind, Pairs, Source, Spec, parse_duration, parse_number,
+};
 
 /// Where a peer listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
