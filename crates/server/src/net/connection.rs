@@ -251,3 +251,58 @@ impl Held {
         self.bytes.capacity()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn connection(now: Instant) -> Connection {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = TcpStream::connect(address).unwrap();
+        listener.accept().unwrap();
+        Connection::new(
+            Newcomer { socket, peer: Peer { address }, protocol: Protocol::Frames },
+            now,
+        )
+    }
+
+    #[test]
+    fn deadlines() {
+        let now = Instant::now();
+        let idle_time = Some(Duration::from_secs(60));
+        let mut connection = connection(now);
+        assert_eq!(connection.deadline(None), None);
+        let idle = (now + Duration::from_secs(60), Deadline::Idle);
+        assert_eq!(connection.deadline(idle_time), Some(idle));
+
+        connection.queued = true;
+        assert_eq!(connection.deadline(idle_time), None, "it has its turn soon");
+        connection.queued = false;
+
+        connection.owe(b"reply".to_vec(), 2);
+        let send_timeout = (now + SEND_TIMEOUT, Deadline::SendTimeout);
+        assert_eq!(connection.deadline(None), Some(send_timeout));
+        assert_eq!(connection.deadline(idle_time), Some(send_timeout));
+
+        connection.phase = Phase::Lingering { until: now };
+        assert_eq!(connection.deadline(idle_time), Some((now, Deadline::LingerTimeout)));
+    }
+
+    #[test]
+    fn held_bytes() {
+        let mut held = Held::default();
+        assert!(held.is_empty());
+        held.append(b"abc");
+        held.append(b"def");
+        let mut held = held.without_first(2);
+        assert_eq!(held.bytes(), b"cdef");
+        held.append(b"g");
+        assert_eq!(held.bytes(), b"cdefg");
+        let held = held.without_first(5);
+        assert!(held.is_empty());
+        assert_eq!(held.capacity(), 0, "nothing held takes no memory");
+    }
+}
