@@ -24,8 +24,7 @@ pub use info::{
 pub use outline::{Outline, Row};
 pub use page::reference_page;
 pub use registry::{
-    Dynamic, Edition, Fault, Kind, Many, Source, Spec, Support, Takes, parse_duration,
-    parse_number,
+    Dynamic, Edition, Fault, Kind, Many, Source, Spec, Support, Takes, parse_duration, parse_number,
 };
 pub use text::{ConfigError, ConfigErrors, Notation, Parsed, Reason, Warning, load, parse};
 pub use tree::logging::{LOG_CONTEXTS, LogLevel, LogSink, Logging, SinkKind, SyslogFacility};

@@ -139,10 +139,7 @@ fn namespace(config: &mut Config, params: &Params<'_>) -> Result<Change, SetConf
     })
 }
 
-fn find_or_add_set<'s>(
-    sets: &'s mut Vec<Set>,
-    name: &str,
-) -> Result<&'s mut Set, SetConfigError> {
+fn find_or_add_set<'s>(sets: &'s mut Vec<Set>, name: &str) -> Result<&'s mut Set, SetConfigError> {
     if name.is_empty() || name.len() > SET_NAME_MAX {
         return Err(refused("not a set's name"));
     }
@@ -164,10 +161,7 @@ fn security(config: &mut Config, params: &Params<'_>) -> Result<Change, SetConfi
 
 /// The lists of the audit log: `true` adds an entry, `false` removes it, and the entry itself
 /// stands in parameters of its own.
-fn report(
-    log: &mut SecurityLog,
-    params: &Params<'_>,
-) -> Option<Result<Changed, SetConfigError>> {
+fn report(log: &mut SecurityLog, params: &Params<'_>) -> Option<Result<Changed, SetConfigError>> {
     let entry = |key| params.get(key).filter(|entry| !entry.is_empty()).map(str::to_owned);
     if let Some(value) = params.get("log.report-data-op") {
         let scope = entry("namespace").map(|namespace| {

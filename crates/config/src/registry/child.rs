@@ -29,11 +29,7 @@ pub(crate) trait Child<T>: Sync {
     fn show(&self, _parent: &T, _out: &mut Pairs) {}
 
     /// Applies a command if it names a setting of this context.
-    fn command(
-        &self,
-        _parent: &mut T,
-        _params: &Params<'_>,
-    ) -> Option<Result<Changed, Fault>> {
+    fn command(&self, _parent: &mut T, _params: &Params<'_>) -> Option<Result<Changed, Fault>> {
         None
     }
 
@@ -60,7 +56,7 @@ impl<T, C: Context> Child<T> for Nested<T, C> {
 
     fn read(&self, parent: &mut T, line: &Line, path: &str, reader: &mut Reader<'_>) {
         let path = reader.join(path, self.name);
-        reader.note_support(line, &path, self.support);
+        reader.note_support(line, self.support);
         reader.read_block((self.get_mut)(parent), line, &path);
     }
 
@@ -99,12 +95,7 @@ pub(crate) struct Named<T: 'static, C: 'static> {
 
 impl<T, C: Context + Clone> Named<T, C> {
     /// Finds the entry that `line` opens, or makes it.
-    fn entry<'p>(
-        &self,
-        parent: &'p mut T,
-        line: &Line,
-        known: bool,
-    ) -> Result<&'p mut C, Reason> {
+    fn entry<'p>(&self, parent: &'p mut T, line: &Line, known: bool) -> Result<&'p mut C, Reason> {
         let bad = |fault| Reason::BadValue { name: self.name.into(), value: None, fault };
         let name = line.words.get(1).filter(|word| *word != "{").ok_or(bad(Fault::Missing))?;
         if name.len() as u64 > self.name_max {
@@ -141,7 +132,7 @@ impl<T, C: Context + Clone> Child<T> for Named<T, C> {
         let path = reader.join(path, &line.title());
         match self.entry(parent, line, reader.is_known(&path)) {
             Ok(entry) => {
-                reader.note_support(line, &path, self.support);
+                reader.note_support(line, self.support);
                 reader.read_block(entry, line, &path);
             }
             Err(reason) => {
@@ -201,9 +192,9 @@ impl<T, C: Choices> Child<T> for Choice<T, C> {
         let kind = reader.choose(line, &spec);
         if let Some(kind) = kind {
             (self.get_mut)(parent).choose(kind);
-            reader.note_support(line, &path, C::support(kind));
+            reader.note_support(line, C::support(kind));
         }
-        if kind.is_none_or(C::opens_block) {
+        if kind.map_or(line.opens(), C::opens_block) {
             reader.read_block((self.get_mut)(parent), line, &path);
         } else {
             reader.note_place(&path, "", line);
@@ -221,7 +212,8 @@ impl<T, C: Choices> Child<T> for Choice<T, C> {
     }
 
     fn outline(&self) -> Outline {
-        let outline = outline::<C>(self.name, Takes::Kind(C::KINDS), Some(self.commands), Support::Works);
+        let outline =
+            outline::<C>(self.name, Takes::Kind(C::KINDS), Some(self.commands), Support::Works);
         let blockless = C::KINDS.iter().copied().filter(|kind| !C::opens_block(kind));
         Outline { blockless: blockless.collect(), ..outline }
     }

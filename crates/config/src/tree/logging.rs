@@ -69,13 +69,69 @@ words! {
 
 /// The parts of the server that log under a name of their own, in the order of their ids.
 pub const LOG_CONTEXTS: &[&str] = &[
-    "misc", "alloc", "arenax", "hardware", "msg", "os", "secrets", "socket", "tls", "vault",
-    "vmapx", "xmem", "aggr", "appeal", "as", "audit", "batch", "batch-sub", "bin", "config",
-    "clustering", "drv-mem", "drv_pmem", "drv_ssd", "exchange", "exp", "fabric", "flat", "geo",
-    "hb", "health", "hlc", "index", "info", "info-command", "info-port", "key-busy", "migrate",
-    "mrt-audit", "mrt-monitor", "namespace", "nsup", "particle", "partition", "proto", "proxy",
-    "proxy-divert", "query", "record", "roster", "rw", "rw-client", "security", "service",
-    "service-list", "sindex", "skew", "smd", "storage", "truncate", "tsvc", "udf", "xdr",
+    "misc",
+    "alloc",
+    "arenax",
+    "hardware",
+    "msg",
+    "os",
+    "secrets",
+    "socket",
+    "tls",
+    "vault",
+    "vmapx",
+    "xmem",
+    "aggr",
+    "appeal",
+    "as",
+    "audit",
+    "batch",
+    "batch-sub",
+    "bin",
+    "config",
+    "clustering",
+    "drv-mem",
+    "drv_pmem",
+    "drv_ssd",
+    "exchange",
+    "exp",
+    "fabric",
+    "flat",
+    "geo",
+    "hb",
+    "health",
+    "hlc",
+    "index",
+    "info",
+    "info-command",
+    "info-port",
+    "key-busy",
+    "migrate",
+    "mrt-audit",
+    "mrt-monitor",
+    "namespace",
+    "nsup",
+    "particle",
+    "partition",
+    "proto",
+    "proxy",
+    "proxy-divert",
+    "query",
+    "record",
+    "roster",
+    "rw",
+    "rw-client",
+    "security",
+    "service",
+    "service-list",
+    "sindex",
+    "skew",
+    "smd",
+    "storage",
+    "truncate",
+    "tsvc",
+    "udf",
+    "xdr",
     "xdr-client",
 ];
 
@@ -241,8 +297,8 @@ impl Child<Logging> for Syslog {
 fn sink_outline(name: &'static str, takes: Takes, doc: &str) -> Outline {
     let mut outline = outline::<LogSink>(name, takes, None, Support::Works);
     outline.doc = doc.into();
-    outline.rows.retain(|row| {
-        row.spec.offered_in.is_empty() || row.spec.offered_in.contains(&name)
-    });
+    outline
+        .rows
+        .retain(|row| row.spec.offered_in.is_empty() || row.spec.offered_in.contains(&name));
     outline
 }
