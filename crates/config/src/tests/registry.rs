@@ -23,7 +23,7 @@ pub(super) fn for_each_row(visit: &mut dyn FnMut(&[&Outline], &Row)) {
             around.pop();
         }
     }
-    walk(&outline(), &mut Vec::new(), visit);
+    walk(outline(), &mut Vec::new(), visit);
 }
 
 /// A file that says `line` where `row` belongs.

@@ -43,7 +43,7 @@ pub(super) fn lines(text: &str, file: &str) -> Result<Vec<Line>, ConfigErrors> {
     })?;
     let mut writer = Writer { text, file, lines: Vec::new() };
     if let Some(root) = &root {
-        writer.context(&tree::outline(), root)?;
+        writer.context(tree::outline(), root)?;
     }
     Ok(writer.lines)
 }

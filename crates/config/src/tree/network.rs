@@ -126,11 +126,11 @@ context! {
     children []
     hooks {
         fn is(&self, mode: &str) -> bool {
-            self.mode.is_none_or(|chosen| chosen.word() == mode)
+            self.mode.unwrap_or_default().word() == mode
         }
 
         fn shown_value(&self, name: &str) -> Option<String> {
-            (name == "mode").then(|| self.mode.map_or("mesh", HeartbeatMode::word).into())
+            (name == "mode").then(|| self.mode.unwrap_or_default().to_string())
         }
     }
 }
