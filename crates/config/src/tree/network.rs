@@ -232,7 +232,7 @@ context! {
         "protocols" protocols: String = "TLSv1.2".into(), text(1_023).enterprise();
     }
     obsolete {
-        "pki-user-append-ou" => "it belongs to release 8.1 of the original, this server follows 8.0";
+        "pki-user-append-ou" => "it belongs to release 8.1, this server follows 8.0";
     }
     children []
     hooks {}
@@ -254,7 +254,7 @@ context! {
     }
     settings {}
     obsolete {
-        "admin" => "it belongs to release 8.1 of the original, this server follows 8.0: use info";
+        "admin" => "it belongs to release 8.1, this server follows 8.0: use info";
     }
     children [
         &Nested {

@@ -66,16 +66,16 @@ context! {
         /// Reports logins.
         "report-authentication" report_authentication: bool = false,
             flag().dynamic().enterprise();
-        /// Reports accesses to records of a namespace or set. Commands give `true` or `false` for it, and
-        /// `namespace` and `set` beside it.
+        /// Reports accesses to records of a namespace or set. Commands give `true` or `false` for
+        /// it, and `namespace` and `set` beside it.
         "report-data-op" report_data_op: Vec<DataOpScope> = Vec::new(),
             of(Kind::DataOp).indexed(1_024).dynamic().enterprise();
-        /// Reports accesses to records by users of a role. Commands give `true` or `false` for it, and
-        /// `role` beside it.
+        /// Reports accesses to records by users of a role. Commands give `true` or `false` for it,
+        /// and `role` beside it.
         "report-data-op-role" report_data_op_roles: Vec<String> = Vec::new(),
             text(63).indexed(1_024).dynamic().enterprise();
-        /// Reports accesses to records by a user. Commands give `true` or `false` for it, and `user` beside
-        /// it.
+        /// Reports accesses to records by a user. Commands give `true` or `false` for it, and `user`
+        /// beside it.
         "report-data-op-user" report_data_op_users: Vec<String> = Vec::new(),
             text(63).indexed(1_024).dynamic().enterprise();
         /// Reports commands that control the server.
