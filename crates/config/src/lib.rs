@@ -1,7 +1,7 @@
 //! The configuration of a node: `aerospike.conf` and its YAML twin, read into one typed tree.
 //!
-//! - [`parse`] and [`load`] turn a file into a [`Config`], with everything that is wrong about it as
-//!   a value and what deserves attention as warnings; [`Config::default_single_node`] is the
+//! - [`parse`] and [`load`] turn a file into a [`Config`], with everything wrong about it as a value
+//!   and what deserves attention as warnings; [`Config::default_single_node`] is the
 //!   configuration without a file, and [`Config::resolve`] adds what only the host knows.
 //! - [`get_config`] and [`set_config`] are the info commands of these names, as pure functions.
 //! - [`reference_page`] renders every setting as a page of documentation, from [`outline`].

@@ -28,6 +28,17 @@ impl Outline {
     pub(crate) fn opens_block(&self, word: &str) -> bool {
         !self.blockless.contains(&word)
     }
+
+    /// The context, within this one, that knows `name`: its path in the words of a file.
+    pub(crate) fn home_of(&self, name: &str) -> Option<String> {
+        self.children.iter().find_map(|child| {
+            let own = child.rows.iter().any(|row| row.name == name && !row.spec.command_only);
+            if own || child.children.iter().any(|context| context.name == name) {
+                return Some(child.name.to_owned());
+            }
+            child.home_of(name).map(|within| format!("{}.{within}", child.name))
+        })
+    }
 }
 
 /// One setting.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::outline::{Outline, Row};
-use crate::registry::{Support, Takes};
+use crate::registry::{Kind, Support, Takes};
 use crate::tree;
 
 const HEAD: &str = "\
@@ -28,7 +28,8 @@ namespace test {                     namespace:
 Numbers may end in K, M, G, T or P (powers of 1024), durations in s, m, h or d. *Dynamic* settings
 can be changed while the server runs, by `set-config` under the name given there. Settings marked
 *EE* exist only in the original's Enterprise edition; here they are like any other. Settings
-marked *later* are accepted with a warning but have no effect yet; *inert* ones never will.
+marked *later* are accepted with a warning but have no effect yet (commands that would change one
+of the *EE* settings among them are refused); *inert* ones never will.
 ";
 
 /// The page as Markdown.
@@ -79,6 +80,8 @@ fn render(outline: &Outline, parents: &str, page: &mut String) {
 fn render_row(row: &Row, page: &mut String) {
     let default = match row.default.as_str() {
         "" | "null" => String::new(),
+        // Where zero is out of bounds it stands for "not set".
+        "0" if row.spec.min > 0 || row.spec.kind == Kind::Hex => String::new(),
         default => format!("`{default}`"),
     };
     let dynamic = match &row.command_name {

@@ -9,6 +9,8 @@ mod xdr;
 
 pub use get::{get_config, namespace_config_pairs, set_config_pairs};
 pub use set::{Applied, Change, set_config};
+#[cfg(test)]
+pub(crate) use xdr::set as set_xdr;
 
 /// A setting that a command changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,11 @@ pub(crate) struct Changed {
 pub(crate) struct Params<'a>(&'a str);
 
 impl<'a> Params<'a> {
+    #[cfg(test)]
+    pub fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// The first value given for `key`. A pair without `=` is none.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         let mut pairs = self.0.split(';').filter_map(|pair| pair.split_once('='));

@@ -42,7 +42,7 @@ pub(super) fn get(xdr: &Xdr, params: &Params<'_>) -> Result<String, SetConfigErr
 }
 
 /// Changes a setting, or creates, deletes, adds or removes an object.
-pub(super) fn set(config: &mut Config, params: &Params<'_>) -> Result<Change, SetConfigError> {
+pub(crate) fn set(config: &mut Config, params: &Params<'_>) -> Result<Change, SetConfigError> {
     if params.get("dc").is_none() {
         let changed = apply(&mut config.xdr, params)?;
         return Ok(in_xdr(None, None, changed));

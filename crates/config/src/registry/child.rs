@@ -56,7 +56,7 @@ impl<T, C: Context> Child<T> for Nested<T, C> {
 
     fn read(&self, parent: &mut T, line: &Line, path: &str, reader: &mut Reader<'_>) {
         let path = reader.join(path, self.name);
-        reader.note_support(line, &path, self.support);
+        reader.note_support(line, self.support);
         reader.read_block((self.get_mut)(parent), line, &path);
     }
 
@@ -132,7 +132,7 @@ impl<T, C: Context + Clone> Child<T> for Named<T, C> {
         let path = reader.join(path, &line.title());
         match self.entry(parent, line, reader.is_known(&path)) {
             Ok(entry) => {
-                reader.note_support(line, &path, self.support);
+                reader.note_support(line, self.support);
                 reader.read_block(entry, line, &path);
             }
             Err(reason) => {
@@ -192,9 +192,9 @@ impl<T, C: Choices> Child<T> for Choice<T, C> {
         let kind = reader.choose(line, &spec);
         if let Some(kind) = kind {
             (self.get_mut)(parent).choose(kind);
-            reader.note_support(line, &path, C::support(kind));
+            reader.note_support(line, C::support(kind));
         }
-        if kind.is_none_or(C::opens_block) {
+        if kind.map_or(line.opens(), C::opens_block) {
             reader.read_block((self.get_mut)(parent), line, &path);
         } else {
             reader.note_place(&path, "", line);

@@ -156,10 +156,16 @@ macro_rules! context {
     (
         $(#[doc = $doc:literal])+
         pub struct $type:ident {
-            $( $(#[doc = $plain_doc:literal])+ pub $plain:ident: $plain_type:ty = $plain_default:expr; )*
+            $(
+                $(#[doc = $plain_doc:literal])+
+                pub $plain:ident: $plain_type:ty = $plain_default:expr;
+            )*
         }
         settings {
-            $( $(#[doc = $row_doc:literal])+ $name:literal $field:ident: $field_type:ty = $default:expr, $spec:expr; )*
+            $(
+                $(#[doc = $row_doc:literal])+
+                $name:literal $field:ident: $field_type:ty = $default:expr, $spec:expr;
+            )*
         }
         obsolete { $( $old:literal => $hint:literal; )* }
         children [ $($child:expr),* $(,)? ]

@@ -36,7 +36,7 @@ pub enum Fault {
     #[error("must be a multiple of {0}")]
     NotMultiple(u64),
     /// Not one of the words that the setting knows.
-    #[error("must be one of {}", .expected.join(", "))]
+    #[error("must be {}", one_of(.expected))]
     UnknownWord {
         /// The words it knows.
         expected: &'static [&'static str],
@@ -52,4 +52,14 @@ pub enum Fault {
     /// Any other rule of one setting.
     #[error("{0}")]
     Other(Cow<'static, str>),
+}
+
+/// More words than this would drown the message.
+const WORDS_LISTED_MAX: usize = 24;
+
+fn one_of(words: &[&str]) -> String {
+    match words.len() {
+        ..=WORDS_LISTED_MAX => format!("one of {}", words.join(", ")),
+        count => format!("one of {count} known words"),
+    }
 }

@@ -427,17 +427,18 @@ impl Spec {
     }
 
     fn describe_range(&self, what: &str) -> String {
-        let unit = if self.unit.is_empty() { what } else { self.unit };
+        let (min, max) = (self.describe_bound(self.min), self.describe_bound(self.max));
         let range = match (self.min, self.max) {
-            (0, U32 | u64::MAX) => String::new(),
-            (min, U32 | u64::MAX) => format!("at least {}", self.describe_bound(min)),
-            (min, max) => format!("{} to {}", self.describe_bound(min), self.describe_bound(max)),
+            (0, U32 | u64::MAX) => what.to_owned(),
+            (_, U32 | u64::MAX) => format!("at least {min}"),
+            _ => format!("{min} to {max}"),
         };
-        match (unit, range.as_str()) {
-            ("", range) | ("number", range) if !range.is_empty() => range.into(),
-            ("%", range) => format!("{range} %"),
-            (unit, "") => unit.into(),
-            (unit, range) => format!("{range} {unit}"),
+        match self.unit {
+            "" => range,
+            // Every duration is in seconds; the word says so.
+            "s" if range == "duration" => range,
+            unit if range == what => format!("{what} of {unit}"),
+            unit => format!("{range} {unit}"),
         }
     }
 

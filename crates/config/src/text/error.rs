@@ -12,7 +12,7 @@ pub enum Reason {
     #[error("cannot be read: {0}")]
     Unreadable(String),
     /// A name that its context doesn't know.
-    #[error("unknown name '{name}' {}{}", place(.context), did_you_mean(.nearest))]
+    #[error("unknown name '{name}' {}{}", place(.context), advice(.nearest, .home))]
     UnknownName {
         /// As written.
         name: String,
@@ -20,6 +20,8 @@ pub enum Reason {
         context: String,
         /// The valid name that looks most like it.
         nearest: Option<&'static str>,
+        /// The context that it belongs to, if it is a valid name elsewhere.
+        home: Option<String>,
     },
     /// A name of another release.
     #[error("'{name}' is obsolete: {hint}")]
@@ -30,10 +32,12 @@ pub enum Reason {
         hint: &'static str,
     },
     /// A setting of another kind of its context, such as another storage engine.
-    #[error("'{name}' is only for {}", .modes.join(" or "))]
+    #[error("in '{context}', '{name}' is only for {}", .modes.join(" or "))]
     OtherMode {
         /// As written.
         name: String,
+        /// The context it stands in.
+        context: String,
         /// The kinds that have it.
         modes: &'static [&'static str],
     },
@@ -46,6 +50,15 @@ pub enum Reason {
         value: Option<String>,
         /// What is wrong with it.
         fault: Fault,
+    },
+    /// A namespace that doesn't say where its records are kept.
+    #[error(
+        "namespace '{namespace}' has no storage-engine: add one, such as 'storage-engine memory {{ \
+         ... }}' with data-size in it"
+    )]
+    NoEngine {
+        /// The namespace.
+        namespace: String,
     },
     /// A context that may be opened only once.
     #[error("'{name}' is already there: it may be opened only once")]
@@ -77,6 +90,13 @@ fn place(context: &str) -> String {
     match context {
         "" => "at the top of the file".into(),
         context => format!("in '{context}'"),
+    }
+}
+
+fn advice(nearest: &Option<&str>, home: &Option<String>) -> String {
+    match (nearest, home) {
+        (_, Some(home)) => format!("; it belongs in '{home}'"),
+        (nearest, None) => did_you_mean(nearest),
     }
 }
 

@@ -58,6 +58,7 @@ pub fn parse(text: &[u8], file: &str, notation: Notation) -> Result<Parsed, Conf
     let mut config = Config::default();
     let mut reader = Reader::new(&lines, file, &text);
     reader.read_file(&mut config);
+    reader.check_engines(&config);
     reader.check(check::missing_in_file(&config));
     reader.check(check::validate(&config));
     reader.finish(config)
@@ -72,4 +73,14 @@ pub fn load(path: &Path) -> Result<Parsed, ConfigErrors> {
     let text = std::fs::read(path)
         .map_err(|error| ConfigErrors::one(&file, 0, Reason::Unreadable(error.to_string()), ""))?;
     parse(&text, &file, Notation::of(path))
+}
+
+/// Reads a conf file without the checks across settings.
+#[cfg(test)]
+pub(crate) fn read_unchecked(text: &str) -> Result<Parsed, ConfigErrors> {
+    let lines = conf::lines(text);
+    let mut config = Config::default();
+    let mut reader = Reader::new(&lines, "test.conf", text);
+    reader.read_file(&mut config);
+    reader.finish(config)
 }

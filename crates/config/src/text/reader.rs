@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::{ConfigError, ConfigErrors, Parsed, Reason, Warning, nearest};
 use crate::check::Conflict;
 use crate::registry::{Context, Fault, Input, Kind, Setting, Source, Spec, Support};
-use crate::tree::Config;
+use crate::tree::{self, Config};
 
-/// A file with more faults than this is not a slip; the rest would only be noise.
+/// More faults than this are not a slip; the rest would only be noise.
 const ERRORS_MAX: usize = 20;
 
 /// One directive: a name and its values, or a closing brace.
@@ -32,7 +32,8 @@ impl Line {
         words.join(" ")
     }
 
-    fn opens(&self) -> bool {
+    /// Whether an opening brace stands on the line.
+    pub fn opens(&self) -> bool {
         self.words.iter().skip(1).any(|word| word == "{")
     }
 
@@ -98,19 +99,9 @@ impl<'t> Reader<'t> {
         if let Some(child) = table.children.iter().find(|child| child.name() == name) {
             return child.read(target, line, path, self);
         }
-        let obsolete = table.obsolete.iter().find(|old| old.name == name);
-        let reason = match obsolete {
-            _ if name == "{" => Reason::StrayBrace,
-            Some(old) => Reason::Obsolete { name: name.into(), hint: old.hint },
-            None => {
-                let names = table.settings.iter().filter(|row| !row.spec.command_only);
-                let names = names.map(|row| row.name);
-                let names = names.chain(table.children.iter().map(|child| child.name()));
-                let nearest = nearest(name, names);
-                Reason::UnknownName { name: name.into(), context: path.into(), nearest }
-            }
-        };
-        self.fail(line, reason);
+        if self.errors.len() < ERRORS_MAX {
+            self.fail(line, unknown::<T>(name, path));
+        }
         if line.opens() {
             self.skip_block();
         }
@@ -141,8 +132,8 @@ impl<'t> Reader<'t> {
         let spec = &setting.spec;
         self.note_place(path, setting.name, line);
         if !setting.is_offered(target) {
-            let reason = Reason::OtherMode { name: setting.name.into(), modes: spec.offered_in };
-            return self.fail(line, reason);
+            let (name, context, modes) = (setting.name.into(), path.into(), spec.offered_in);
+            return self.fail(line, Reason::OtherMode { name, context, modes });
         }
         let values = line.values();
         let words_max = spec.words_max();
@@ -156,7 +147,7 @@ impl<'t> Reader<'t> {
         }
         let expected = spec.acts_as.map_or_else(|| setting.text(&T::default()), str::to_owned);
         if spec.support != Support::Works && setting.text(target) != expected {
-            self.note_support(line, path, spec.support);
+            self.note_support(line, spec.support);
         }
     }
 
@@ -195,18 +186,13 @@ impl<'t> Reader<'t> {
     }
 
     /// Warns if what the line asks for has no effect.
-    pub fn note_support(&mut self, line: &Line, path: &str, support: Support) {
-        match support {
-            Support::Works => {}
-            Support::Later => {
-                let subject = if path.is_empty() { "it" } else { path };
-                let text = format!(
-                    "accepted without effect: this release does not have it yet ({subject})"
-                );
-                self.warn(line, text);
-            }
-            Support::Inert(why) => self.warn(line, format!("accepted without effect: {why}")),
-        }
+    pub fn note_support(&mut self, line: &Line, support: Support) {
+        let why = match support {
+            Support::Works => return,
+            Support::Later => "this release does not have it yet",
+            Support::Inert(why) => why,
+        };
+        self.warn(line, format!("accepted without effect: {why}"));
     }
 
     pub fn fail(&mut self, line: &Line, reason: Reason) {
@@ -214,6 +200,9 @@ impl<'t> Reader<'t> {
     }
 
     fn fail_at(&mut self, line: usize, reason: Reason) {
+        if self.errors.len() >= ERRORS_MAX {
+            return;
+        }
         let source = line.checked_sub(1).and_then(|index| self.text.split('\n').nth(index));
         let (file, source) = (self.file.to_owned(), source.unwrap_or_default().to_owned());
         self.errors.push(ConfigError { file, line, reason, source });
@@ -222,6 +211,18 @@ impl<'t> Reader<'t> {
     fn warn(&mut self, line: &Line, text: String) {
         let (file, name) = (self.file.to_owned(), line.name().to_owned());
         self.warnings.push(Warning { file, line: line.number, name, text });
+    }
+
+    /// Notes every namespace that doesn't say where its records are kept.
+    pub fn check_engines(&mut self, config: &Config) {
+        for namespace in &config.namespaces {
+            let path = format!("namespace {}", namespace.name);
+            let engine = self.join(&path, "storage-engine");
+            let opened = self.places.get(&place(&path, "")).copied();
+            if let Some(line) = opened.filter(|_| !self.is_known(&engine)) {
+                self.fail_at(line, Reason::NoEngine { namespace: namespace.name.clone() });
+            }
+        }
     }
 
     /// Takes over what the checks of the finished tree found, with the lines it stems from. Only
@@ -244,13 +245,29 @@ impl<'t> Reader<'t> {
             return Ok(Parsed { config, warnings: self.warnings });
         }
         self.errors.sort_by_key(|error| error.line);
-        self.errors.truncate(ERRORS_MAX);
         Err(ConfigErrors(self.errors))
     }
 }
 
 fn place(path: &str, name: &str) -> String {
     format!("{path}/{name}")
+}
+
+/// Why context `T` doesn't know `name`.
+fn unknown<T: Context>(name: &str, path: &str) -> Reason {
+    if name == "{" {
+        return Reason::StrayBrace;
+    }
+    let table = T::table();
+    if let Some(old) = table.obsolete.iter().find(|old| old.name == name) {
+        return Reason::Obsolete { name: name.into(), hint: old.hint };
+    }
+    let settings = table.settings.iter().filter(|row| !row.spec.command_only);
+    let settings = settings.map(|row| row.name);
+    let names = settings.chain(table.children.iter().map(|child| child.name()));
+    let nearest = nearest(name, names);
+    let home = tree::outline().home_of(name);
+    Reason::UnknownName { name: name.into(), context: path.into(), nearest, home }
 }
 
 fn bad_value(name: &str, words: &[&str], fault: Fault) -> Reason {

@@ -3,7 +3,7 @@
 /// Names longer than this are not compared: nobody mistypes that much.
 const LENGTH_MAX: usize = 64;
 
-/// The candidate that needs the fewest edits to become `name`, if those are few enough to be a slip.
+/// The candidate that needs the fewest edits to become `name`, if they are few enough for a slip.
 pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
 
 use super::{ConfigErrors, Line, Reason};
 use crate::outline::Outline;
@@ -39,11 +39,11 @@ pub(super) fn lines(text: &str, file: &str) -> Result<Vec<Line>, ConfigErrors> {
     let parsed = serde_saphyr::from_str_with_options::<Option<Place>>(text, options);
     let root = parsed.map_err(|error| {
         let line = error.location().map_or(0, |location| location.line() as usize);
-        error_at(text, file, line, error.without_snippet().to_string())
+        error_at(text, file, line, UserMessageFormatter.format_message(&error).into_owned())
     })?;
     let mut writer = Writer { text, file, lines: Vec::new() };
     if let Some(root) = &root {
-        writer.context(&tree::outline(), root)?;
+        writer.context(tree::outline(), root)?;
     }
     Ok(writer.lines)
 }

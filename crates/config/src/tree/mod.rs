@@ -12,6 +12,7 @@ pub mod values;
 pub mod xdr;
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use crate::outline::{Outline, outline as outline_of};
 use crate::registry::{Named, Nested, Support, Takes, context};
@@ -114,8 +115,10 @@ context! {
 }
 
 /// The registry as a whole.
-pub fn outline() -> Outline {
-    outline_of::<Config>("", Takes::Nothing, None, Support::Works)
+pub fn outline() -> &'static Outline {
+    static OUTLINE: LazyLock<Outline> =
+        LazyLock::new(|| outline_of::<Config>("", Takes::Nothing, None, Support::Works));
+    &OUTLINE
 }
 
 /// What is known about the host only when the server starts.

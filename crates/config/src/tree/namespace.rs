@@ -254,7 +254,7 @@ context! {
             number(1, 128).dynamic().enterprise().later();
     }
     obsolete {
-        "apply-ttl-reductions" => "it belongs to release 8.1 of the original, this server follows 8.0";
+        "apply-ttl-reductions" => "it belongs to release 8.1, this server follows 8.0";
         "background-scan-max-rps" => "use background-query-max-rps";
         "data-in-index" => "delete it, there are no single-bin namespaces any more";
         "disable-nsup" => "use nsup-period 0";

@@ -126,11 +126,11 @@ context! {
     children []
     hooks {
         fn is(&self, mode: &str) -> bool {
-            self.mode.is_none_or(|chosen| chosen.word() == mode)
+            self.mode.unwrap_or_default().word() == mode
         }
 
         fn shown_value(&self, name: &str) -> Option<String> {
-            (name == "mode").then(|| self.mode.map_or("mesh", HeartbeatMode::word).into())
+            (name == "mode").then(|| self.mode.unwrap_or_default().to_string())
         }
     }
 }
@@ -232,7 +232,7 @@ context! {
         "protocols" protocols: String = "TLSv1.2".into(), text(1_023).enterprise();
     }
     obsolete {
-        "pki-user-append-ou" => "it belongs to release 8.1 of the original, this server follows 8.0";
+        "pki-user-append-ou" => "it belongs to release 8.1, this server follows 8.0";
     }
     children []
     hooks {}
@@ -254,7 +254,7 @@ context! {
     }
     settings {}
     obsolete {
-        "admin" => "it belongs to release 8.1 of the original, this server follows 8.0: use info";
+        "admin" => "it belongs to release 8.1, this server follows 8.0: use info";
     }
     children [
         &Nested {

@@ -63,26 +63,26 @@ context! {
     /// What the audit log reports.
     pub struct SecurityLog {}
     settings {
-        /// Logins.
+        /// Reports logins.
         "report-authentication" report_authentication: bool = false,
             flag().dynamic().enterprise();
-        /// Accesses to records of a namespace or set. Commands give `true` or `false` for it, and
-        /// `namespace` and `set` beside it.
+        /// Reports accesses to records of a namespace or set. Commands give `true` or `false` for
+        /// it, and `namespace` and `set` beside it.
         "report-data-op" report_data_op: Vec<DataOpScope> = Vec::new(),
             of(Kind::DataOp).indexed(1_024).dynamic().enterprise();
-        /// Accesses to records by users of a role. Commands give `true` or `false` for it, and
-        /// `role` beside it.
+        /// Reports accesses to records by users of a role. Commands give `true` or `false` for it,
+        /// and `role` beside it.
         "report-data-op-role" report_data_op_roles: Vec<String> = Vec::new(),
             text(63).indexed(1_024).dynamic().enterprise();
-        /// Accesses to records by a user. Commands give `true` or `false` for it, and `user` beside
-        /// it.
+        /// Reports accesses to records by a user. Commands give `true` or `false` for it, and `user`
+        /// beside it.
         "report-data-op-user" report_data_op_users: Vec<String> = Vec::new(),
             text(63).indexed(1_024).dynamic().enterprise();
-        /// Commands that control the server.
+        /// Reports commands that control the server.
         "report-sys-admin" report_sys_admin: bool = false, flag().dynamic().enterprise();
-        /// Commands about users and roles.
+        /// Reports commands about users and roles.
         "report-user-admin" report_user_admin: bool = false, flag().dynamic().enterprise();
-        /// Whatever was refused for lack of a permission.
+        /// Reports whatever was refused for lack of a permission.
         "report-violation" report_violation: bool = false, flag().dynamic().enterprise();
     }
     obsolete {}

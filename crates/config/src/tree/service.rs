@@ -156,7 +156,7 @@ context! {
         "work-directory" work_directory: String = "/opt/aerospike".into(), path();
     }
     obsolete {
-        "allow-inline-transactions" => "delete it, requests always run on the thread that reads them";
+        "allow-inline-transactions" => "delete it, requests always run where they are read";
         "nsup-period" => "set it in each namespace";
         "object-size-hist-period" => "use nsup-hist-period in each namespace";
         "respond-client-on-master-completion" => "use write-commit-level-override in a namespace";

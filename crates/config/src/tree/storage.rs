@@ -52,10 +52,10 @@ context! {
     }
     settings {
         /// A block device; a second path names a slower one that receives every write as well.
-        "device" devices: Vec<DevicePath> = Vec::new(), of(Kind::Device).indexed(128)
+        "device" devices: Vec<DevicePath> = Vec::new(), of(Kind::Device).indexed(128).later()
             .offered_in(&["memory", "device"]).shown_in(&["device"]);
         /// A file in place of a device.
-        "file" files: Vec<DevicePath> = Vec::new(), of(Kind::Device).indexed(128)
+        "file" files: Vec<DevicePath> = Vec::new(), of(Kind::Device).indexed(128).later()
             .shown_in(&["device", "pmem"]);
         /// Keeps records that are written as a replica in the cache as well.
         "cache-replica-writes" cache_replica_writes: bool = false,

@@ -43,16 +43,18 @@ impl HostPort {
     }
 }
 
+const INCOMPLETE: Fault = Fault::Other(Cow::Borrowed("must be a host and a port"));
+
 impl Element for HostPort {
     const ABSENT: &'static str = "null";
 
     fn parse(input: &Input<'_>) -> Result<Self, Fault> {
         let first = input.word()?;
         let (host, port, tls_name) = match input.source {
-            Source::Command => Self::from_shown(first).ok_or(Fault::Missing)?,
+            Source::Command => Self::from_shown(first).ok_or(INCOMPLETE)?,
             Source::File => {
                 let words = &mut input.words.iter().copied().skip(1).filter(|word| *word != "{");
-                (first, words.next().ok_or(Fault::Missing)?, words.next())
+                (first, words.next().ok_or(INCOMPLETE)?, words.next())
             }
         };
         let (min, max) = (input.spec.min, input.spec.max);
@@ -60,7 +62,7 @@ impl Element for HostPort {
         let port = u16::try_from(port).ok().filter(|port| (min..=max).contains(&u64::from(*port)));
         let tls_allowed = input.spec.kind == Kind::HostPort { tls_name: true };
         if host.is_empty() || (tls_name.is_some() && !tls_allowed) {
-            return Err(Fault::Other("must be a host and a port".into()));
+            return Err(INCOMPLETE);
         }
         Ok(Self {
             host: host.into(),

@@ -168,7 +168,7 @@ context! {
             flag().dynamic().enterprise();
     }
     obsolete {
-        "recovery-threads" => "it belongs to release 8.1 of the original, this server follows 8.0";
+        "recovery-threads" => "it belongs to release 8.1, this server follows 8.0";
     }
     children [
         &Named {
