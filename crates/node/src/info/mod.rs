@@ -6,6 +6,10 @@ use wire::info::{Command, append_answer, commands};
 
 use crate::node::Node;
 
+/// The release of the original whose protocol and features this product has; clients choose commands
+/// by it.
+pub const BUILD: &str = "8.0.0.7";
+
 /// Answers the body of an info request: a line for each command, in order.
 pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
     for command in commands(body) {
