@@ -19,12 +19,19 @@ struct Row<'a> {
     proof: &'a str,
 }
 
+/// How many rows of the ledger have each status: yes, partial, no.
+pub fn counts(tree: &Tree) -> [(&'static str, usize); 3] {
+    ["yes", "partial", "no"].map(|status| {
+        let of_status = |file: &File| rows(&file.text).filter(|row| row.status == status).count();
+        (status, documents(tree).map(of_status).sum())
+    })
+}
+
 /// Checks COMPAT.md and the tables below docs/compat.
 pub fn check(tree: &Tree, findings: &mut Vec<Finding>) {
     let tests: BTreeSet<&str> =
         tree.rust().flat_map(|file| file.text.lines()).filter_map(name_of_function).collect();
-    let ledger = |file: &&File| file.path == "COMPAT.md" || file.path.starts_with("docs/compat/");
-    for file in tree.files.iter().filter(ledger) {
+    for file in documents(tree) {
         let mut items = BTreeSet::new();
         for row in rows(&file.text) {
             if !items.insert(row.item) {
@@ -36,6 +43,13 @@ pub fn check(tree: &Tree, findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// The files that hold ledger tables.
+fn documents(tree: &Tree) -> impl Iterator<Item = &File> {
+    tree.files
+        .iter()
+        .filter(|file| file.path == "COMPAT.md" || file.path.starts_with("docs/compat/"))
 }
 
 fn objection(row: &Row<'_>, tests: &BTreeSet<&str>, tree: &Tree) -> Option<String> {

@@ -44,6 +44,8 @@ pub fn run(workspace: &Workspace) -> Result<ExitCode> {
     for (file, lines) in source::longer_than_aimed(&tree) {
         println!("note: {file} has {lines} lines; {} are the aim", source::FILE_LINES_AIM);
     }
+    let [yes, partial, no] = ledger::counts(&tree).map(|(status, rows)| format!("{rows} {status}"));
+    println!("ledger of compatibility: {yes}, {partial}, {no}");
     println!("{} files, {} broken rules", tree.files.len(), findings.len());
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
