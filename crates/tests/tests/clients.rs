@@ -25,7 +25,8 @@ fn python_client() -> Result<()> {
             .run()
     })?;
     client.run(
-        command("python3", [client.source.join("client.py")])
+        command("python3", ["-W", "ignore::DeprecationWarning"])
+            .arg(client.source.join("client.py"))
             .env("PYTHONPATH", &packages)
             .env("PYTHONDONTWRITEBYTECODE", "1"),
     )

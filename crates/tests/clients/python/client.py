@@ -87,7 +87,7 @@ def check_values(name, *values):
 check_values("value_integer", 0, 1, -1, 2**63 - 1, -(2**63))
 check_values("value_float", 0.0, 1.5, -2.25e300)
 check_values("value_string", "", "plain", "żółć 🦀", "x" * 100_000)
-check_values("value_blob", bytearray(b"\x00\x01\xff"), bytearray(100_000))
+check_values("value_blob", b"\x00\x01\xff", bytes(100_000))
 check_values("value_bool", True, False)
 check_values("value_list", [], [1, "two", 3.5, None, [4, [5]], {"six": 7}])
 check_values("value_map", {}, {"a": 1, "b": [2, 3]}, {1: "one", 2: {"three": 4}})
@@ -314,7 +314,7 @@ def not_found(client):
 @check
 def record_too_big(client):
     k = fresh(client, "record_too_big")
-    fails(13, client.put, k, {"a": bytearray(2 << 20)})
+    fails(13, client.put, k, {"a": bytes(2 << 20)})
 
 
 @check
@@ -340,7 +340,7 @@ def many_records(client):
 
 
 def as_blob(number):
-    return bytearray(number.to_bytes(4, "big"))
+    return bytearray(number.to_bytes(4, "big"))  # keys must be bytearrays
 
 
 def connect(host, port):
