@@ -15,6 +15,9 @@ struct Arguments {
     /// The server, as HOST:PORT.
     #[arg(long, value_name = "HOST:PORT")]
     to: String,
+    /// How many differences to show in full.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    show: usize,
     /// Transcripts (.jsonl.gz).
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -25,7 +28,8 @@ fn main() -> Result<ExitCode> {
     let mut different = 0;
     for file in &arguments.files {
         let transcript = Transcript::load(file)?;
-        let report = Replay::new(&arguments.to, Clock::Wall).run(&transcript)?;
+        let mut replay = Replay::new(&arguments.to, Clock::Wall).showing(arguments.show);
+        let report = replay.run(&transcript)?;
         print!("{report}");
         different += report.steps_different();
     }

@@ -62,7 +62,8 @@ fn info_difference(norm: Norm, recorded: &Reply, got: &Reply) -> Option<Differen
         Norm::Info(norm) => norm.comparable(&a) == norm.comparable(&b),
         _ => a == b,
     };
-    (!equal).then(|| "info-text".to_owned())
+    let command = a.split([':', '/', ';', '\t', '\n']).next().unwrap_or_default();
+    (!equal).then(|| format!("text of {command:.40?}"))
 }
 
 fn move_void_times_back(messages: &mut [Message], elapsed_s: i64) {

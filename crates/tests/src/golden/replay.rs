@@ -16,6 +16,9 @@ const EPOCH_2010_S: f64 = 1_262_304_000.0;
 /// How long a set-up request may be repeated.
 const SETUP_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How many differences are shown in full, unless asked otherwise.
+const SHOWN_MAX: usize = 5;
+
 /// What time it is while requests are sent, in seconds since 2010.
 #[derive(Clone, Copy)]
 pub enum Clock {
@@ -29,6 +32,7 @@ pub enum Clock {
 pub struct Replay {
     link: Link,
     clock: Clock,
+    shown_max: usize,
 }
 
 /// How one step ended.
@@ -43,7 +47,13 @@ pub enum Outcome {
 impl Replay {
     /// `address` is `HOST:PORT`.
     pub fn new(address: &str, clock: Clock) -> Self {
-        Self { link: Link::new(address), clock }
+        Self { link: Link::new(address), clock, shown_max: SHOWN_MAX }
+    }
+
+    /// Shows this many differences in full rather than the first few.
+    #[must_use]
+    pub fn showing(self, shown_max: usize) -> Self {
+        Self { shown_max, ..self }
     }
 
     /// Sends everything and reports what differs.
@@ -55,7 +65,7 @@ impl Replay {
         for request in &transcript.setup {
             self.set_up(request)?;
         }
-        let mut report = Report::new(&transcript.area);
+        let mut report = Report::new(&transcript.area, self.shown_max);
         for case in &transcript.cases {
             self.replay_case(case, setup_elapsed_s, &mut report)?;
         }
@@ -98,8 +108,15 @@ impl Replay {
             }
             let refused = matches!(outcome, Outcome::Excepted(_));
             diverged |= refused && took_effect(step.kind, &step.recorded);
-            let shown = Shown { case: case.number, step: number, request: step.request(), got };
-            report.count(outcome, &shown, &step.recorded);
+            let shown = Shown {
+                case: case.number,
+                step: number,
+                request: step.request(),
+                norm: step.norm,
+                recorded: &step.recorded,
+                got,
+            };
+            report.count(outcome, &shown);
         }
         Ok(())
     }

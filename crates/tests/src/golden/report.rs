@@ -5,13 +5,12 @@ use std::fmt;
 
 use super::link::Request;
 use super::replay::Outcome;
-use super::reply::Reply;
+use super::reply::{Kind, Reply};
 use super::text;
+use super::transcript::Norm;
 
-/// How many differences are kept to be shown.
-const SHOWN_MAX: usize = 5;
 /// How many classes of differences are listed.
-const CLASSES_MAX: usize = 8;
+const CLASSES_MAX: usize = 20;
 
 /// Counts of one replayed file.
 pub struct Report {
@@ -23,9 +22,12 @@ pub struct Report {
     pub equal: usize,
     /// Reason to number of steps that were not compared.
     pub excepted: BTreeMap<&'static str, usize>,
-    /// Class of difference to number of steps.
-    pub different: BTreeMap<String, usize>,
+    /// Cases with a difference, by the class of their first one: what follows is often its echo.
+    pub cases_different: BTreeMap<String, usize>,
+    steps_different: usize,
+    case_is_equal: bool,
     shown: Vec<String>,
+    shown_max: usize,
 }
 
 /// A step as it is shown.
@@ -33,18 +35,24 @@ pub struct Shown<'a> {
     pub case: u64,
     pub step: usize,
     pub request: Request<'a>,
+    pub norm: Norm,
+    pub recorded: &'a Reply,
     pub got: &'a Reply,
 }
 
 impl Report {
-    pub(super) fn new(area: &str) -> Self {
+    /// `shown_max` differences are kept to be shown.
+    pub(super) fn new(area: &str, shown_max: usize) -> Self {
         Self {
             area: area.to_owned(),
             cases: 0,
             equal: 0,
             excepted: BTreeMap::new(),
-            different: BTreeMap::new(),
+            cases_different: BTreeMap::new(),
+            steps_different: 0,
+            case_is_equal: true,
             shown: Vec::new(),
+            shown_max,
         }
     }
 
@@ -60,36 +68,44 @@ impl Report {
 
     /// Steps whose reply differs.
     pub fn steps_different(&self) -> usize {
-        self.different.values().sum()
+        self.steps_different
     }
 
     pub(super) fn begin_case(&mut self) {
         self.cases += 1;
+        self.case_is_equal = true;
     }
 
-    pub(super) fn count(&mut self, outcome: Outcome, shown: &Shown<'_>, recorded: &Reply) {
+    pub(super) fn count(&mut self, outcome: Outcome, shown: &Shown<'_>) {
         match outcome {
             Outcome::Equal => self.equal += 1,
             Outcome::Excepted(reason) => *self.excepted.entry(reason).or_default() += 1,
             Outcome::Different(class) => {
-                if self.shown.len() < SHOWN_MAX {
-                    self.shown.push(shown.text(&class, recorded));
+                self.steps_different += 1;
+                if std::mem::replace(&mut self.case_is_equal, false) {
+                    if self.shown.len() < self.shown_max {
+                        self.shown.push(shown.text(&class));
+                    }
+                    *self.cases_different.entry(class).or_default() += 1;
                 }
-                *self.different.entry(class).or_default() += 1;
             }
         }
     }
 }
 
 impl Shown<'_> {
-    fn text(&self, class: &str, recorded: &Reply) -> String {
+    fn text(&self, class: &str) -> String {
+        let (recorded, got) = match self.request.kind {
+            Kind::Info => text::info_replies(self.norm, self.recorded, self.got),
+            _ => (text::reply(self.recorded), text::reply(self.got)),
+        };
         format!(
             "case {}, step {}: {class}\n  request   {}\n  recorded  {}\n  got       {}",
             self.case,
             self.step,
             indented(&text::request(self.request.bytes)),
-            indented(&text::reply(recorded)),
-            indented(&text::reply(self.got)),
+            indented(&recorded),
+            indented(&got),
         )
     }
 }
@@ -109,10 +125,10 @@ impl fmt::Display for Report {
         for (reason, count) in &self.excepted {
             writeln!(f, "  {count:6} excepted: {reason}")?;
         }
-        let mut classes: Vec<_> = self.different.iter().collect();
+        let mut classes: Vec<_> = self.cases_different.iter().collect();
         classes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         for (class, count) in classes.iter().take(CLASSES_MAX) {
-            writeln!(f, "  {count:6} different: {class}")?;
+            writeln!(f, "  {count:6} cases first differ in: {class}")?;
         }
         self.shown.iter().try_for_each(|shown| writeln!(f, "{shown}"))
     }

@@ -4,9 +4,12 @@ use std::fmt::Write;
 
 use super::message::{Field, Message, Op, decode_body, decode_first};
 use super::reply::{FRAME_HEADER_SIZE, Reply, TYPE_INFO, TYPE_MESSAGE, latin1};
+use super::transcript::Norm;
 
 /// Longest text of one request or reply.
 const TEXT_MAX: usize = 1200;
+/// Characters shown before the place where two texts part.
+const SHOWN_BEFORE: usize = 60;
 /// Longest dump of bytes.
 const HEX_MAX: usize = 40;
 
@@ -67,6 +70,24 @@ pub fn reply(reply: &Reply) -> String {
     };
     let texts: Vec<String> = frames.iter().map(|frame| reply_frame(frame)).collect();
     shortened(texts.join("\n"))
+}
+
+/// Two info replies that differ: of long ones only the part where they do.
+pub fn info_replies(norm: Norm, recorded: &Reply, got: &Reply) -> (String, String) {
+    let (Some(a), Some(b)) = (recorded.info_text(), got.info_text()) else {
+        return (reply(recorded), reply(got));
+    };
+    let Norm::Info(norm) = norm else {
+        let common = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+        let from = |text: &str| text.chars().skip(common.saturating_sub(SHOWN_BEFORE)).collect();
+        return (shortened(from(&a)), shortened(from(&b)));
+    };
+    let (a, b) = (norm.comparable(&a), norm.comparable(&b));
+    let only = |these: &[String], those: &[String]| {
+        let lines: Vec<_> = these.iter().filter(|line| !those.contains(line)).cloned().collect();
+        if lines.is_empty() { "the same items".to_owned() } else { shortened(lines.join("\n")) }
+    };
+    (format!("only here: {}", only(&a, &b)), format!("only here: {}", only(&b, &a)))
 }
 
 fn reply_frame(frame: &[u8]) -> String {
