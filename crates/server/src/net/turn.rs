@@ -154,7 +154,7 @@ impl<W: Worker> Desk<W> {
                 connection.linger(self.clerk.now)?;
                 self.discard(connection)
             }
-            Phase::Lingering { .. } => self.discard(connection),
+            Phase::Lingering => self.discard(connection),
         }
     }
 
@@ -228,9 +228,11 @@ impl<W: Worker> Clerk<W> {
                 self.resume(connection, budget);
             }
         }
-        if connection.phase == Phase::Refused {
+        if connection.phase == Phase::Refused || fresh.is_empty() {
             return;
         }
+        // The line finished above was followed by something else than its newline.
+        connection.swallow_newline = false;
         let answered =
             if connection.suspended { 0 } else { self.answer(connection, fresh, budget) };
         if connection.phase != Phase::Refused && answered < fresh.len() {
