@@ -109,8 +109,8 @@ impl<W: Worker> Desk<W> {
                 break;
             }
             connection.active_at = self.clerk.now;
-            self.clerk.take_in(connection, fresh, budget);
             self.count(|counters| counters.bytes_received.add(count as u64));
+            self.clerk.take_in(connection, fresh, budget);
             if count == self.scratch.len() {
                 break;
             }
