@@ -59,8 +59,8 @@ impl<W: Worker> Desk<W> {
     /// Begins a wake-up: reads the clock and lets the worker prepare.
     pub(super) fn wake_up(&mut self) {
         self.clerk.now = Instant::now();
-        let worker = AssertUnwindSafe(&mut self.clerk.worker);
-        if let Err(panic) = catch_unwind(|| { worker }.on_wakeup()) {
+        let prepare = AssertUnwindSafe(|| self.clerk.worker.on_wakeup());
+        if let Err(panic) = catch_unwind(prepare) {
             self.clerk.report_panic(None, &*panic);
         }
         self.count_panics();
