@@ -15,6 +15,9 @@ use record::LastUpdateTime;
 use crate::counters::ServiceCounter;
 use crate::host::Host;
 
+/// Longest name of a namespace in bytes.
+const NAMESPACE_NAME_BYTES_MAX: usize = 31;
+
 /// A node of a cluster; so far always one of its own.
 pub struct Node {
     /// Its namespaces, in the order of the configuration.
@@ -51,8 +54,10 @@ impl Node {
         }
     }
 
-    /// The namespace with this name.
+    /// The namespace with this name; in a message it may be followed by a zero byte.
     pub fn namespace(&self, name: &[u8]) -> Option<&Arc<Namespace>> {
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        let name = name.get(..end).filter(|_| name.len() <= NAMESPACE_NAME_BYTES_MAX)?;
         self.namespaces.iter().find(|namespace| namespace.name.as_bytes() == name)
     }
 
