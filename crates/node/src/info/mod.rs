@@ -66,7 +66,9 @@ pub fn answer_value(node: &Node, line: &[u8], from: SocketAddr, out: &mut Vec<u8
 }
 
 fn answer_command(node: &Node, command: &Command<'_>, from: SocketAddr, out: &mut Vec<u8>) {
-    let outcome = match registry::find(command.name) {
+    // To the original a command's name is a C string.
+    let name = command.name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let outcome = match registry::find(name) {
         Some(found) => (found.handler)(&Call { node, command: *command, from }, out),
         None => Err(Refusal::parameter("unrecognized command")),
     };

@@ -8,9 +8,12 @@ use std::time::Duration;
 use config::{Config, LOG_CONTEXTS, LogLevel};
 use parking_lot::Mutex;
 use record::LastUpdateTime;
+use wire::client::RequestBuilder;
+use wire::{Digest, Info2, OpCode, ParticleType, ProtoType};
 
 use crate::host::{Connections, Host, Log, Vitals};
 use crate::node::Node;
+use crate::worker::Worker;
 
 /// The moment at which tests begin: as good as any, in ms since 2010.
 pub(crate) const START: LastUpdateTime = LastUpdateTime(533_082_403_000);
@@ -20,6 +23,7 @@ pub(crate) struct TestHost {
     elapsed: Mutex<Duration>,
     levels: Mutex<Vec<LogLevel>>,
     pub messages: Mutex<Vec<String>>,
+    pub addresses: Mutex<Vec<String>>,
 }
 
 impl TestHost {
@@ -28,6 +32,7 @@ impl TestHost {
             elapsed: Mutex::default(),
             levels: Mutex::new(vec![LogLevel::Info; LOG_CONTEXTS.len()]),
             messages: Mutex::default(),
+            addresses: Mutex::new(vec!["10.0.0.1:3000".into()]),
         })
     }
 
@@ -65,7 +70,7 @@ impl Host for TestHost {
     }
 
     fn service_addresses(&self) -> Vec<String> {
-        vec!["10.0.0.1:3000".into(), "[fd00::1]:3000".into()]
+        self.addresses.lock().clone()
     }
 
     fn configured(&self, _: &Config) {}
@@ -113,6 +118,32 @@ pub(crate) fn node_with(config: Config) -> (Arc<TestHost>, Arc<Node>) {
 
 pub(crate) const CLIENT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000);
+
+/// A write of an integer bin `a` and a string bin `s`, with the user key to be stored.
+pub(crate) fn write(set: Option<&str>, key: &str, ttl_seconds: u32) -> Vec<u8> {
+    let request = RequestBuilder::new()
+        .info2(Info2::WRITE)
+        .record_ttl(ttl_seconds)
+        .namespace("test")
+        .digest(&digest(set, key))
+        .key(ParticleType::STRING, key.as_bytes())
+        .op(OpCode::WRITE, ParticleType::INTEGER, b"a", &7u64.to_be_bytes())
+        .op(OpCode::WRITE, ParticleType::STRING, b"s", b"v");
+    set.map_or(request.clone(), |set| request.set(set)).into_body()
+}
+
+/// The digest of a string key.
+pub(crate) fn digest(set: Option<&str>, key: &str) -> Digest {
+    Digest::of_key(set.unwrap_or_default().as_bytes(), ParticleType::STRING, key.as_bytes())
+}
+
+/// Sends a message to the node and returns the result code of its answer.
+pub(crate) fn send(node: &Arc<Node>, message: &[u8]) -> u8 {
+    let mut out = Vec::new();
+    let mut worker = Worker::new(node.clone(), 0);
+    worker.answer(ProtoType::Message, message, CLIENT, &mut out).unwrap();
+    out[8 + 5]
+}
 
 /// The answer to one command, without the echo.
 pub(crate) fn ask(node: &Node, command: &str) -> String {
