@@ -6,7 +6,7 @@
 //! - a map's pairs stand in the order of their keys, whether or not the map says that it is ordered;
 //! - the order extension keeps the bits that mean something, and vanishes when none is left;
 //! - keys are integers, strings or blobs, each at most once;
-//! - what says that it is ordered must be;
+//! - what says that it is ordered must be, as it came: before the maps inside are sorted;
 //! - nothing that only comparisons know (wildcard, infinity), at any depth;
 //! - nothing after the value.
 
@@ -61,7 +61,10 @@ struct Start {
 
 impl Start {
     fn list(reader: &mut Reader<'_>, head: &Head<'_>, count: usize) -> Result<Self, Malformed> {
-        Self::read(reader, head, count, Flags::of_stored_list)
+        let start = Self::read(reader, head, count, Flags::of_stored_list)?;
+        // Once the first is dropped, a second one would be taken for what the first one was.
+        let is_doubled = start.count < count && reader.clone().order_ext()?.is_some();
+        if is_doubled { Err(Malformed) } else { Ok(start) }
     }
 
     fn map(reader: &mut Reader<'_>, head: &Head<'_>, pairs: usize) -> Result<Self, Malformed> {
@@ -248,3 +251,6 @@ fn sort_pairs(out: &mut Vec<u8>, pair_starts: &[usize]) -> Result<(), Malformed>
     out.extend_from_slice(&sorted);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

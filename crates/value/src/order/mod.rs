@@ -135,3 +135,6 @@ impl<'a> Item<'a> {
         if ordering.is_eq() { Step::Equal } else { Step::Decided(ordering) }
     }
 }
+
+#[cfg(test)]
+mod tests;
