@@ -35,11 +35,23 @@ pub enum Kind {
 /// # Errors
 /// [`Malformed`] when a rule of this module is broken.
 pub fn to_stored(input: &[u8], kind: Kind) -> Result<Cow<'_, [u8]>, Malformed> {
-    let mut check = Check { reader: Reader::new(input), is_stored_form: true };
     match (Reader::new(input).head()?.token, kind) {
-        (Token::List(_), Kind::List) | (Token::Map(_), Kind::Map) => check.value(0)?,
-        _ => return Err(Malformed),
+        (Token::List(_), Kind::List) | (Token::Map(_), Kind::Map) => any_to_stored(input),
+        _ => Err(Malformed),
     }
+}
+
+/// Turns a value that is to become an element or a key into its stored form.
+///
+/// # Errors
+/// [`Malformed`] when a rule of this module is broken.
+pub fn element_to_stored(element: Element<'_>) -> Result<Cow<'_, [u8]>, Malformed> {
+    any_to_stored(element.bytes())
+}
+
+fn any_to_stored(input: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
+    let mut check = Check { reader: Reader::new(input), is_stored_form: true };
+    check.value(0)?;
     if !check.reader.is_empty() {
         return Err(Malformed);
     }

@@ -109,6 +109,9 @@ impl Flags {
 pub struct Element<'a>(&'a [u8]);
 
 impl<'a> Element<'a> {
+    /// Nil.
+    pub const NIL: Element<'static> = Element(&[0xc0]);
+
     /// Proves that `bytes` are one value and nothing else.
     ///
     /// # Errors

@@ -182,3 +182,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sorting_is_stable_and_bears_nan() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for count in 0..100 {
+        let mut sorted: Vec<(u8, usize)> = (0..count).map(|i| (random.u8(..9), i)).collect();
+        let mut expected = sorted.clone();
+        sort_by(&mut sorted, |a, b| a.0.cmp(&b.0));
+        expected.sort_by_key(|item| item.0);
+        assert_eq!(sorted, expected);
+    }
+    let mut doubles: Vec<f64> =
+        (0..1000).map(|_| if random.bool() { f64::NAN } else { random.f64() }).collect();
+    sort_by(&mut doubles, |a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
+    assert_eq!(doubles.len(), 1000);
+}
