@@ -1,8 +1,8 @@
 //! An operation's value: operation code, parameters, perhaps a context around them.
 //!
 //! The usual form is the msgpack list `[code, parameter, …]`, or `[0xff, context, [code, parameter,
-//! …]]` for a nested list or map. Very old clients send two bytes of code and then, if there are any,
-//! a list of the parameters. Whatever is malformed is a `PARAMETER` error.
+//! …]]` for a nested list or map. Very old clients send two bytes of code and then, if there are
+//! any, a list of the parameters. Whatever is malformed is a `PARAMETER` error.
 
 use wire::ResultCode;
 

@@ -1,8 +1,9 @@
-//! What operations on lists and maps have in common: how they are sent, the path to a nested list or
-//! map, what they answer (`reference`: cdt.md, sections 2, 5 and 9).
+//! What operations on lists and maps have in common: how they are sent, the path to a nested list
+//! or map, what they answer (`reference`: cdt.md, sections 2, 5 and 9).
 //!
-//! [`call`] takes an operation's value apart, [`container`] a list or map, [`path`] follows a context
-//! and puts changed containers back, [`answer`] turns selected elements into a reply's value.
+//! `call` takes an operation's value apart, `container` a list or map, `path` follows a
+//! context and puts changed containers back, [`answer`] turns selected elements into a reply's
+//! value.
 
 pub mod answer;
 pub(crate) mod call;

@@ -1,8 +1,8 @@
 //! Finding elements by their rank among elements that are not sorted.
 //!
-//! Elements that compare as equal share no rank: one comes before the other. Which one, and in which
-//! order a range of ranks is listed, follows from how the original searches, with a heap that gives
-//! up the elements from the nearer end. Clients can see it, so the search here is the same.
+//! Elements that compare as equal share no rank: one comes before the other. Which one, and in
+//! which order a range of ranks is listed, follows from how the original searches, with a heap that
+//! gives up the elements from the nearer end. Clients can see it, so the search here is the same.
 
 use std::cmp::Ordering;
 use std::ops::Range;

@@ -1,9 +1,10 @@
-//! Lists and maps as a client sends them, checked and turned into the form in which they are stored.
+//! Lists and maps as a client sends them, checked and turned into the form in which they are
+//! stored.
 //!
 //! The rules are those of a plain write (`reference`: cdt.md, sections 8, 10 and 11):
 //!
-//! - everything is in its smallest encoding; long byte strings of the `bin` family stay as they are;
-//! - a map's pairs stand in the order of their keys, whether or not the map says that it is ordered;
+//! - everything is in its smallest encoding; long byte strings of the `bin` family stay as is;
+//! - a map's pairs stand in the order of their keys, whether or not it says that it is ordered;
 //! - the order extension keeps the bits that mean something, and vanishes when none is left;
 //! - keys are integers, strings or blobs, each at most once;
 //! - what says that it is ordered must be, as it came: before the maps inside are sorted;

@@ -1,8 +1,8 @@
 //! Covering a region with cells: the algorithm of S2's region coverer.
 //!
 //! The library has one of its own, but it merges cells while it still counts them, and so ends up
-//! with finer coverings than the original, whose cells a client can see. Here cells are merged at the
-//! end, as in the C++ library.
+//! with finer coverings than the original, whose cells a client can see. Here cells are merged at
+//! the end, as in the C++ library.
 //!
 //! Cells of the region's rough bound are split, the largest first, until a further split would make
 //! more cells than asked for. Of cells of one size those go first that split into the fewest.

@@ -1,12 +1,12 @@
 //! List operations (`reference`: cdt.md, sections 3, 5, 6 and 7).
 //!
-//! Pure functions: the bin's stored value and the operation's value go in, the answer and, for those
-//! that modify, the new stored value come out. Both may have a context, whose lists and maps lead
-//! to the list that is meant.
+//! Pure functions: the bin's stored value and the operation's value go in, the answer and, for
+//! those that modify, the new stored value come out. Both may have a context, whose lists and maps
+//! lead to the list that is meant.
 //!
 //! A list is flagged as ordered or not. In an ordered one index and rank are the same, and elements
-//! stand where they belong; in the other, rank must be searched for. `select` finds elements and says
-//! what is to be answered of them, `change` adds and rearranges.
+//! stand where they belong; in the other, rank must be searched for. `select` finds elements and
+//! says what is to be answered of them, `change` adds and rearranges.
 
 mod change;
 mod code;

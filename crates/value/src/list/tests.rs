@@ -1,5 +1,5 @@
-//! List operations against a plain model, the edges of memory and time, and hostile bytes. What each
-//! operation answers in each case is in the recorded cases of `testdata/lists.txt`.
+//! List operations against a plain model, the edges of memory and time, and hostile bytes. What
+//! each operation answers in each case is in the recorded cases of `testdata/lists.txt`.
 
 use proptest::prelude::*;
 
@@ -205,12 +205,12 @@ proptest! {
         count in 0_u64..15,
     ) {
         let list = list_of(&values, Flags::NONE);
-        let parameters = [int(7), int(index), int(count as i64)];
-        let answer = read_list(&list, &operation(24, &[&parameters[0], &parameters[1], &parameters[2]]));
+        let [returns, index_bytes, count_bytes] = [int(7), int(index), int(count as i64)];
+        let parameters: [&[u8]; 3] = [&returns, &index_bytes, &count_bytes];
+        let answer = read_list(&list, &operation(24, &parameters));
         prop_assert_eq!(answer, Ok(list_answer(&selected(&values, index, count))));
         // Removing the same range leaves the rest, and answers the same.
-        let call = operation(37, &[&parameters[0], &parameters[1], &parameters[2]]);
-        let removed = modify_list(&list, &call).expect("ranges always apply");
+        let removed = modify_list(&list, &operation(37, &parameters)).expect("ranges always apply");
         prop_assert_eq!(removed.answer, list_answer(&selected(&values, index, count)));
         let left = removed.bin.map_or(list, |(_, value)| value);
         let expected = values.len() - selected(&values, index, count).len();

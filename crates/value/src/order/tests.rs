@@ -170,7 +170,8 @@ proptest! {
         values.sort_by(|a, b| compare_bytes(a, b));
         let [low, middle, high] = values;
         let sides = [compare_bytes(low, middle), compare_bytes(middle, high)];
-        let expected = if sides.contains(&Ordering::Less) { Ordering::Less } else { Ordering::Equal };
+        let is_less = sides.contains(&Ordering::Less);
+        let expected = if is_less { Ordering::Less } else { Ordering::Equal };
         prop_assert!(!sides.contains(&Ordering::Greater));
         prop_assert_eq!(compare_bytes(low, high), expected);
     }
