@@ -11,12 +11,15 @@
 //! - [`scalar`]: increment, append, prepend;
 //! - [`collection`]: lists and maps in msgpack, checked and put into storage form;
 //! - [`msgpack`], [`order`]: reading, writing, comparing the values inside lists and maps;
+//! - [`list`]: list operations; [`cdt`]: what they will share with map operations;
 //! - [`hll`]: the form of a HyperLogLog sketch;
 //! - [`geo`]: GeoJSON, its geometry and the cells that cover it.
 
+pub mod cdt;
 pub mod collection;
 pub mod geo;
 pub mod hll;
+pub mod list;
 pub mod msgpack;
 pub mod order;
 pub mod particle;
