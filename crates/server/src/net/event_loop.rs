@@ -1,0 +1,279 @@
+//! One event loop: waits for readiness, gives turns, minds deadlines, drains at the end.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use super::Worker;
+use super::connection::{Connection, Deadline};
+use super::limits::Limits;
+use super::mailbox::{Mailbox, Newcomer};
+use super::server::StopSign;
+use super::stats::Stats;
+use super::throttle::Throttle;
+use super::turn::{Desk, Next};
+
+/// The token of the waker; connections have their slab keys as tokens.
+pub(super) const WAKER: Token = Token(usize::MAX);
+
+/// Events taken per wake-up. More than this wait in the kernel for the next one.
+const EVENTS_MAX: usize = 1024;
+
+/// How far apart two sweeps over all connections are at least, so that many deadlines close
+/// together cost one sweep. This is also how late a deadline may be noticed.
+const SWEEP_PERIOD: Duration = Duration::from_millis(20);
+
+/// What an event loop shares with the rest of the server.
+pub(super) struct Surroundings {
+    pub mailbox: Arc<Mailbox>,
+    pub limits: Arc<Limits>,
+    pub stats: Arc<Stats>,
+    pub stop: Arc<StopSign>,
+    /// Connections that were cut off by the end of the grace time, over all loops.
+    pub cut_off: Arc<AtomicUsize>,
+    pub loop_index: usize,
+    pub loop_count: usize,
+}
+
+/// One thread's event loop.
+pub(super) struct EventLoop<W> {
+    poll: Poll,
+    around: Surroundings,
+    desk: Desk<W>,
+    connections: Slab<Connection>,
+    /// Connections that have more to do than one turn may.
+    runnable: VecDeque<usize>,
+    /// When the next connection may be overdue.
+    next_sweep: Option<Instant>,
+    /// The limit that [`Self::next_sweep`] was computed with.
+    idle_time: Option<Duration>,
+    buffered_bytes: usize,
+    over_memory: Throttle,
+}
+
+impl<W: Worker> EventLoop<W> {
+    pub(super) fn new(poll: Poll, worker: W, around: Surroundings) -> Self {
+        Self {
+            poll,
+            desk: Desk::new(worker, Arc::clone(&around.stats), around.loop_index),
+            connections: Slab::new(),
+            runnable: VecDeque::new(),
+            next_sweep: None,
+            idle_time: around.limits.idle_time(),
+            buffered_bytes: 0,
+            over_memory: Throttle::default(),
+            around,
+        }
+    }
+
+    /// Runs until told to stop, then answers what has been read, within the time given for that.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut stop_at = None;
+        while stop_at.is_none_or(|at| self.desk.now() < at && !self.connections.is_empty()) {
+            match self.poll.poll(&mut events, self.timeout(stop_at)) {
+                Ok(()) => self.wake_up(&events),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    tracing::error!(%error, "an event loop cannot wait and gives up");
+                    break;
+                }
+            }
+            if stop_at.is_none() {
+                stop_at = self.around.stop.deadline();
+                if stop_at.is_some() {
+                    self.begin_drain();
+                }
+            }
+        }
+        self.around.cut_off.fetch_add(self.connections.len(), Relaxed);
+        for key in self.keys() {
+            self.close(key);
+        }
+    }
+
+    /// How long to wait for events: not at all while there are turns to give.
+    fn timeout(&self, stop_at: Option<Instant>) -> Option<Duration> {
+        if !self.runnable.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let until = self.next_sweep.into_iter().chain(stop_at).min()?;
+        Some(until.saturating_duration_since(Instant::now()))
+    }
+
+    fn wake_up(&mut self, events: &Events) {
+        self.desk.wake_up();
+        let waiting = self.runnable.len();
+        for event in events {
+            if event.token() == WAKER {
+                self.adopt_newcomers();
+                continue;
+            }
+            let Token(key) = event.token();
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.note(event);
+                // One that waits in the queue gets its turn there.
+                if !connection.queued {
+                    self.serve(key);
+                }
+            }
+        }
+        for _ in 0..waiting {
+            if let Some(key) = self.runnable.pop_front() {
+                self.serve(key);
+            }
+        }
+        self.mind_deadlines();
+    }
+
+    /// Gives a connection its turn and sees to what follows from it.
+    fn serve(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.queued = false;
+        let next = self.desk.serve(connection);
+        let grown = self.account(key);
+        match next {
+            Next::Close => self.close(key),
+            _ if grown && self.is_over_memory() => self.close_for_memory(key),
+            Next::Again => self.enqueue(key),
+            Next::Wait => self.expect_deadline(key),
+        }
+    }
+
+    fn enqueue(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && !connection.queued
+        {
+            connection.queued = true;
+            self.runnable.push_back(key);
+        }
+    }
+
+    fn adopt_newcomers(&mut self) {
+        while let Some(newcomer) = self.around.mailbox.receive() {
+            let protocol = newcomer.protocol;
+            if let Err(error) = self.adopt(newcomer) {
+                tracing::warn!(%error, "cannot serve a new connection");
+                self.around.mailbox.connection_gone();
+                self.desk.count(|counters| counters.closed.of(protocol).add(1));
+            }
+        }
+    }
+
+    fn adopt(&mut self, mut newcomer: Newcomer) -> io::Result<()> {
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut newcomer.socket, Token(key), interest)?;
+        entry.insert(Connection::new(newcomer, self.desk.now()));
+        self.expect_deadline(key);
+        Ok(())
+    }
+
+    fn close(&mut self, key: usize) {
+        let Some(mut connection) = self.connections.try_remove(key) else { return };
+        self.buffered_bytes -= connection.accounted_bytes;
+        // Dropping the socket would do; this only spares the kernel a stale entry if it is shared.
+        if let Err(error) = self.poll.registry().deregister(&mut connection.socket) {
+            tracing::debug!(%error, "cannot deregister a connection");
+        }
+        self.around.mailbox.connection_gone();
+        self.desk.count(|counters| counters.closed.of(connection.protocol).add(1));
+    }
+
+    /// Adds up the memory that buffers take. Says whether this connection's grew.
+    fn account(&mut self, key: usize) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        let before = connection.accounted_bytes;
+        connection.accounted_bytes = connection.buffered_bytes();
+        self.buffered_bytes = self.buffered_bytes - before + connection.accounted_bytes;
+        connection.accounted_bytes > before
+    }
+
+    fn is_over_memory(&self) -> bool {
+        let share = self.around.limits.buffered_bytes_max() / self.around.loop_count.max(1) as u64;
+        self.buffered_bytes as u64 > share
+    }
+
+    #[cold]
+    fn close_for_memory(&mut self, key: usize) {
+        if let Some(suppressed) = self.over_memory.admit(self.desk.now())
+            && let Some(connection) = self.connections.get(key)
+        {
+            let client = connection.peer.address;
+            tracing::warn!(
+                %client,
+                suppressed,
+                "closing a connection: the buffers of all connections hold too much"
+            );
+        }
+        self.close(key);
+    }
+
+    /// Has the next sweep come in time for a connection's deadline.
+    fn expect_deadline(&mut self, key: usize) {
+        let Some(connection) = self.connections.get(key) else { return };
+        if let Some((at, _)) = connection.deadline(self.idle_time)
+            && self.next_sweep.is_none_or(|next| at < next)
+        {
+            self.next_sweep = Some(at);
+        }
+    }
+
+    fn mind_deadlines(&mut self) {
+        let idle_time = self.around.limits.idle_time();
+        if idle_time != self.idle_time {
+            self.idle_time = idle_time;
+            self.sweep();
+        } else if self.next_sweep.is_some_and(|at| at <= self.desk.now()) {
+            self.sweep();
+        }
+    }
+
+    /// Closes every connection that is overdue and finds the next deadline.
+    fn sweep(&mut self) {
+        let now = self.desk.now();
+        let mut overdue = Vec::new();
+        let mut next: Option<Instant> = None;
+        for (key, connection) in &self.connections {
+            match connection.deadline(self.idle_time) {
+                None => {}
+                Some((at, reason)) if at <= now => overdue.push((key, reason)),
+                Some((at, _)) => next = Some(next.map_or(at, |next| next.min(at))),
+            }
+        }
+        self.next_sweep = next.map(|at| at.max(now + SWEEP_PERIOD));
+        for (key, reason) in overdue {
+            if reason == Deadline::Idle {
+                self.desk.count(|counters| counters.reaped.add(1));
+            }
+            self.close(key);
+        }
+    }
+
+    /// From here on nothing is read; what has been read is answered.
+    fn begin_drain(&mut self) {
+        while let Some(newcomer) = self.around.mailbox.receive() {
+            self.around.mailbox.connection_gone();
+            self.desk.count(|counters| counters.closed.of(newcomer.protocol).add(1));
+        }
+        for key in self.keys() {
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.finish();
+                // Requests that arrived too late are thrown away before closing, or the kernel
+                // would reset the connection and the client lose its last replies.
+                connection.readable = true;
+            }
+            self.serve(key);
+        }
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.connections.iter().map(|(key, _)| key).collect()
+    }
+}

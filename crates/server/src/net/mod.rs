@@ -1,0 +1,109 @@
+//! The service layer: listeners, connections and framing, on one event loop per core.
+//!
+//! It carries whole frames to a [`Worker`] and the worker's replies back, and knows nothing of
+//! what is in them: the database and the load generator's echo server run on the same loop.
+//!
+//! # How bytes flow
+//!
+//! One acceptor thread takes sockets and hands each to the least-loaded loop, for life. A loop
+//! waits for readiness, gives every ready connection one *turn*, and sleeps again. A turn reads all
+//! that is there into the loop's scratch buffer with one call, splits it into frames in place, lets
+//! the worker answer each into the loop's output buffer, and sends all answers with one call.
+//!
+//! - Only what a turn could not finish stays with the connection: the beginning of a frame, or
+//!   replies that the socket did not take. A connection at rest holds no buffer.
+//! - The beginning of a frame grows with the bytes that arrived, never with the length announced.
+//! - While a connection owes output it is not read: back-pressure reaches the client through TCP.
+//! - A turn is bounded in bytes read, frames answered and bytes of reply; what is left over waits
+//!   behind the other connections, so no client starves another.
+//! - Replies leave in the order of their requests, because a turn handles frames in order.
+//! - Nothing ticks. A loop has a timeout only while some connection has a deadline.
+//!
+//! # Where parked requests will enter
+//!
+//! Today a worker answers before it returns. A request that must wait for a device or a replica
+//! will return a third verdict, and the connection will be treated like one whose turn is over: it
+//! is not read, and the frames behind the parked one stay in its input buffer (the path that
+//! back-pressure takes already). The reply will come back through the loop's mailbox as a second
+//! kind of mail, addressed by connection, be put in front of the output, and end the pause.
+//!
+//! # Where to look
+//!
+//! | task | file |
+//! |---|---|
+//! | header rules, frames, text lines | `frame.rs`, `protocol.rs` |
+//! | one connection's buffers and phases | `connection.rs` |
+//! | reading, answering, sending: the hot path | `turn.rs` |
+//! | waiting, deadlines, draining | `event_loop.rs` |
+//! | sockets coming in | `endpoint.rs`, `acceptor.rs`, `mailbox.rs` |
+//! | starting and stopping all of it | `server.rs` |
+//! | run-time limits, counters | `limits.rs`, `stats.rs` |
+
+mod acceptor;
+mod connection;
+mod echo;
+mod endpoint;
+mod event_loop;
+mod frame;
+mod limits;
+mod mailbox;
+mod pin;
+mod protocol;
+mod server;
+mod stats;
+mod throttle;
+mod turn;
+
+use std::net::SocketAddr;
+
+pub use echo::Echo;
+pub use endpoint::Endpoint;
+pub use frame::{Frame, FrameKind, HEADER_SIZE, HeaderError, PROTO_SIZE_MAX};
+pub use limits::Limits;
+pub use protocol::{LINE_SIZE_MAX, Protocol};
+pub use server::{Options, Server, ShutdownReport, StartError};
+pub use stats::{Snapshot, Stats};
+
+/// What the loops serve: a factory of workers, one per loop.
+pub trait Service: Send + Sync + 'static {
+    /// What answers on one loop.
+    type Worker: Worker;
+
+    /// Makes the worker of loop `index` (0-based). Called once, on that loop's own thread.
+    ///
+    /// The thread is pinned to a core, and threads started from here would inherit that.
+    fn worker(&self, index: usize) -> Self::Worker;
+}
+
+/// Answers requests on one event loop. It lives on that loop's thread and never blocks it.
+///
+/// A panic in a method is caught, logged and counted; the connection at hand is closed and the
+/// worker goes on being used, so its own state must hold between any two calls.
+pub trait Worker {
+    /// Called once per wake-up, before any frame of it: the place to read the clock.
+    fn on_wakeup(&mut self) {}
+
+    /// Answers one whole frame by appending to `out`, in which earlier replies may stand already.
+    fn on_frame(&mut self, peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict;
+
+    /// Answers one line of the plain-text port by appending to `out`, the final newline included.
+    ///
+    /// `line` comes without its terminator and may be empty.
+    fn on_line(&mut self, peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict;
+}
+
+/// What becomes of a connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on with the next request.
+    Continue,
+    /// It is closed once everything in the output buffer has been sent.
+    Close,
+}
+
+/// Who sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's end of the connection.
+    pub address: SocketAddr,
+}
