@@ -1,1 +1,7 @@
-fn main() {}
+//! The load generator's command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bench::cli::main()
+}

@@ -157,11 +157,6 @@ impl BatchTemplate {
         Self { frame, digests_at }
     }
 
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.digests_at.len()
-    }
-
     /// Appends the batch, with digests from `digest`.
     pub fn append(&self, out: &mut Vec<u8>, mut digest: impl FnMut() -> Digest) {
         let start = out.len();
