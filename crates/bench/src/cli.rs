@@ -72,6 +72,9 @@ pub struct OutputArgs {
 
 impl OutputArgs {
     /// Writes the files asked for.
+    ///
+    /// # Errors
+    /// If one cannot be written.
     pub fn write(&self, report: &Report) -> anyhow::Result<()> {
         if let Some(path) = &self.json {
             let json = serde_json::to_string_pretty(report)?;
@@ -85,6 +88,9 @@ impl OutputArgs {
     }
 
     /// Prints the report and writes the files asked for.
+    ///
+    /// # Errors
+    /// If one cannot be written.
     pub fn finish(&self, report: &Report) -> anyhow::Result<()> {
         print!("{}", text::render(report));
         self.write(report)

@@ -154,9 +154,10 @@ impl Measurement {
         (seconds > 0.0).then(|| self.metrics.ops() as f64 / seconds)
     }
 
-    /// CPU time of the load generator per operation in µs.
-    pub fn load_us_per_op(&self) -> Option<f64> {
-        us_per(self.load.total(), self.metrics.ops())
+    /// CPU time of the load generator per operation in µs: user and system.
+    pub fn load_us_per_op(&self) -> Option<(f64, f64)> {
+        let ops = self.metrics.ops();
+        Some((us_per(self.load.user, ops)?, us_per(self.load.system, ops)?))
     }
 }
 

@@ -160,8 +160,8 @@ pub struct TargetReport {
     pub rows_per_s: Option<Spread>,
     /// The server's side, if its process is known.
     pub server: Option<ServerReport>,
-    /// CPU time of the load generator per operation in µs.
-    pub load_us_per_op: Option<f64>,
+    /// CPU time of the load generator per operation in µs: user and system.
+    pub load_us_per_op: Option<(f64, f64)>,
     /// Latency of all operations.
     pub latency: Latency,
     /// Latency by percentile, see [`curve`].

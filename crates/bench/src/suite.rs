@@ -27,6 +27,9 @@ use crate::workload::{Generator, Mix, OpKind, Workload};
 /// Namespace of all loads.
 const NAMESPACE: &str = "test";
 
+/// Set of all loads.
+const SET: &str = "testset";
+
 /// Bins of all loads: a value of 100 bytes.
 const BINS: &str = "B100";
 
@@ -100,9 +103,10 @@ impl SuiteArgs {
         let mut report = Report::new();
         if !loads.is_empty() {
             let database = ServerProcess::database(&program, self.server_core)?;
-            self.fill(&database)?;
+            let keys = KeySpace::new(SET, 1, self.keys);
+            self.fill(&database, &keys)?;
             for load in loads {
-                let scenario = self.compare(&database, load)?;
+                let scenario = self.compare(&database, load, &keys)?;
                 let mut out = String::new();
                 text::append_scenario(&mut out, &scenario);
                 println!("{out}{}", ceiling_line(&scenario));
@@ -149,10 +153,10 @@ impl SuiteArgs {
     }
 
     /// The job of a load on one of the servers.
-    fn job(&self, server: &ServerProcess, load: &Load) -> anyhow::Result<Job> {
+    fn job(&self, server: &ServerProcess, load: &Load, keys: &KeySpace) -> anyhow::Result<Job> {
         let workload = Workload {
             namespace: NAMESPACE.into(),
-            keys: KeySpace { set: "testset".into(), first: 1, count: self.keys },
+            keys: keys.clone(),
             distribution: Distribution::Uniform,
             bins: BINS.parse()?,
             fixed_content: false,
@@ -179,19 +183,24 @@ impl SuiteArgs {
         })
     }
 
-    fn fill(&self, database: &ServerProcess) -> anyhow::Result<()> {
-        let job = fill(&self.job(database, &LOADS[0])?);
+    fn fill(&self, database: &ServerProcess, keys: &KeySpace) -> anyhow::Result<()> {
+        let job = fill(&self.job(database, &LOADS[0], keys)?);
         let failed = engine::run(&job, &mut |_| {})?.metrics.errors();
         ensure!(failed == 0, "{failed} inserts failed");
         Ok(())
     }
 
     /// Database and echo server in turns under one load.
-    fn compare(&self, database: &ServerProcess, load: &Load) -> anyhow::Result<Scenario> {
-        let job = self.job(database, load)?;
+    fn compare(
+        &self,
+        database: &ServerProcess,
+        load: &Load,
+        keys: &KeySpace,
+    ) -> anyhow::Result<Scenario> {
+        let job = self.job(database, load, keys)?;
         let reply_bytes = reply_bytes(&job)?;
         let echo = ServerProcess::echo(reply_bytes, self.server_core)?;
-        let jobs = [job, self.job(&echo, load)?];
+        let jobs = [job, self.job(&echo, load, keys)?];
         let targets = [("bolide", database), ("echo", &echo)]
             .map(|(label, server)| Target { label: label.into(), address: server.address });
         let mut random = fastrand::Rng::with_seed(1);
@@ -220,10 +229,7 @@ impl SuiteArgs {
 
     /// Memory that inserting records takes.
     fn footprint(&self, database: &ServerProcess, records: u64) -> anyhow::Result<Footprint> {
-        let mut job = self.job(database, &LOADS[0])?;
-        let keys = KeySpace { count: records, ..job.workload.keys.clone() };
-        job.workload = Arc::new(Workload { keys, ..job.workload.as_ref().clone() });
-        let job = fill(&job);
+        let job = fill(&self.job(database, &LOADS[0], &KeySpace::new(SET, 1, records))?);
         let usage = || -> anyhow::Result<_> {
             let rss_bytes = database.process().memory()?.rss_bytes;
             Ok((rss_bytes, namespace_statistics(database.address, NAMESPACE)?))

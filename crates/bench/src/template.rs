@@ -193,7 +193,7 @@ mod tests {
     const SCOPE: Scope<'_> = Scope { namespace: "test", set: "testset", send_key: false };
 
     fn digest(key: u64) -> Digest {
-        KeySpace { set: "testset".into(), first: 0, count: 1 }.digest(key)
+        KeySpace::new("testset", 0, 1).digest(key)
     }
 
     fn source() -> ValueSource {

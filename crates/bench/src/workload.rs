@@ -197,7 +197,7 @@ impl fmt::Display for Mix {
 }
 
 /// Everything that decides which requests a run sends.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Workload {
     /// Namespace name.
     pub namespace: String,
@@ -247,10 +247,11 @@ pub struct Generator {
 impl Generator {
     /// The generator of thread number `thread`.
     pub fn new(workload: &Workload, thread: u64) -> Self {
+        workload.keys.prepare();
         let seed = workload.seed.wrapping_add(thread.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut source = ValueSource::new(&workload.bins, seed);
         let reading =
-            Scope { namespace: &workload.namespace, set: &workload.keys.set, send_key: false };
+            Scope { namespace: &workload.namespace, set: workload.keys.set(), send_key: false };
         let writing = Scope { send_key: workload.send_key, ..reading };
         let head = RequestBuilder::new().transaction_ttl_ms(workload.transaction_ttl_ms);
         let read_head = head.clone().info1(Info1::READ | Info1::GET_ALL);
@@ -336,7 +337,7 @@ mod tests {
     fn workload(mix: &str) -> Workload {
         Workload {
             namespace: "test".into(),
-            keys: KeySpace { set: "testset".into(), first: 1, count: 100 },
+            keys: KeySpace::new("testset", 1, 100),
             distribution: Distribution::Uniform,
             bins: "B100".parse().unwrap(),
             fixed_content: false,

@@ -189,7 +189,7 @@ impl LoadArgs {
         let workload = Arc::new(self.what.workload());
         let is_insert = workload.mix.is_insert();
         ensure!(!(is_insert && self.what.fill), "--fill inserts already");
-        let operations = how.operations.or(is_insert.then_some(workload.keys.count));
+        let operations = how.operations.or(is_insert.then_some(workload.keys.count()));
         let default_s = if self.vs.is_some() { ROUND_SECONDS } else { RUN_SECONDS };
         let duration_s = how.duration.or(operations.is_none().then_some(default_s));
         let mut servers = vec![(self.host.as_str(), self.port, self.server_pid)];
@@ -249,7 +249,7 @@ impl LoadArgs {
 pub fn fill(job: &Job) -> Job {
     let workload = Workload { mix: Mix::only(OpKind::Insert), ..job.workload.as_ref().clone() };
     Job {
-        operations: Some(workload.keys.count),
+        operations: Some(workload.keys.count()),
         workload: Arc::new(workload),
         pace: Pace::Closed { expected_interval: None },
         depth: job.depth.max(8),
@@ -263,7 +263,7 @@ impl WorkloadArgs {
     fn workload(&self) -> Workload {
         Workload {
             namespace: self.namespace.clone(),
-            keys: KeySpace { set: self.set.clone(), first: self.start_key, count: self.keys },
+            keys: KeySpace::new(&self.set, self.start_key, self.keys),
             distribution: self
                 .zipf
                 .map_or(Distribution::Uniform, |theta| Distribution::Zipf { theta }),

@@ -10,7 +10,7 @@ const KEYS: u64 = 500;
 fn job(server: &Fake, mix: &str) -> Job {
     let workload = Workload {
         namespace: "test".into(),
-        keys: KeySpace { set: "testset".into(), first: 1, count: KEYS },
+        keys: KeySpace::new("testset", 1, KEYS),
         distribution: Distribution::Uniform,
         bins: "I,B100".parse().unwrap(),
         fixed_content: false,

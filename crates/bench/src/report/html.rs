@@ -22,7 +22,7 @@ pub fn render(report: &Report) -> String {
         append_scenario(&mut out, scenario);
     }
     append_footprints(&mut out, &report.footprints);
-    let _ = write!(out, "<script>{}</script></body></html>\n", include_str!("page.js"));
+    let _ = writeln!(out, "<script>{}</script></body></html>", include_str!("page.js"));
     out
 }
 
@@ -43,10 +43,10 @@ pub fn escape(text: &str) -> String {
 
 fn append_head(out: &mut String, report: &Report) {
     let machine = &report.machine;
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<header><h1>bolide-bench <small>{}</small></h1><p><code>{}</code></p>\
-         <p class=\"faint\">{}, {} cores, Linux {} · <time data-unix=\"{}\"></time></p></header>\n",
+         <p class=\"faint\">{}, {} cores, Linux {} · <time data-unix=\"{}\"></time></p></header>",
         report.version,
         escape(&report.command),
         escape(&machine.processor),

@@ -78,7 +78,9 @@ fn append_targets(out: &mut String, targets: &[TargetReport]) {
             server(|server| server.us_per_op.median),
             server(|server| server.user_us_per_op.median),
             server(|server| server.system_us_per_op.median),
-            target.load_us_per_op.map_or("-".into(), |us| format!("{us:.2}")),
+            target.load_us_per_op.map_or("-".into(), |(user, system)| {
+                format!("{:.2} ({user:.2}+{system:.2})", user + system)
+            }),
         ]);
     }
     table.append_to(out);
