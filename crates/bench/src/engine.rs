@@ -11,7 +11,7 @@ mod pace;
 mod worker;
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -27,6 +27,9 @@ use crate::measure::{Measurement, Second};
 use crate::metrics::Metrics;
 use crate::procfs::{CpuTime, Process};
 use crate::workload::Workload;
+
+/// Part of a second that the timeline leaves out at the end of a run.
+const REST: Duration = Duration::from_millis(500);
 
 /// One run against one server.
 #[derive(Clone, Debug)]
@@ -53,6 +56,8 @@ pub struct Job {
     pub warm_up: Duration,
     /// Cores that the threads are kept on, in turn; empty for anywhere.
     pub cores: Vec<usize>,
+    /// Ends the run early, with what it has measured, once it is set.
+    pub interrupt: Arc<AtomicBool>,
 }
 
 impl Job {
@@ -137,19 +142,20 @@ impl Observation<'_> {
             self.collect(&mut spare);
         }
         let start = Instant::now();
-        let (mut previous, mut server, mut own) = (start, self.server_cpu()?, own_cpu()?);
+        let (mut previous, mut server, mut own) = (start, self.server_cpu(), own_cpu()?);
         loop {
             let boundary = previous + Duration::from_secs(1);
             let finished = self.wait_until(boundary);
             let now = Instant::now();
             let metrics = self.collect(&mut spare);
-            let (server_now, own_now) = (self.server_cpu()?, own_cpu()?);
+            let (server_now, own_now) = (self.server_cpu(), own_cpu()?);
             let server_use = server.zip(server_now).map(|(before, now)| now.since(before));
             let from = previous.duration_since(start);
             let second = Second::new(from, now - previous, &metrics, server_use);
             measurement.add_second(now - previous, &metrics, server_use, own_now.since(own));
-            // The last one is a mere rest unless the run was short.
-            if finished == Finished::No || measurement.timeline.is_empty() {
+            // The rest behind the last whole second may be too short to tell anything.
+            let is_rest = now - previous < REST && !measurement.timeline.is_empty();
+            if !is_rest {
                 observer(&second);
                 measurement.timeline.push(second);
             }
@@ -182,8 +188,9 @@ impl Observation<'_> {
         sum
     }
 
-    fn server_cpu(&self) -> anyhow::Result<Option<CpuTime>> {
-        self.job.process.map(Process::cpu_time).transpose()
+    /// `None` also for a process that has ended: the load goes on and may meet its successor.
+    fn server_cpu(&self) -> Option<CpuTime> {
+        self.job.process.and_then(|process| process.cpu_time().ok())
     }
 }
 

@@ -3,10 +3,13 @@
 //! A machine is not equally fast at all times, so servers to be compared run in short rounds close to
 //! each other, in an order drawn anew each time, and what counts is the ratio within a round.
 
+use std::sync::atomic::Ordering;
+
 use crate::engine::{self, Job};
 use crate::measure::{Measurement, Second};
 
-/// Runs every job once a round; returns the measurements by job, then by round.
+/// Runs every job once a round; returns the measurements by job, then by round: fewer of them if a
+/// job was interrupted.
 ///
 /// `observer` hears of every second with the index of the job that it belongs to.
 ///
@@ -23,7 +26,11 @@ pub fn alternate(
     for _ in 0..rounds {
         random.shuffle(&mut order);
         for &index in &order {
-            let measurement = engine::run(&jobs[index], &mut |second| observer(index, second))?;
+            let job = &jobs[index];
+            if job.interrupt.load(Ordering::Relaxed) {
+                return Ok(measurements);
+            }
+            let measurement = engine::run(job, &mut |second| observer(index, second))?;
             measurements[index].push(measurement);
         }
     }

@@ -180,6 +180,7 @@ impl SuiteArgs {
             // Long enough for connections to settle, short beside a round.
             warm_up: Duration::from_millis(200),
             cores: vec![self.load_core],
+            interrupt: Arc::default(),
         })
     }
 

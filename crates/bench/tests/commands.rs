@@ -1,5 +1,7 @@
 //! The commands as processes, the way a user calls them.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests assert by it as the tests do")]
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;

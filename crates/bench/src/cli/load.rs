@@ -1,10 +1,12 @@
 //! The `run` command: arguments of a load, and running it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
+use signal_hook::consts::SIGINT;
 
 use super::{OutputArgs, resolve};
 use crate::bins::Bins;
@@ -195,6 +197,7 @@ impl LoadArgs {
         let mut servers = vec![(self.host.as_str(), self.port, self.server_pid)];
         servers.extend(self.vs.as_deref().map(|vs| (vs, self.port, self.vs_pid)));
         let several = servers.len() > 1;
+        let interrupt = interrupt_flag()?;
         let jobs = servers.into_iter().map(|(host, port, pid)| {
             let server = resolve(host, port)?;
             let process = match pid {
@@ -213,6 +216,7 @@ impl LoadArgs {
                 operations,
                 warm_up: Duration::from_secs_f64(how.warm_up),
                 cores: how.pin.clone(),
+                interrupt: interrupt.clone(),
             };
             let label = if several { server.to_string() } else { "server".to_owned() };
             Ok((job, Target { label, address: server }))
@@ -243,6 +247,15 @@ impl LoadArgs {
         });
         settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+/// A flag that the first interrupt from the keyboard sets; the second one ends the process.
+fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    // In this order: the first interrupt finds the flag still clear.
+    signal_hook::flag::register_conditional_default(SIGINT, flag.clone())?;
+    signal_hook::flag::register(SIGINT, flag.clone())?;
+    Ok(flag)
 }
 
 /// The job that inserts what another one works on.

@@ -100,7 +100,8 @@ impl<'a> Worker<'a> {
         let mut drain_until_ns = u64::MAX;
         loop {
             let now_ns = shared.now_ns();
-            if now_ns >= end_ns || shared.stop.load(Ordering::Relaxed) {
+            let stopped = [&shared.stop, &self.job.interrupt];
+            if now_ns >= end_ns || stopped.iter().any(|flag| flag.load(Ordering::Relaxed)) {
                 self.load.stop();
             }
             if self.load.is_stopped() {
