@@ -58,6 +58,7 @@ enum Command {
 
 /// Where results go besides the terminal.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Also writes the results as JSON.
     #[arg(long, value_name = "FILE")]

@@ -83,8 +83,7 @@ struct WorkloadArgs {
     /// Draws keys with a Zipfian distribution of this exponent, such as 0.99, instead of uniformly.
     #[arg(long, value_name = "THETA", value_parser = parse_positive)]
     zipf: Option<f64>,
-    /// Bins of a record: I (integer), S<size> (text), B<size> (blob), each with a count before it if
-    /// wanted, as in I,S20,3*B100.
+    /// Bins of a record, as in I,S20,3*B100: an integer, a text of 20 bytes, three blobs of 100.
     #[arg(short = 'o', long, default_value = "B100", value_parser = parse::<Bins>)]
     bins: Bins,
     /// Writes the same content every time instead of random content.
