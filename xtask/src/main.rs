@@ -1,5 +1,49 @@
-//! The one way to run things in this workspace.
+//! The one way to run things in this workspace: `cargo xtask COMMAND`.
 
-fn main() -> anyhow::Result<()> {
-    anyhow::bail!("usage: cargo xtask test")
+mod process;
+mod suite;
+mod tally;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use process::Step;
+use workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test                       everything: format, lints, rules, unit tests, golden replay, clients
+  ci                         the same; what the build machine runs
+  tidy                       only the rules of this workspace (floors, sizes, ledger, ...)
+  bench ARGUMENT...          load generator and benchmarks, optimized (package bolide-bench)
+  fuzz TARGET [--seconds N]  one fuzz target, optimized (package bolide-fuzz)";
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else { bail!("{USAGE}") };
+    let workspace = Workspace::of_this_build();
+    match command.as_str() {
+        "test" | "ci" => suite::run(&workspace),
+        "tidy" => tidy::run(&workspace),
+        "bench" => forward(&workspace, "bolide-bench", rest),
+        "fuzz" => forward(&workspace, "bolide-fuzz", rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        unknown => bail!("unknown command {unknown:?}\n\n{USAGE}"),
+    }
+}
+
+/// Runs a package's own program, optimized, with the rest of the command line.
+fn forward(workspace: &Workspace, package: &str, arguments: &[String]) -> Result<ExitCode> {
+    if workspace.package(package)?.is_none() {
+        bail!("this tree has no package {package}");
+    }
+    let step = Step::cargo(["run", "--quiet", "--release", "--package", package, "--"])
+        .arguments(arguments);
+    Ok(if step.run(workspace)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -2,6 +2,19 @@
 //!
 //! Pure functions over bytes: no lock, no clock, no index. Time is an argument.
 
+pub mod apply;
+pub mod body;
+pub mod key;
 pub mod meta;
+pub mod policy;
+pub mod read;
+pub mod size;
+pub mod ttl;
 
-pub use meta::{Generation, LastUpdateTime, RecordMeta, SetId, VoidTime};
+mod bins;
+
+pub use apply::{NewBins, apply};
+pub use body::Body;
+pub use meta::{Generation, LastUpdateTime, RecordMeta, SecondsSince2010, SetId, VoidTime};
+pub use policy::WritePolicy;
+pub use read::read;

@@ -1,3 +1,17 @@
 //! The host: everything that touches the outside world.
+//!
+//! [`start::run`] goes from a command line to a running server. [`net`] is the service layer, which
+//! the load generator's echo server uses as well.
 
+pub mod addresses;
+pub mod cli;
+pub mod host;
+pub mod limits;
+pub mod logging;
 pub mod net;
+pub mod service;
+pub mod signals;
+pub mod start;
+pub mod supervise;
+pub mod ticker;
+pub mod vitals;

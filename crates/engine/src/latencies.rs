@@ -1,0 +1,87 @@
+//! The latency histograms of a namespace.
+
+use std::time::Duration;
+
+use crate::counters::Stripe;
+use crate::latency::Latency;
+
+/// One of a namespace's histograms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LatencyKind {
+    /// Reads.
+    Read,
+    /// Writes; deletes have no histogram.
+    Write,
+    /// UDFs.
+    Udf,
+    /// Reads in batches.
+    BatchSubRead,
+    /// Writes in batches.
+    BatchSubWrite,
+    /// UDFs in batches.
+    BatchSubUdf,
+    /// Primary-index queries.
+    PiQuery,
+    /// Secondary-index queries.
+    SiQuery,
+    /// Renewals by reads.
+    ReadTouch,
+    /// Replications again.
+    ReRepl,
+}
+
+impl LatencyKind {
+    /// All of them, in the order in which info commands print them.
+    pub const ALL: [Self; 10] = [
+        Self::Read,
+        Self::Write,
+        Self::Udf,
+        Self::BatchSubRead,
+        Self::BatchSubWrite,
+        Self::BatchSubUdf,
+        Self::PiQuery,
+        Self::SiQuery,
+        Self::ReadTouch,
+        Self::ReRepl,
+    ];
+
+    /// Name without the namespace.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Udf => "udf",
+            Self::BatchSubRead => "batch-sub-read",
+            Self::BatchSubWrite => "batch-sub-write",
+            Self::BatchSubUdf => "batch-sub-udf",
+            Self::PiQuery => "pi-query",
+            Self::SiQuery => "si-query",
+            Self::ReadTouch => "read-touch",
+            Self::ReRepl => "re-repl",
+        }
+    }
+}
+
+/// All histograms of a namespace.
+#[derive(Debug)]
+pub struct Latencies {
+    histograms: [Latency; LatencyKind::ALL.len()],
+}
+
+impl Latencies {
+    /// Empty histograms for this many event loops.
+    pub fn new(loops: usize) -> Self {
+        Self { histograms: std::array::from_fn(|_| Latency::new(loops)) }
+    }
+
+    /// One histogram.
+    pub fn of(&self, kind: LatencyKind) -> &Latency {
+        &self.histograms[kind as usize]
+    }
+
+    /// Counts how long a request took, in milliseconds or microseconds.
+    pub fn record(&self, stripe: Stripe, kind: LatencyKind, took: Duration, in_micros: bool) {
+        let micros = took.as_micros() as u64;
+        self.of(kind).record(stripe, if in_micros { micros } else { micros / 1000 });
+    }
+}

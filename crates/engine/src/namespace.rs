@@ -1,0 +1,296 @@
+//! A namespace: its records, sets, settings and statistics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use config::{Namespace as NamespaceConfig, SetOverride};
+use record::size::stored_size_bytes;
+use record::ttl::TtlRules;
+use record::{Body, LastUpdateTime, RecordMeta, SecondsSince2010, SetId, VoidTime};
+use storage::{Counts, Records, Stored};
+use wire::{PartitionId, ResultCode};
+
+use crate::bell::Bell;
+use crate::compression::CompressionStat;
+use crate::counters::{Bank, Stripe};
+use crate::latencies::Latencies;
+use crate::sets::{Set, Sets};
+use crate::size_histograms::SizeHistograms;
+use crate::stats::NamespaceCounter;
+
+/// What a thread brings along to work on a namespace.
+#[derive(Debug)]
+pub struct Turn<'t> {
+    /// The time of this turn; read once for all requests of a wake-up.
+    pub now: LastUpdateTime,
+    /// The thread's stripe of counters.
+    pub stripe: Stripe,
+    /// Scratch space for a record body.
+    pub scratch: &'t mut Vec<u8>,
+}
+
+/// A namespace.
+#[derive(Debug)]
+pub struct Namespace {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its sets.
+    pub sets: Sets,
+    /// Event counters.
+    pub counters: Bank<NamespaceCounter>,
+    /// Latency histograms.
+    pub latencies: Latencies,
+    /// Values that rise and fall.
+    pub gauges: Gauges,
+    /// How well replies compress.
+    pub compression: CompressionStat,
+    /// Wakes whoever supervises the namespace.
+    pub bell: Bell,
+    pub(crate) records: Records,
+    pub(crate) size_histograms: ArcSwap<SizeHistograms>,
+    config: ArcSwap<NamespaceConfig>,
+}
+
+/// Values of a namespace that rise and fall.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Size of all records by the original's arithmetic, in bytes.
+    pub data_used_bytes: AtomicI64,
+    /// Whether writes are refused for want of space.
+    pub stop_writes: AtomicBool,
+    /// Whether an eviction threshold is exceeded.
+    pub hwm_breached: AtomicBool,
+    /// Records last written before this moment (ms since 2010) are gone; 0: none.
+    pub truncate_lut: AtomicU64,
+    /// Whether truncated records are still being removed.
+    pub truncating: AtomicBool,
+    /// Records that never expire, as of the last supervisor cycle.
+    pub non_expirable_objects: AtomicU64,
+    /// Time to live in seconds below which the last cycle evicted.
+    pub evict_ttl_seconds: AtomicI64,
+    /// Records with a void-time before this one are evicted; 0: none.
+    pub evict_void_time: AtomicU32,
+    /// Length of the last supervisor cycle in seconds.
+    pub nsup_cycle_seconds: AtomicU64,
+    /// Share of records that the last cycle removed, in hundredths of a percent.
+    pub nsup_cycle_deleted_pct_hundredths: AtomicU64,
+}
+
+/// How much a record weighs in the statistics of its set and namespace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Weight {
+    pub set: SetId,
+    pub tombstone: bool,
+    pub size_bytes: usize,
+}
+
+impl Namespace {
+    /// An empty namespace with these settings, for this many event loops.
+    pub fn new(config: NamespaceConfig, loops: usize) -> Self {
+        let namespace = Self {
+            name: config.name.as_str().into(),
+            sets: Sets::default(),
+            counters: Bank::new(loops),
+            latencies: Latencies::new(loops),
+            gauges: Gauges::default(),
+            compression: CompressionStat::default(),
+            bell: Bell::default(),
+            records: Records::new(),
+            size_histograms: ArcSwap::default(),
+            config: ArcSwap::default(),
+        };
+        namespace.configure(config);
+        namespace
+    }
+
+    /// The settings now in force.
+    pub fn config(&self) -> arc_swap::Guard<Arc<NamespaceConfig>> {
+        self.config.load()
+    }
+
+    /// Puts settings into force. Sets that are named in them come into being.
+    pub fn configure(&self, config: NamespaceConfig) {
+        for set_config in &config.sets {
+            let created = self.sets.create(set_config.name.as_bytes(), set_config.clone());
+            if let Ok(set) = created {
+                set.config.store(Arc::new(set_config.clone()));
+            }
+        }
+        self.config.store(Arc::new(config));
+        self.bell.ring();
+    }
+
+    /// Records and tombstones.
+    pub fn record_count(&self) -> u64 {
+        self.records.total_counts().entries
+    }
+
+    /// Live records.
+    pub fn object_count(&self) -> u64 {
+        self.records.total_counts().objects()
+    }
+
+    /// Tombstones.
+    pub fn tombstone_count(&self) -> u64 {
+        self.records.total_counts().tombstones
+    }
+
+    /// Live records and tombstones of a partition.
+    pub fn partition_counts(&self, partition: PartitionId) -> Counts {
+        self.records.counts(partition)
+    }
+
+    /// Memory of the primary index in bytes.
+    pub fn index_used_bytes(&self) -> u64 {
+        self.records.index_used_bytes()
+    }
+
+    /// Space for records, in bytes.
+    pub fn data_total_bytes(&self) -> u64 {
+        self.config().storage_engine.data_size_bytes
+    }
+
+    /// Size of all records by the original's arithmetic, in bytes.
+    pub fn data_used_bytes(&self) -> u64 {
+        u64::try_from(self.gauges.data_used_bytes.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// Share of the space for records that is in use, in whole percent.
+    pub fn data_used_pct(&self) -> u64 {
+        match self.data_total_bytes() {
+            0 => 0,
+            total => self.data_used_bytes() * 100 / total,
+        }
+    }
+
+    /// Free share of the space for records, in whole percent.
+    pub fn data_avail_pct(&self) -> u64 {
+        100u64.saturating_sub(self.data_used_pct())
+    }
+
+    /// Memory of the set indexes in bytes.
+    pub fn set_index_used_bytes(&self) -> u64 {
+        self.records.set_index_used_bytes()
+    }
+
+    /// Histograms over the records as of the supervisor's last pass.
+    pub fn size_histograms(&self) -> Arc<SizeHistograms> {
+        self.size_histograms.load_full()
+    }
+
+    /// Makes all records of the namespace that were last written before `time` go away.
+    pub fn truncate(&self, time: LastUpdateTime) {
+        self.gauges.truncate_lut.fetch_max(time.0, Ordering::Relaxed);
+        self.gauges.truncating.store(true, Ordering::Relaxed);
+        self.bell.ring();
+    }
+
+    /// Takes back a truncation: records that were not removed yet are visible again.
+    pub fn undo_truncate(&self) {
+        self.gauges.truncate_lut.store(0, Ordering::Relaxed);
+    }
+
+    /// Makes all records of a set that were last written before `time` go away.
+    pub fn truncate_set(&self, set: &Set, time: LastUpdateTime) {
+        set.truncate_lut.fetch_max(time.0, Ordering::Relaxed);
+        set.truncating.store(true, Ordering::Relaxed);
+        self.bell.ring();
+    }
+
+    /// Whether records last written at `time` in this set are truncated.
+    pub(crate) fn is_truncated(&self, set: Option<&Set>, time: LastUpdateTime) -> bool {
+        time.0 < self.gauges.truncate_lut.load(Ordering::Relaxed)
+            || set.is_some_and(|set| set.is_truncated(time))
+    }
+
+    /// Whether a record is gone though it is still there: expired or truncated.
+    pub(crate) fn is_doomed(&self, meta: &RecordMeta, now: SecondsSince2010) -> bool {
+        meta.void_time.is_expired(now)
+            || self.is_truncated(self.sets.by_id(meta.set), meta.last_update_time)
+    }
+
+    /// Rules for time to live in a set.
+    pub(crate) fn ttl_rules(&self, config: &NamespaceConfig, set: Option<&Set>) -> TtlRules {
+        let of_set = set.map_or(SetOverride::Inherit, |set| set.config.load().default_ttl);
+        TtlRules {
+            default_ttl_seconds: match of_set {
+                SetOverride::Inherit => config.default_ttl_seconds,
+                SetOverride::Never => 0,
+                SetOverride::Value(seconds) => seconds,
+            },
+            expiry_allowed: config.nsup_period_seconds != 0 || config.allow_ttl_without_nsup,
+        }
+    }
+
+    /// Weight of a stored record.
+    pub(crate) fn weight_of(&self, stored: &Stored<'_>) -> Weight {
+        self.weight(&stored.meta, stored.bytes)
+    }
+
+    /// Weight of a record with this metadata and body.
+    pub(crate) fn weight(&self, meta: &RecordMeta, body: &[u8]) -> Weight {
+        let body = Body::new(body);
+        let set = self.sets.by_id(meta.set);
+        Weight {
+            set: meta.set,
+            tombstone: meta.tombstone,
+            size_bytes: stored_size_bytes(
+                body,
+                set.map_or(0, |set| set.name.len()),
+                meta.void_time,
+            ),
+        }
+    }
+
+    /// Keeps the statistics in step with a record that changed from `old` to `new`.
+    pub(crate) fn account(&self, old: Option<Weight>, new: Option<Weight>) {
+        let size = |weight: Option<Weight>| weight.map_or(0, |weight| weight.size_bytes as i64);
+        let delta = size(new) - size(old);
+        if delta != 0 {
+            self.gauges.data_used_bytes.fetch_add(delta, Ordering::Relaxed);
+        }
+        match (old, new) {
+            (Some(old), Some(new)) if old == new => {}
+            _ => {
+                self.account_set(old, -1);
+                self.account_set(new, 1);
+            }
+        }
+    }
+
+    fn account_set(&self, weight: Option<Weight>, sign: i64) {
+        let Some(weight) = weight else { return };
+        let Some(set) = self.sets.by_id(weight.set) else { return };
+        // Unsigned sums wrap: what is added is taken away again, in whatever order.
+        let add = |sum: &AtomicU64, amount: i64| {
+            sum.fetch_add(amount.wrapping_mul(sign) as u64, Ordering::Relaxed);
+        };
+        add(if weight.tombstone { &set.tombstones } else { &set.objects }, 1);
+        add(&set.data_used_bytes, weight.size_bytes as i64);
+    }
+
+    /// Refuses what would not fit the space for records any more.
+    pub(crate) fn check_space(&self, delta_bytes: i64) -> Result<(), ResultCode> {
+        let total = self.data_total_bytes() as i64;
+        let used = self.gauges.data_used_bytes.load(Ordering::Relaxed);
+        if delta_bytes > 0 && total != 0 && used.saturating_add(delta_bytes) > total {
+            return Err(ResultCode::OUT_OF_SPACE);
+        }
+        Ok(())
+    }
+}
+
+/// What a reply tells of a record's metadata.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Seen {
+    pub generation: u32,
+    pub void_time: u32,
+}
+
+impl From<&RecordMeta> for Seen {
+    fn from(meta: &RecordMeta) -> Self {
+        let VoidTime(void_time) = meta.void_time;
+        Self { generation: u32::from(meta.generation.0), void_time }
+    }
+}

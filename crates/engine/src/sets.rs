@@ -1,0 +1,167 @@
+//! The sets of a namespace: their names, numbers, statistics and settings.
+//!
+//! A set comes into being when it is first named, and stays. Numbers are 1 to 4,095; records carry
+//! the number, so that a record's set is found without hashing.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use config::Set as SetConfig;
+use parking_lot::RwLock;
+use record::{LastUpdateTime, SetId};
+use wire::ResultCode;
+use wire::message::SET_NAME_BYTES_MAX;
+
+/// One set.
+#[derive(Debug)]
+pub struct Set {
+    /// Its number.
+    pub id: SetId,
+    /// Its name, 1 to 63 bytes as clients sent them.
+    pub name: Box<[u8]>,
+    /// Its settings.
+    pub config: ArcSwap<SetConfig>,
+    /// Live records.
+    pub objects: AtomicU64,
+    /// Tombstones.
+    pub tombstones: AtomicU64,
+    /// Size of its records by the original's arithmetic, in bytes.
+    pub data_used_bytes: AtomicU64,
+    /// Records last written before this moment (ms since 2010) are gone; 0: none.
+    pub truncate_lut: AtomicU64,
+    /// Whether truncated records are still being removed.
+    pub truncating: AtomicBool,
+    /// Secondary indexes defined on it.
+    pub sindexes: AtomicU64,
+}
+
+impl Set {
+    fn new(id: SetId, name: &[u8], config: SetConfig) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            config: ArcSwap::from_pointee(config),
+            objects: AtomicU64::new(0),
+            tombstones: AtomicU64::new(0),
+            data_used_bytes: AtomicU64::new(0),
+            truncate_lut: AtomicU64::new(0),
+            truncating: AtomicBool::new(false),
+            sindexes: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a record last written at `time` is truncated.
+    pub fn is_truncated(&self, time: LastUpdateTime) -> bool {
+        time.0 < self.truncate_lut.load(Ordering::Relaxed)
+    }
+
+    /// Whether the set takes no more records.
+    pub fn is_full(&self) -> bool {
+        let limit = self.config.load().stop_writes_count;
+        limit != 0 && self.objects.load(Ordering::Relaxed) >= limit
+    }
+
+    /// Whether the set takes no more data.
+    pub fn is_oversize(&self) -> bool {
+        let limit = self.config.load().stop_writes_size_bytes;
+        limit != 0 && self.data_used_bytes.load(Ordering::Relaxed) > limit
+    }
+}
+
+/// All sets of a namespace.
+#[derive(Debug)]
+pub struct Sets {
+    by_id: Box<[OnceLock<Box<Set>>]>,
+    ids: RwLock<HashMap<Box<[u8]>, SetId>>,
+}
+
+impl Default for Sets {
+    fn default() -> Self {
+        Self { by_id: (0..SetId::MAX).map(|_| OnceLock::new()).collect(), ids: RwLock::default() }
+    }
+}
+
+impl Sets {
+    /// The set with this number; `None` for [`SetId::NONE`].
+    pub fn by_id(&self, id: SetId) -> Option<&Set> {
+        let place = usize::from(id.0).checked_sub(1)?;
+        self.by_id.get(place)?.get().map(Box::as_ref)
+    }
+
+    /// The set with this name.
+    pub fn by_name(&self, name: &[u8]) -> Option<&Set> {
+        let id = self.ids.read().get(name).copied()?;
+        self.by_id(id)
+    }
+
+    /// The set with this name, which is made if there is none.
+    ///
+    /// # Errors
+    /// `PARAMETER` for a name too long or when there are 4,095 sets already.
+    pub fn get_or_create(&self, name: &[u8]) -> Result<&Set, ResultCode> {
+        if let Some(set) = self.by_name(name) {
+            return Ok(set);
+        }
+        self.create(name, SetConfig::default())
+    }
+
+    /// Makes a set with these settings, or returns the one that has the name already.
+    ///
+    /// # Errors
+    /// As [`Self::get_or_create`].
+    pub fn create(&self, name: &[u8], config: SetConfig) -> Result<&Set, ResultCode> {
+        if name.is_empty() || name.len() > SET_NAME_BYTES_MAX {
+            return Err(ResultCode::PARAMETER);
+        }
+        let mut ids = self.ids.write();
+        let id = match ids.get(name) {
+            Some(id) => *id,
+            None => {
+                let place = ids.len();
+                let id = SetId(place as u16 + 1);
+                let slot = self.by_id.get(place).ok_or(ResultCode::PARAMETER)?;
+                slot.get_or_init(|| Box::new(Set::new(id, name, config)));
+                ids.insert(name.into(), id);
+                id
+            }
+        };
+        drop(ids);
+        self.by_id(id).ok_or(ResultCode::PARAMETER)
+    }
+
+    /// All sets, in the order in which they came into being.
+    pub fn iter(&self) -> impl Iterator<Item = &Set> {
+        self.by_id.iter().map_while(|slot| slot.get()).map(Box::as_ref)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_numbered_as_they_come() {
+        let sets = Sets::default();
+        assert_eq!(sets.get_or_create(b"a").unwrap().id, SetId(1));
+        assert_eq!(sets.get_or_create(b"b").unwrap().id, SetId(2));
+        assert_eq!(sets.get_or_create(b"a").unwrap().id, SetId(1));
+        assert_eq!(&*sets.by_id(SetId(2)).unwrap().name, b"b");
+        assert!(sets.by_id(SetId::NONE).is_none());
+        assert!(sets.by_name(b"c").is_none());
+        assert_eq!(sets.iter().count(), 2);
+    }
+
+    #[test]
+    fn names_and_numbers_have_limits() {
+        let sets = Sets::default();
+        assert!(sets.get_or_create(&[b'x'; 63]).is_ok());
+        assert!(sets.get_or_create(&[b'x'; 64]).is_err());
+        for number in 1..4095u32 {
+            sets.get_or_create(number.to_string().as_bytes()).unwrap();
+        }
+        assert!(sets.get_or_create(b"one too many").is_err());
+        assert!(sets.get_or_create(b"17").is_ok());
+    }
+}

@@ -1,0 +1,320 @@
+//! A sorted run of entries in one allocation: the building stone of every index here.
+//!
+//! ```text
+//! | prefix 0 | prefix 1 | ... | prefix capacity-1 | entry 0 | entry 1 | ... | entry capacity-1 |
+//!   4 bytes each, dense: what a search reads        size_of::<T>() each, no padding between
+//! ```
+//!
+//! Length and capacity stand in the handle, not in the allocation, so that a search knows where to
+//! look before it has touched the block: one cache miss less. A block holds no pointer into itself
+//! and can be moved or written out as bytes.
+//!
+//! This file has all the pointer arithmetic of the crate; what it offers is safe. It knows nothing
+//! of the order of its entries: the caller names the positions.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use crate::size_class;
+use crate::usage::{OutOfMemory, Usage};
+
+/// Bytes of a prefix.
+const PREFIX_BYTES: usize = size_of::<u32>();
+
+/// Prefixes and entries, equally many. Its capacity is never zero.
+///
+/// Packed so that the discriminant of an enum around it takes 4 bytes rather than 8.
+#[repr(C, packed(4))]
+pub(crate) struct Block<T> {
+    base: NonNull<u8>,
+    len: u16,
+    capacity: u16,
+    owns: PhantomData<T>,
+}
+
+// SAFETY: a block owns its allocation and entries as a `Vec<T>` does; nothing else points there.
+unsafe impl<T: Send> Send for Block<T> {}
+// SAFETY: `&Block<T>` gives out only `&T` and `&[u32]`.
+unsafe impl<T: Sync> Sync for Block<T> {}
+
+impl<T> Block<T> {
+    /// Most entries of a block.
+    pub(crate) const LEN_MAX: usize = u16::MAX as usize;
+
+    /// Bytes of an entry with its prefix.
+    const STRIDE: usize = {
+        // With this, the entries behind any number of prefixes are aligned.
+        assert!(align_of::<T>() <= PREFIX_BYTES);
+        PREFIX_BYTES + size_of::<T>()
+    };
+
+    /// An empty block with room for at least `entries`.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when the allocator refuses or `entries` exceeds [`Self::LEN_MAX`].
+    pub(crate) fn with_capacity(entries: usize, usage: &Usage) -> Result<Self, OutOfMemory> {
+        let entries = entries.max(1);
+        if entries > Self::LEN_MAX {
+            return Err(OutOfMemory);
+        }
+        let filled = size_class::round_up(entries * Self::STRIDE) / Self::STRIDE;
+        let capacity = filled.min(Self::LEN_MAX) as u16;
+        let layout = Self::layout(capacity);
+        // SAFETY: the layout is not of size zero, since the capacity is at least 1.
+        let base = NonNull::new(unsafe { alloc(layout) }).ok_or(OutOfMemory)?;
+        usage.gain(layout.size());
+        Ok(Self { base, len: 0, capacity, owns: PhantomData })
+    }
+
+    /// Gives the memory back, entries dropped.
+    pub(crate) fn free(self, usage: &Usage) {
+        usage.lose(self.size_bytes());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of the allocation.
+    pub(crate) fn size_bytes(&self) -> usize {
+        Self::layout(self.capacity).size()
+    }
+
+    pub(crate) fn prefixes(&self) -> &[u32] {
+        // SAFETY: the first `len` prefixes are initialised and live as long as `self` is borrowed.
+        unsafe { slice::from_raw_parts(self.prefix_base(), self.len()) }
+    }
+
+    pub(crate) fn entries(&self) -> &[T] {
+        // SAFETY: the first `len` entries are initialised and live as long as `self` is borrowed.
+        unsafe { slice::from_raw_parts(self.entry_base(), self.len()) }
+    }
+
+    /// Both columns for writing.
+    pub(crate) fn columns_mut(&mut self) -> (&mut [u32], &mut [T]) {
+        let len = self.len();
+        // SAFETY: the first `len` prefixes and entries are initialised, the columns do not overlap,
+        // and `self` is borrowed exclusively.
+        unsafe {
+            (
+                slice::from_raw_parts_mut(self.prefix_base(), len),
+                slice::from_raw_parts_mut(self.entry_base(), len),
+            )
+        }
+    }
+
+    /// Makes room for `additional` more entries.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: the block is as it was.
+    pub(crate) fn reserve(&mut self, additional: usize, usage: &Usage) -> Result<(), OutOfMemory> {
+        let needed = self.len() + additional;
+        if needed <= usize::from(self.capacity) {
+            return Ok(());
+        }
+        self.reallocate(needed, usage)
+    }
+
+    /// Takes a smaller size class when the entries would fit two classes below the present one; a
+    /// class more than they need, so that the next insertions do not grow the block again. Keeps
+    /// what it has when memory is short.
+    pub(crate) fn shrink(&mut self, usage: &Usage) {
+        let needed = size_class::round_up(self.len() * Self::STRIDE);
+        if needed <= size_class::below(size_class::below(self.size_bytes())) {
+            // A refusal leaves a block that is larger than need be, nothing else.
+            let _ = self.reallocate(size_class::above(needed) / Self::STRIDE, usage);
+        }
+    }
+
+    /// Puts an entry at `at`, moving the later ones up.
+    ///
+    /// # Panics
+    /// When `at` lies beyond the end or no room was reserved.
+    pub(crate) fn insert(&mut self, at: usize, prefix: u32, entry: T) {
+        let len = self.len();
+        assert!(at <= len && self.len < self.capacity, "a reserved position within the block");
+        // SAFETY: `at <= len < capacity`, so both columns have room for the tail one further on and
+        // for the new element at `at`.
+        unsafe {
+            let prefixes = self.prefix_base().add(at);
+            ptr::copy(prefixes, prefixes.add(1), len - at);
+            prefixes.write(prefix);
+            let entries = self.entry_base().add(at);
+            ptr::copy(entries, entries.add(1), len - at);
+            entries.write(entry);
+        }
+        self.len += 1;
+    }
+
+    /// Takes the entry at `at` out, moving the later ones down.
+    ///
+    /// # Panics
+    /// When `at` is not in the block.
+    pub(crate) fn remove(&mut self, at: usize) -> T {
+        let len = self.len();
+        assert!(at < len, "a position within the block");
+        self.len -= 1;
+        // SAFETY: `at < len`: the element is initialised and, being moved out, is overwritten by the
+        // tail behind it, which lies within the initialised part.
+        unsafe {
+            let prefixes = self.prefix_base().add(at);
+            ptr::copy(prefixes.add(1), prefixes, len - at - 1);
+            let entries = self.entry_base().add(at);
+            let entry = entries.read();
+            ptr::copy(entries.add(1), entries, len - at - 1);
+            entry
+        }
+    }
+
+    /// Moves the entries from `from` on to the end of `into`.
+    ///
+    /// # Panics
+    /// When `from` lies beyond the end or `into` has no room reserved.
+    pub(crate) fn move_tail(&mut self, from: usize, into: &mut Self) {
+        assert!(from <= self.len(), "a position within the block");
+        let (count, end) = (self.len() - from, into.len());
+        assert!(end + count <= usize::from(into.capacity), "room reserved for the tail");
+        // SAFETY: `count` elements are initialised from `from` on, `into` has room for them behind
+        // its last, and the blocks are distinct. The lengths below make the move a move.
+        unsafe {
+            let (source, target) = (self.prefix_base().add(from), into.prefix_base().add(end));
+            ptr::copy_nonoverlapping(source, target, count);
+            let (source, target) = (self.entry_base().add(from), into.entry_base().add(end));
+            ptr::copy_nonoverlapping(source, target, count);
+        }
+        self.len -= count as u16;
+        into.len += count as u16;
+    }
+
+    fn reallocate(&mut self, entries: usize, usage: &Usage) -> Result<(), OutOfMemory> {
+        let mut other = Self::with_capacity(entries, usage)?;
+        self.move_tail(0, &mut other);
+        std::mem::replace(self, other).free(usage);
+        Ok(())
+    }
+
+    fn layout(capacity: u16) -> Layout {
+        let size = size_class::round_up(usize::from(capacity) * Self::STRIDE);
+        Layout::from_size_align(size, PREFIX_BYTES).expect("65,535 entries are far below the limit")
+    }
+
+    fn prefix_base(&self) -> *mut u32 {
+        let base = self.base;
+        base.as_ptr().cast()
+    }
+
+    fn entry_base(&self) -> *mut T {
+        // SAFETY: the allocation holds `capacity` prefixes and, behind them, `capacity` entries.
+        unsafe { self.prefix_base().add(usize::from(self.capacity)).cast() }
+    }
+}
+
+impl<T: Copy> Block<T> {
+    /// Drops the entries from `len` on.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len().min(len) as u16;
+    }
+}
+
+impl<T> Drop for Block<T> {
+    fn drop(&mut self) {
+        let base = self.base;
+        // SAFETY: the first `len` entries are initialised and not used again; the allocation was
+        // made with this very layout.
+        unsafe {
+            ptr::drop_in_place(ptr::slice_from_raw_parts_mut(self.entry_base(), self.len()));
+            dealloc(base.as_ptr(), Self::layout(self.capacity));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(count: usize, usage: &Usage) -> Block<[u8; 3]> {
+        let mut block = Block::with_capacity(1, usage).unwrap();
+        for number in 0..count {
+            block.reserve(1, usage).unwrap();
+            block.insert(number, number as u32, [number as u8; 3]);
+        }
+        block
+    }
+
+    #[test]
+    fn mirrors_a_vec() {
+        let usage = Usage::default();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut block = Block::<[u8; 35]>::with_capacity(0, &usage).unwrap();
+        let mut model: Vec<(u32, [u8; 35])> = Vec::new();
+        for _ in 0..5_000 {
+            if model.is_empty() || random.u8(..) < 140 {
+                let at = random.usize(..=model.len());
+                let (prefix, entry) = (random.u32(..), [random.u8(..); 35]);
+                block.reserve(1, &usage).unwrap();
+                block.insert(at, prefix, entry);
+                model.insert(at, (prefix, entry));
+            } else {
+                let at = random.usize(..model.len());
+                assert_eq!(block.remove(at), model.remove(at).1);
+                block.shrink(&usage);
+            }
+            assert_eq!(usage.bytes() as usize, block.size_bytes());
+            assert!(block.prefixes().iter().eq(model.iter().map(|(prefix, _)| prefix)));
+            assert!(block.entries().iter().eq(model.iter().map(|(_, entry)| entry)));
+        }
+        block.free(&usage);
+        assert_eq!(usage.bytes(), 0);
+    }
+
+    #[test]
+    fn tail_moves_between_blocks() {
+        let usage = Usage::default();
+        let mut left = filled(100, &usage);
+        let mut right = Block::with_capacity(60, &usage).unwrap();
+        left.move_tail(40, &mut right);
+        assert_eq!((left.len(), right.len()), (40, 60));
+        assert_eq!((left.prefixes()[39], right.prefixes()[0]), (39, 40));
+        left.reserve(60, &usage).unwrap();
+        right.move_tail(0, &mut left);
+        assert!(right.is_empty());
+        assert_eq!(left.entries(), filled(100, &Usage::default()).entries());
+    }
+
+    #[test]
+    fn dropping_drops_the_entries() {
+        let usage = Usage::default();
+        let mut outer = Block::<Block<[u8; 3]>>::with_capacity(2, &usage).unwrap();
+        for at in 0..2 {
+            outer.reserve(1, &usage).unwrap();
+            outer.insert(at, at as u32, filled(10, &usage));
+        }
+        let inner = outer.remove(0);
+        assert_eq!(inner.len(), 10);
+        // What is leaked or freed twice here is for valgrind to see.
+        drop(outer);
+    }
+
+    #[test]
+    fn capacity_fills_a_size_class() {
+        let usage = Usage::default();
+        let block = Block::<[u8; 35]>::with_capacity(14, &usage).unwrap();
+        assert_eq!((block.size_bytes(), { block.capacity }), (640, 16));
+    }
+
+    #[test]
+    fn too_many_entries_are_refused() {
+        let usage = Usage::default();
+        assert!(Block::<u32>::with_capacity(Block::<u32>::LEN_MAX, &usage).is_ok());
+        let refused = Block::<u32>::with_capacity(Block::<u32>::LEN_MAX + 1, &usage);
+        assert_eq!(refused.err(), Some(OutOfMemory));
+    }
+}

@@ -1,0 +1,328 @@
+//! An ordered set of entries that is one block while small and a directory of blocks beyond.
+//!
+//! Up to [`LEAF_BYTES_MAX`] a tree is a single leaf. A full leaf splits in halves under a directory,
+//! whose entries ("fences") hold the lowest key of each leaf. Leaves take only the memory that they
+//! need, so a split costs no space; they never exceed the limit, so an insertion moves a few
+//! kilobytes at most, whatever the number and the distribution of the keys.
+//!
+//! Invariants: keys ascend within a leaf and from leaf to leaf; a fence equals the first key of its
+//! leaf; no leaf is empty; a directory has at least two leaves, or one after an allocation failed.
+
+use std::ops::ControlFlow;
+
+use crate::block::Block;
+use crate::search::{Key, Keyed, Span, key_at, search};
+use crate::usage::{OutOfMemory, Usage};
+
+/// Largest leaf. The allocator's largest class below page granularity; 367 records.
+pub(crate) const LEAF_BYTES_MAX: usize = 14_336;
+
+/// A tree over entries `T`. All bytes zero are an empty one: see `zeroed`.
+#[repr(u32)]
+#[derive(Default)]
+pub(crate) enum Tree<T: Keyed> {
+    /// No entry, no memory.
+    #[default]
+    Empty = 0,
+    /// All entries in one block.
+    Leaf(Block<T>) = 1,
+    /// Several leaves, ascending.
+    Directory(Block<Fence<T>>) = 2,
+}
+
+/// A leaf in a directory, with the lowest key in it (its prefix in the directory's column).
+pub(crate) struct Fence<T: Keyed> {
+    leaf: Block<T>,
+    rest: T::Rest,
+}
+
+impl<T: Keyed> Keyed for Fence<T> {
+    type Rest = T::Rest;
+
+    fn rest(&self) -> T::Rest {
+        self.rest
+    }
+}
+
+/// Where an entry is or belongs: valid until the tree changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Position {
+    leaf: usize,
+    at: usize,
+}
+
+impl<T: Keyed + Copy> Tree<T> {
+    /// Most entries of a leaf.
+    const LEAF_LEN_MAX: usize = LEAF_BYTES_MAX / (size_of::<u32>() + size_of::<T>());
+
+    /// The position of `key`, or the one where it belongs. Among equal keys any may be found.
+    pub(crate) fn locate(&self, key: &Key<T::Rest>) -> Result<Position, Position> {
+        let (index, leaf, span) = match self {
+            Self::Empty => return Err(Position { leaf: 0, at: 0 }),
+            Self::Leaf(leaf) => (0, leaf, Span::WHOLE),
+            Self::Directory(fences) => {
+                let index = match search(fences, Span::WHOLE, key) {
+                    Ok(index) => index,
+                    Err(after) => after.saturating_sub(1),
+                };
+                (index, &fences.entries()[index].leaf, span_of(fences, index))
+            }
+        };
+        match search(leaf, span, key) {
+            Ok(at) => Ok(Position { leaf: index, at }),
+            Err(at) => Err(Position { leaf: index, at }),
+        }
+    }
+
+    pub(crate) fn get(&self, position: Position) -> Option<&T> {
+        self.leaf(position.leaf)?.entries().get(position.at)
+    }
+
+    /// The entry at `position`, to be changed in anything but its key.
+    pub(crate) fn get_mut(&mut self, position: Position) -> Option<&mut T> {
+        self.leaf_mut(position.leaf)?.columns_mut().1.get_mut(position.at)
+    }
+
+    /// Puts an entry where [`Self::locate`] said that its key belongs. Returns where it is now.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: no entry was added.
+    pub(crate) fn insert(
+        &mut self,
+        position: Position,
+        prefix: u32,
+        entry: T,
+        usage: &Usage,
+    ) -> Result<Position, OutOfMemory> {
+        if let Self::Empty = self {
+            *self = Self::Leaf(Block::with_capacity(1, usage)?);
+        }
+        let mut position = position;
+        if self.leaf(position.leaf).is_some_and(|leaf| leaf.len() >= Self::LEAF_LEN_MAX) {
+            let half = self.split(position.leaf, usage)?;
+            if position.at > half {
+                position = Position { leaf: position.leaf + 1, at: position.at - half };
+            }
+        }
+        let leaf = self.leaf_mut(position.leaf).expect("a located leaf exists");
+        leaf.reserve(1, usage)?;
+        leaf.insert(position.at, prefix, entry);
+        if position.at == 0 {
+            self.refresh_fence(position.leaf);
+        }
+        Ok(position)
+    }
+
+    /// Takes the entry at `position` out.
+    pub(crate) fn remove(&mut self, position: Position, usage: &Usage) -> Option<T> {
+        self.get(position)?;
+        let removed = self.leaf_mut(position.leaf)?.remove(position.at);
+        self.settle(position.leaf, usage);
+        Some(removed)
+    }
+
+    /// Visits entries downward from `from` (included when present), or from the last.
+    pub(crate) fn visit_down(
+        &self,
+        from: Option<&Key<T::Rest>>,
+        mut visit: impl FnMut(Key<T::Rest>, &T) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let (last, mut end) = match from.map(|key| self.locate(key)) {
+            None => (self.leaf_count().saturating_sub(1), usize::MAX),
+            Some(Ok(position)) => (position.leaf, position.at + 1),
+            Some(Err(position)) => (position.leaf, position.at),
+        };
+        for leaf in (0..=last).rev().filter_map(|index| self.leaf(index)) {
+            let end_here = end.min(leaf.len());
+            let columns = leaf.prefixes()[..end_here].iter().zip(&leaf.entries()[..end_here]);
+            for (&prefix, entry) in columns.rev() {
+                visit(Key { prefix, rest: entry.rest() }, entry)?;
+            }
+            end = usize::MAX;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Visits the entries of one leaf upward from `from` on. Returns the first key of the next leaf,
+    /// from which to go on.
+    pub(crate) fn visit_leaf(
+        &self,
+        from: &Key<T::Rest>,
+        mut visit: impl FnMut(Key<T::Rest>, &T),
+    ) -> Option<Key<T::Rest>> {
+        let (Ok(start) | Err(start)) = self.locate(from);
+        let leaf = self.leaf(start.leaf)?;
+        for (&prefix, entry) in leaf.prefixes().iter().zip(leaf.entries()).skip(start.at) {
+            visit(Key { prefix, rest: entry.rest() }, entry);
+        }
+        key_at(self.leaf(start.leaf + 1)?, 0)
+    }
+
+    /// Visits the entries of one leaf upward from `from` on and removes those that `keep` refuses.
+    /// Returns the first key of the next leaf, from which to go on.
+    pub(crate) fn retain_in_leaf(
+        &mut self,
+        from: &Key<T::Rest>,
+        usage: &Usage,
+        mut keep: impl FnMut(Key<T::Rest>, &T) -> bool,
+    ) -> Option<Key<T::Rest>> {
+        let (Ok(start) | Err(start)) = self.locate(from);
+        let next = self.leaf(start.leaf + 1).and_then(|leaf| key_at(leaf, 0));
+        let leaf = self.leaf_mut(start.leaf)?;
+        let len = leaf.len();
+        let (prefixes, entries) = leaf.columns_mut();
+        let mut kept = start.at;
+        for at in start.at..len {
+            let (prefix, entry) = (prefixes[at], entries[at]);
+            if keep(Key { prefix, rest: entry.rest() }, &entry) {
+                (prefixes[kept], entries[kept]) = (prefix, entry);
+                kept += 1;
+            }
+        }
+        if kept < len {
+            leaf.truncate(kept);
+            self.settle(start.leaf, usage);
+        }
+        next
+    }
+
+    fn leaf_count(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Leaf(_) => 1,
+            Self::Directory(fences) => fences.len(),
+        }
+    }
+
+    fn leaf(&self, index: usize) -> Option<&Block<T>> {
+        match self {
+            Self::Empty => None,
+            Self::Leaf(leaf) => (index == 0).then_some(leaf),
+            Self::Directory(fences) => fences.entries().get(index).map(|fence| &fence.leaf),
+        }
+    }
+
+    fn leaf_mut(&mut self, index: usize) -> Option<&mut Block<T>> {
+        match self {
+            Self::Empty => None,
+            Self::Leaf(leaf) => (index == 0).then_some(leaf),
+            Self::Directory(fences) => {
+                fences.columns_mut().1.get_mut(index).map(|fence| &mut fence.leaf)
+            }
+        }
+    }
+
+    /// Splits leaf `index` in halves and returns how many entries stayed. Either half has room for
+    /// one more.
+    fn split(&mut self, index: usize, usage: &Usage) -> Result<usize, OutOfMemory> {
+        self.grow_directory(usage)?;
+        let Self::Directory(fences) = self else { unreachable!("a directory was just made") };
+        let leaf = &mut fences.columns_mut().1[index].leaf;
+        let half = leaf.len() / 2;
+        let mut upper = Block::with_capacity(leaf.len() - half + 1, usage)?;
+        leaf.move_tail(half, &mut upper);
+        leaf.shrink(usage);
+        let Key { prefix, rest } = key_at(&upper, 0).expect("half of a full leaf is not empty");
+        fences.insert(index + 1, prefix, Fence { leaf: upper, rest });
+        Ok(half)
+    }
+
+    /// Makes room for one more fence, over a single leaf a directory.
+    fn grow_directory(&mut self, usage: &Usage) -> Result<(), OutOfMemory> {
+        match self {
+            Self::Empty => Ok(()),
+            Self::Directory(fences) => fences.reserve(1, usage),
+            Self::Leaf(leaf) => {
+                let mut fences = Block::with_capacity(2, usage)?;
+                let Key { prefix, rest } = key_at(leaf, 0).expect("a leaf is not empty");
+                let Self::Leaf(leaf) = std::mem::take(self) else { unreachable!("matched above") };
+                fences.insert(0, prefix, Fence { leaf, rest });
+                *self = Self::Directory(fences);
+                Ok(())
+            }
+        }
+    }
+
+    /// Restores the invariants after entries left leaf `index`.
+    fn settle(&mut self, index: usize, usage: &Usage) {
+        match self {
+            Self::Empty => {}
+            Self::Leaf(leaf) if leaf.is_empty() => {
+                if let Self::Leaf(leaf) = std::mem::take(self) {
+                    leaf.free(usage);
+                }
+            }
+            Self::Leaf(leaf) => leaf.shrink(usage),
+            Self::Directory(fences) => {
+                Self::settle_directory(fences, index, usage);
+                self.refresh_fence(index);
+                self.collapse(usage);
+            }
+        }
+    }
+
+    /// Does without a directory of less than two leaves.
+    fn collapse(&mut self, usage: &Usage) {
+        match std::mem::take(self) {
+            Self::Directory(mut fences) if fences.len() < 2 => {
+                if !fences.is_empty() {
+                    *self = Self::Leaf(fences.remove(0).leaf);
+                }
+                fences.free(usage);
+            }
+            as_it_was => *self = as_it_was,
+        }
+    }
+
+    /// Frees leaf `index` when it is empty, joins it with a neighbour when both are small.
+    fn settle_directory(fences: &mut Block<Fence<T>>, index: usize, usage: &Usage) {
+        let len_of = |at: usize| fences.entries().get(at).map(|fence| fence.leaf.len());
+        let small_pair = |left: usize| {
+            Some(len_of(left)? + len_of(left + 1)?).filter(|&sum| sum <= Self::LEAF_LEN_MAX / 2)
+        };
+        if len_of(index) == Some(0) {
+            fences.remove(index).leaf.free(usage);
+            fences.shrink(usage);
+        } else if small_pair(index).is_some() {
+            Self::join(fences, index, usage);
+        } else if index > 0 && small_pair(index - 1).is_some() {
+            // The right leaf may have lost its first entry: harmless, its fence goes.
+            Self::join(fences, index - 1, usage);
+        } else {
+            fences.columns_mut().1[index].leaf.shrink(usage);
+        }
+    }
+
+    /// Moves the leaf right of `left` into it. Leaves both alone when memory is short.
+    fn join(fences: &mut Block<Fence<T>>, left: usize, usage: &Usage) {
+        let additional = fences.entries()[left + 1].leaf.len();
+        if fences.columns_mut().1[left].leaf.reserve(additional, usage).is_err() {
+            return;
+        }
+        let mut right = fences.remove(left + 1).leaf;
+        right.move_tail(0, &mut fences.columns_mut().1[left].leaf);
+        right.free(usage);
+        fences.shrink(usage);
+    }
+
+    /// Sets the fence of leaf `index` to its first key.
+    fn refresh_fence(&mut self, index: usize) {
+        let Self::Directory(fences) = self else { return };
+        let (prefixes, entries) = fences.columns_mut();
+        if let (Some(prefix), Some(fence)) = (prefixes.get_mut(index), entries.get_mut(index))
+            && let Some(first) = key_at(&fence.leaf, 0)
+        {
+            (*prefix, fence.rest) = (first.prefix, first.rest);
+        }
+    }
+}
+
+/// The prefixes that leaf `index` of a directory can hold.
+fn span_of<T: Keyed>(fences: &Block<Fence<T>>, index: usize) -> Span {
+    let prefixes = fences.prefixes();
+    let low = if index == 0 { 0 } else { prefixes[index] };
+    Span { low, high: prefixes.get(index + 1).copied().unwrap_or(u32::MAX) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! What a node knows of the outside world.
+
+use std::time::Duration;
+
+use record::LastUpdateTime;
+
+/// The outside world, as the node sees it. The server has the real one.
+pub trait Host: Send + Sync + 'static {
+    /// The wall clock, in ms since 2010.
+    fn now(&self) -> LastUpdateTime;
+
+    /// A clock that never goes back, for durations.
+    fn monotonic(&self) -> Duration;
+
+    /// Readings of machine and process.
+    fn vitals(&self) -> Vitals;
+
+    /// Connections of the service port.
+    fn connections(&self) -> Connections;
+
+    /// Own addresses to which clients connect, each with its port (`10.0.0.1:3000`). Loopback
+    /// addresses are not listed unless configured.
+    fn service_addresses(&self) -> Vec<String>;
+
+    /// Takes notice of changed settings that matter outside the node: limits of connections.
+    fn configured(&self, config: &config::Config);
+
+    /// The log.
+    fn log(&self) -> &dyn Log;
+}
+
+/// The log, as info commands see it.
+pub trait Log: Send + Sync {
+    /// The sinks in order: `stderr`, or the path of a file.
+    fn sinks(&self) -> Vec<String>;
+
+    /// Levels of a sink's contexts, in the order of [`config::LOG_CONTEXTS`]; `None` if there is no
+    /// such sink.
+    fn levels(&self, sink: usize) -> Option<Vec<config::LogLevel>>;
+
+    /// Sets the level of a context of a sink (by its place in [`config::LOG_CONTEXTS`]), or of all its
+    /// contexts; false if there is no such sink.
+    fn set_level(&self, sink: usize, context: Option<usize>, level: config::LogLevel) -> bool;
+
+    /// Writes a line at level INFO.
+    fn message(&self, text: &str);
+}
+
+/// Connections of a port since it opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Connections {
+    /// Open now.
+    pub open: u64,
+    /// Accepted so far.
+    pub opened: u64,
+    /// Closed so far.
+    pub closed: u64,
+    /// Closed because they were idle.
+    pub reaped: u64,
+}
+
+/// Readings of machine and process at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Vitals {
+    /// CPU time of the machine in user mode, in percent of all its cores.
+    pub system_user_cpu_pct: u32,
+    /// CPU time of the machine in kernel mode, in percent of all its cores.
+    pub system_kernel_cpu_pct: u32,
+    /// Memory of the machine that is available, in KiB.
+    pub system_free_memory_kbytes: u64,
+    /// The same in percent.
+    pub system_free_memory_pct: u32,
+    /// Anonymous transparent huge pages, in KiB.
+    pub system_thp_memory_kbytes: u64,
+    /// CPU time of the process; 100 is one core.
+    pub process_cpu_pct: u32,
+    /// Threads of the process.
+    pub threads: u32,
+    /// Heap handed out, in KiB.
+    pub heap_allocated_kbytes: u64,
+    /// Heap in active pages, in KiB.
+    pub heap_active_kbytes: u64,
+    /// Heap mapped, in KiB.
+    pub heap_mapped_kbytes: u64,
+}

@@ -1,0 +1,18 @@
+//! One request's life across the node.
+//!
+//! A [`Worker`] on each event loop takes request bodies and appends replies. Data commands go to the
+//! namespaces of the [`Node`]; info commands are answered from its state and its [`Host`], which is
+//! all that the node knows of the outside world.
+
+pub mod counters;
+pub mod host;
+pub mod info;
+pub mod node;
+pub mod worker;
+
+mod dispatch;
+mod outcome;
+
+pub use host::{Host, Vitals};
+pub use node::Node;
+pub use worker::{Unanswerable, Worker};

@@ -1,0 +1,102 @@
+//! What answers requests on one event loop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Turn;
+use engine::counters::Stripe;
+use record::LastUpdateTime;
+use wire::{ProtoType, ResultCode, admin, compress, proto, reply};
+
+use crate::counters::ServiceCounter;
+use crate::info;
+use crate::node::Node;
+
+/// A request that is not answered: the connection is to be closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unanswerable;
+
+/// Answers requests on one thread; keeps what can be reused from one to the next.
+#[derive(Debug)]
+pub struct Worker {
+    node: Arc<Node>,
+    stripe: Stripe,
+    now: LastUpdateTime,
+    woken: Duration,
+    scratch: Vec<u8>,
+    inflated: Vec<u8>,
+}
+
+/// Scratch space kept from one wake-up to the next, in bytes; what is larger is given back.
+const SCRATCH_BYTES_MAX: usize = 1 << 20;
+
+impl Worker {
+    /// The worker of the event loop numbered `index`.
+    pub fn new(node: Arc<Node>, index: usize) -> Self {
+        let (now, woken) = (node.host.now(), node.host.monotonic());
+        let (scratch, inflated) = (Vec::new(), Vec::new());
+        Self { node, stripe: Stripe::of_loop(index), now, woken, scratch, inflated }
+    }
+
+    /// Reads the clocks, for all requests of a wake-up.
+    pub fn wake(&mut self) {
+        self.now = self.node.host.now();
+        self.woken = self.node.host.monotonic();
+        for scratch in [&mut self.scratch, &mut self.inflated] {
+            if scratch.capacity() > SCRATCH_BYTES_MAX {
+                *scratch = Vec::new();
+            }
+        }
+    }
+
+    /// Answers the request in a frame by appending to `out`.
+    ///
+    /// # Errors
+    /// [`Unanswerable`] for what only nodes send each other.
+    pub fn answer(
+        &mut self,
+        kind: ProtoType,
+        body: &[u8],
+        from: SocketAddr,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unanswerable> {
+        match kind {
+            ProtoType::Message => self.message(body, out),
+            ProtoType::Compressed => self.compressed(body, out),
+            ProtoType::Info => {
+                proto::frame(out, ProtoType::Info, |out| {
+                    info::answer(&self.node, body, from, out);
+                });
+                self.node.counters.raise(self.stripe, ServiceCounter::InfoComplete);
+            }
+            ProtoType::Admin => admin::append_result(out, ResultCode::SEC_NOT_CONFIGURED),
+            ProtoType::InternalXdr => return Err(Unanswerable),
+        }
+        Ok(())
+    }
+
+    /// Answers one line of the plain-text info port: the value alone, and a newline.
+    pub fn answer_line(&mut self, line: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
+        info::answer_value(&self.node, line, from, out);
+        out.push(b'\n');
+        self.node.counters.raise(self.stripe, ServiceCounter::InfoComplete);
+    }
+
+    fn message(&mut self, body: &[u8], out: &mut Vec<u8>) {
+        let mut turn = Turn { now: self.now, stripe: self.stripe, scratch: &mut self.scratch };
+        self.node.dispatch(body, self.woken, &mut turn, out);
+    }
+
+    fn compressed(&mut self, body: &[u8], out: &mut Vec<u8>) {
+        let mut inflated = std::mem::take(&mut self.inflated);
+        match compress::inflate(body, &mut inflated) {
+            Ok(inner) => self.message(inner, out),
+            Err(_) => {
+                self.node.counters.raise(self.stripe, ServiceCounter::DemarshalError);
+                reply::header_only(out, ResultCode::PARAMETER, 0, 0);
+            }
+        }
+        self.inflated = inflated;
+    }
+}

@@ -1,0 +1,164 @@
+//! The bins of a record while a request works on them.
+
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+use value::StoredBytes;
+use wire::ParticleType;
+
+use crate::body::{Body, BodyWriter};
+
+/// A bin at work.
+#[derive(Clone, Debug)]
+pub(crate) struct Bin<'a> {
+    pub name: &'a [u8],
+    pub particle_type: ParticleType,
+    pub value: StoredBytes<'a>,
+}
+
+/// The bins at work, in the order in which they will be stored.
+///
+/// A removed bin's place is taken by the last one: clients see that order in replies that return all
+/// bins.
+#[derive(Debug, Default)]
+pub(crate) struct BinTable<'a> {
+    bins: SmallVec<[Bin<'a>; 8]>,
+    /// Place of each bin by name, once there are too many to compare one by one.
+    places: Option<HashMap<&'a [u8], usize>>,
+}
+
+/// Bins up to which comparing one by one is faster than hashing.
+const UNINDEXED_MAX: usize = 32;
+
+impl<'a> BinTable<'a> {
+    /// The bins of a stored record.
+    pub fn of(body: Body<'a>) -> Self {
+        let bins = body.bins().map(|bin| Bin {
+            name: bin.name,
+            particle_type: bin.particle_type,
+            value: StoredBytes::Borrowed(bin.value),
+        });
+        Self { bins: bins.collect(), places: None }
+    }
+
+    pub fn len(&self) -> usize {
+        self.bins.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Bin<'a>> {
+        self.bins.iter()
+    }
+
+    fn place(&mut self, name: &[u8]) -> Option<usize> {
+        if self.bins.len() <= UNINDEXED_MAX && self.places.is_none() {
+            return self.bins.iter().position(|bin| bin.name == name);
+        }
+        let bins = &self.bins;
+        let places = self.places.get_or_insert_with(|| {
+            bins.iter().enumerate().map(|(place, bin)| (bin.name, place)).collect()
+        });
+        places.get(name).copied()
+    }
+
+    /// The bin with this name.
+    pub fn get(&mut self, name: &[u8]) -> Option<&Bin<'a>> {
+        let place = self.place(name)?;
+        self.bins.get(place)
+    }
+
+    /// Takes a bin's value out, to be set again; if that does not happen the bin is empty.
+    pub fn take_value(&mut self, name: &[u8]) -> Option<(ParticleType, StoredBytes<'a>)> {
+        let place = self.place(name)?;
+        let bin = self.bins.get_mut(place)?;
+        let value = std::mem::replace(&mut bin.value, StoredBytes::Borrowed(&[]));
+        Some((bin.particle_type, value))
+    }
+
+    /// Sets a bin: in its place if it is there, else at the end.
+    pub fn set(&mut self, bin: Bin<'a>) {
+        match self.place(bin.name) {
+            Some(place) => self.bins[place] = bin,
+            None => {
+                if let Some(places) = &mut self.places {
+                    places.insert(bin.name, self.bins.len());
+                }
+                self.bins.push(bin);
+            }
+        }
+    }
+
+    /// Removes a bin, if it is there.
+    pub fn remove(&mut self, name: &[u8]) {
+        let Some(place) = self.place(name) else { return };
+        self.bins.swap_remove(place);
+        if let Some(places) = &mut self.places {
+            places.remove(name);
+            if let Some(moved) = self.bins.get(place) {
+                places.insert(moved.name, place);
+            }
+        }
+    }
+
+    /// Removes all bins.
+    pub fn clear(&mut self) {
+        self.bins.clear();
+        self.places = None;
+    }
+
+    /// Writes the bins as a stored body.
+    pub fn write(&self, out: &mut Vec<u8>, key: Option<&[u8]>) {
+        let mut writer = BodyWriter::new(out, key);
+        for bin in &self.bins {
+            writer.bin(bin.name, bin.particle_type, &bin.value);
+        }
+        writer.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bin(name: &[u8]) -> Bin<'_> {
+        Bin { name, particle_type: ParticleType::BLOB, value: StoredBytes::Borrowed(name) }
+    }
+
+    fn names<'a>(table: &BinTable<'a>) -> Vec<&'a [u8]> {
+        table.iter().map(|bin| bin.name).collect()
+    }
+
+    #[test]
+    fn last_bin_takes_the_place_of_a_removed_one() {
+        let mut table = BinTable::default();
+        for name in [b"a", b"b", b"c"] {
+            table.set(bin(name));
+        }
+        table.remove(b"a");
+        assert_eq!(names(&table), [b"c", b"b"]);
+        table.remove(b"x");
+        table.set(bin(b"b"));
+        assert_eq!(names(&table), [b"c", b"b"]);
+    }
+
+    #[test]
+    fn many_bins_behave_like_few() {
+        let all: Vec<Vec<u8>> = (0..200u32).map(|n| n.to_string().into_bytes()).collect();
+        let mut table = BinTable::default();
+        let mut model: Vec<&[u8]> = Vec::new();
+        for (step, name) in all.iter().chain(all.iter().step_by(3)).enumerate() {
+            match model.iter().position(|known| known == name) {
+                Some(place) if step % 2 == 0 => {
+                    table.remove(name);
+                    model.swap_remove(place);
+                }
+                Some(_) => table.set(bin(name)),
+                None => {
+                    table.set(bin(name));
+                    model.push(name);
+                }
+            }
+            assert_eq!(table.get(name).is_some(), model.contains(&&name[..]));
+        }
+        assert_eq!(names(&table), model);
+    }
+}

@@ -1,0 +1,200 @@
+//! The stored body of a record: user key and bins.
+//!
+//! | offset | size | meaning |
+//! |---|---|---|
+//! | 0 | 4 | size of the whole body in bytes, little-endian |
+//! | 4 | 2 | number of bins (15 bits), little-endian; top bit: a user key follows |
+//! | 6 | 4 + n | only with a key: its size, little-endian, then particle type and value |
+//! | .. | .. | the bins, each exactly as an operation of a reply |
+//!
+//! Because bins are stored as the reply needs them, reading all bins is one copy. Metadata (digest,
+//! generation, times, set) is in the primary index and is added when a record leaves the node's
+//! memory.
+
+use wire::reply::{OP_HEADER_BYTES, append_op};
+use wire::{OpCode, ParticleType};
+
+/// Bins a record holds at most.
+pub const BINS_MAX: usize = 32_767;
+
+const HEADER_BYTES: usize = 6;
+const KEY_SIZE_BYTES: usize = 4;
+const HAS_KEY: u16 = 0x8000;
+
+/// View of a stored body.
+///
+/// A body is only ever read from where this crate's [`BodyWriter`] put it, so its parts fit; a body
+/// that does not parse (which only a damaged medium can yield) shows as one without key and bins.
+#[derive(Clone, Copy, Debug)]
+pub struct Body<'a> {
+    bin_count: u16,
+    key: Option<&'a [u8]>,
+    bins: &'a [u8],
+}
+
+impl<'a> Body<'a> {
+    /// Size in bytes of the body that starts with these four bytes.
+    pub fn size_bytes(start: [u8; 4]) -> usize {
+        u32::from_le_bytes(start) as usize
+    }
+
+    /// Looks at a whole body.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self::parse(bytes).unwrap_or(Self { bin_count: 0, key: None, bins: &[] })
+    }
+
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (header, mut rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+        let count = u16::from_le_bytes([header[4], header[5]]);
+        let mut key = None;
+        if count & HAS_KEY != 0 {
+            let (size, after) = rest.split_first_chunk::<KEY_SIZE_BYTES>()?;
+            let (stored, bins) = after.split_at_checked(u32::from_le_bytes(*size) as usize)?;
+            key = Some(stored);
+            rest = bins;
+        }
+        Some(Self { bin_count: count & !HAS_KEY, key, bins: rest })
+    }
+
+    /// The user key, if one is stored: particle type, then the value.
+    pub fn key(&self) -> Option<&'a [u8]> {
+        self.key
+    }
+
+    /// Number of bins.
+    pub fn bin_count(&self) -> u16 {
+        self.bin_count
+    }
+
+    /// All bins as operations of a reply.
+    pub fn reply_ops(&self) -> &'a [u8] {
+        self.bins
+    }
+
+    /// The bins, in order.
+    pub fn bins(&self) -> Bins<'a> {
+        Bins { rest: self.bins }
+    }
+
+    /// The bin with this name.
+    pub fn bin(&self, name: &[u8]) -> Option<StoredBin<'a>> {
+        self.bins().find(|bin| bin.name == name)
+    }
+}
+
+/// A bin of a stored body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoredBin<'a> {
+    /// Its name, 0 to 15 bytes.
+    pub name: &'a [u8],
+    /// Type of its value.
+    pub particle_type: ParticleType,
+    /// Its value, as replies carry it.
+    pub value: &'a [u8],
+    /// The whole bin as an operation of a reply.
+    pub reply_op: &'a [u8],
+}
+
+/// Iterator over the bins of a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Bins<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Bins<'a> {
+    type Item = StoredBin<'a>;
+
+    fn next(&mut self) -> Option<StoredBin<'a>> {
+        let header = self.rest.first_chunk::<OP_HEADER_BYTES>()?;
+        let [s0, s1, s2, s3, _code, particle_type, _flags, name_size] = *header;
+        let end = u32::from_be_bytes([s0, s1, s2, s3]) as usize + 4;
+        let (reply_op, rest) = self.rest.split_at_checked(end)?;
+        let (name, value) =
+            reply_op.get(OP_HEADER_BYTES..)?.split_at_checked(usize::from(name_size))?;
+        self.rest = rest;
+        Some(StoredBin { name, particle_type: ParticleType(particle_type), value, reply_op })
+    }
+}
+
+/// Writes a body into a buffer, replacing what was there.
+#[derive(Debug)]
+pub struct BodyWriter<'a> {
+    out: &'a mut Vec<u8>,
+    count: u16,
+}
+
+impl<'a> BodyWriter<'a> {
+    /// Starts a body with this user key.
+    pub fn new(out: &'a mut Vec<u8>, key: Option<&[u8]>) -> Self {
+        out.clear();
+        out.extend_from_slice(&[0; HEADER_BYTES]);
+        let mut count = 0;
+        if let Some(key) = key {
+            count = HAS_KEY;
+            out.extend_from_slice(&(key.len() as u32).to_le_bytes());
+            out.extend_from_slice(key);
+        }
+        Self { out, count }
+    }
+
+    /// Adds a bin.
+    pub fn bin(&mut self, name: &[u8], particle_type: ParticleType, value: &[u8]) {
+        append_op(self.out, OpCode::READ, particle_type, name, value);
+        self.count += 1;
+    }
+
+    /// Adds a bin that is already in the form of a reply's operation.
+    pub fn raw_bin(&mut self, reply_op: &[u8]) {
+        self.out.extend_from_slice(reply_op);
+        self.count += 1;
+    }
+
+    /// Completes the body.
+    pub fn finish(self) {
+        let size = self.out.len() as u32;
+        self.out[..4].copy_from_slice(&size.to_le_bytes());
+        self.out[4..HEADER_BYTES].copy_from_slice(&self.count.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(key: Option<&[u8]>) -> Vec<u8> {
+        let mut bytes = vec![0xFF; 3];
+        let mut writer = BodyWriter::new(&mut bytes, key);
+        writer.bin(b"a", ParticleType::STRING, b"text");
+        writer.bin(b"", ParticleType::BLOB, b"");
+        writer.finish();
+        bytes
+    }
+
+    #[test]
+    fn bins_and_key_are_found() {
+        for key in [None, Some(&b"\x03user"[..])] {
+            let bytes = sample(key);
+            assert_eq!(Body::size_bytes(*bytes.first_chunk().unwrap()), bytes.len());
+            let body = Body::new(&bytes);
+            assert_eq!(body.key(), key);
+            assert_eq!(body.bin_count(), 2);
+            let names: Vec<_> = body.bins().map(|bin| (bin.name, bin.value)).collect();
+            assert_eq!(names, [(&b"a"[..], &b"text"[..]), (b"", b"")]);
+            assert_eq!(body.bin(b"a").unwrap().particle_type, ParticleType::STRING);
+            assert_eq!(body.bin(b"b"), None);
+        }
+    }
+
+    #[test]
+    fn damaged_bodies_yield_less_but_never_panic() {
+        let bytes = sample(Some(b"\x01\0\0\0\0\0\0\0\x07"));
+        for end in 0..bytes.len() {
+            assert!(Body::new(&bytes[..end]).bins().count() <= 2);
+        }
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0xFF;
+            let _ = Body::new(&damaged).bins().count();
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The operations of a read request, answered from one record.
+
+use wire::reply::ReplyWriter;
+use wire::{Info1, Info2, OpCode, ParticleType, Request, ResultCode};
+
+use crate::apply::unsupported;
+use crate::bins::BinTable;
+use crate::body::Body;
+use crate::policy::is_valid_bin_name;
+
+/// Bins from which, and operations from which, looking bins up in a table pays.
+const TABLE_PAYS_FROM: u16 = 16;
+
+/// Appends what a read request asks of a record's bins to `reply`.
+///
+/// # Errors
+/// `PARAMETER` without operations or with one that writes, `BIN_NAME` for a bad name. The caller
+/// drops the results.
+pub fn read(
+    request: &Request<'_>,
+    body: Body<'_>,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), ResultCode> {
+    let header = &request.header;
+    if header.info1.contains(Info1::GET_ALL) {
+        reply.raw_ops(body.bin_count(), body.reply_ops());
+        return Ok(());
+    }
+    if header.n_ops == 0 {
+        return Err(ResultCode::PARAMETER);
+    }
+    let respond_all = header.info2.contains(Info2::RESPOND_ALL_OPS);
+    let mut table = (header.n_ops >= TABLE_PAYS_FROM && body.bin_count() >= TABLE_PAYS_FROM)
+        .then(|| BinTable::of(body));
+    for op in request.ops() {
+        if !is_valid_bin_name(op.name) {
+            return Err(ResultCode::BIN_NAME);
+        }
+        let found = match &mut table {
+            Some(table) => table.get(op.name).map(|bin| (bin.particle_type, &*bin.value)),
+            None => body.bin(op.name).map(|bin| (bin.particle_type, bin.value)),
+        };
+        match (op.code, found) {
+            (OpCode::READ, Some((particle_type, value))) => {
+                reply.op(op.code, particle_type, op.name, value);
+            }
+            (OpCode::READ | OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ, None) => {
+                if respond_all {
+                    reply.op(op.code, ParticleType::NULL, op.name, &[]);
+                }
+            }
+            (
+                OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ | OpCode::EXPRESSION_READ,
+                _,
+            ) => return Err(unsupported(op.code)),
+            _ => return Err(ResultCode::PARAMETER),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

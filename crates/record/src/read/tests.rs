@@ -1,0 +1,61 @@
+//! Reads of small records.
+
+use wire::ProtoHeader;
+use wire::client::{Reply, RequestBuilder};
+
+use super::*;
+use crate::body::BodyWriter;
+
+fn body() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = BodyWriter::new(&mut bytes, Some(b"\x03key"));
+    writer.bin(b"a", ParticleType::STRING, b"1");
+    writer.bin(b"b", ParticleType::BLOB, b"2");
+    writer.finish();
+    bytes
+}
+
+fn run(builder: RequestBuilder) -> Result<Vec<(String, Vec<u8>)>, ResultCode> {
+    let message = builder.into_body();
+    let request = Request::parse(&message).unwrap();
+    let mut out = Vec::new();
+    let mut reply = ReplyWriter::new(&mut out);
+    let result = read(&request, Body::new(&body()), &mut reply);
+    reply.finish(ResultCode::OK, 0, 0);
+    let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
+    let bins = reply.ops().map(|op| {
+        assert_eq!(op.code, OpCode::READ);
+        (String::from_utf8_lossy(op.name).into_owned(), op.value.to_vec())
+    });
+    result.map(|()| bins.collect())
+}
+
+fn reading(names: &[&str]) -> RequestBuilder {
+    names.iter().fold(RequestBuilder::new().info1(Info1::READ), |builder, name| {
+        builder.op(OpCode::READ, ParticleType::NULL, name.as_bytes(), b"")
+    })
+}
+
+fn bin(name: &str, value: &[u8]) -> (String, Vec<u8>) {
+    (name.to_owned(), value.to_vec())
+}
+
+#[test]
+fn all_or_selected() {
+    let all = RequestBuilder::new().info1(Info1::READ | Info1::GET_ALL);
+    assert_eq!(run(all), Ok(vec![bin("a", b"1"), bin("b", b"2")]));
+    assert_eq!(run(reading(&["b", "x", "a"])), Ok(vec![bin("b", b"2"), bin("a", b"1")]));
+    assert_eq!(run(reading(&["x"])), Ok(vec![]));
+    let respond_all = reading(&["x", "a"]).info2(Info2::RESPOND_ALL_OPS);
+    assert_eq!(run(respond_all), Ok(vec![bin("x", b""), bin("a", b"1")]));
+}
+
+#[test]
+fn bad_reads_are_refused() {
+    assert_eq!(run(reading(&[])), Err(ResultCode::PARAMETER));
+    assert_eq!(run(reading(&["0123456789abcdef"])), Err(ResultCode::BIN_NAME));
+    let write = reading(&["a"]).op(OpCode::WRITE, ParticleType::BLOB, b"a", b"");
+    assert_eq!(run(write), Err(ResultCode::PARAMETER));
+    let expression = reading(&[]).op(OpCode::EXPRESSION_READ, ParticleType::NULL, b"x", b"");
+    assert_eq!(run(expression), Err(ResultCode::UNSUPPORTED_FEATURE));
+}

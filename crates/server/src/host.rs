@@ -1,0 +1,94 @@
+//! The outside world as the node sees it: clocks, readings, connections, addresses, the log.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use config::Config;
+use node::host::{Connections, Log as _};
+use node::{Host, Vitals};
+use record::LastUpdateTime;
+use record::meta::EPOCH_UNIX_SECONDS;
+
+use crate::logging::Log;
+use crate::net;
+use crate::vitals::Gauge;
+
+/// The real world.
+pub struct RealHost {
+    started: Instant,
+    gauge: Gauge,
+    log: Arc<Log>,
+    limits: Arc<net::Limits>,
+    service_addresses: Vec<String>,
+    connections: OnceLock<Arc<net::Stats>>,
+}
+
+impl RealHost {
+    /// The world with this log, these limits of connections and these addresses to tell clients.
+    pub fn new(log: Arc<Log>, limits: Arc<net::Limits>, service_addresses: Vec<String>) -> Self {
+        Self {
+            started: Instant::now(),
+            gauge: Gauge::default(),
+            log,
+            limits,
+            service_addresses,
+            connections: OnceLock::new(),
+        }
+    }
+
+    /// Says where connections are counted, once they are.
+    pub fn count_connections(&self, stats: Arc<net::Stats>) {
+        // Set once, before the node serves anybody.
+        let _ = self.connections.set(stats);
+    }
+}
+
+/// The wall clock.
+pub fn now() -> LastUpdateTime {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    LastUpdateTime((since_1970.as_millis() as u64).saturating_sub(EPOCH_UNIX_SECONDS * 1000))
+}
+
+impl Host for RealHost {
+    fn now(&self) -> LastUpdateTime {
+        now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn vitals(&self) -> Vitals {
+        self.gauge.read()
+    }
+
+    fn connections(&self) -> Connections {
+        let Some(stats) = self.connections.get() else { return Connections::default() };
+        let snapshot = stats.snapshot();
+        Connections {
+            open: snapshot.client_connections,
+            opened: snapshot.client_connections_opened,
+            closed: snapshot.client_connections_closed,
+            reaped: snapshot.reaped_fds,
+        }
+    }
+
+    fn service_addresses(&self) -> Vec<String> {
+        self.service_addresses.clone()
+    }
+
+    fn configured(&self, config: &Config) {
+        self.limits.set_connections_max(config.service.proto_fd_max);
+        self.limits.set_idle_ms(config.service.proto_fd_idle_ms);
+    }
+
+    fn log(&self) -> &dyn node::host::Log {
+        &*self.log
+    }
+}
+
+impl std::fmt::Debug for RealHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RealHost").field("sinks", &self.log.sinks()).finish_non_exhaustive()
+    }
+}

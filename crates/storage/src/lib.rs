@@ -1,0 +1,14 @@
+//! The engines that keep records, each joined to the primary index of a namespace.
+//!
+//! [`Records`] is all that other crates see: records found by digest, locked while they are worked
+//! on. Where a body lies is between the index and the engine, so a location can neither be forged nor
+//! outlive its record.
+//!
+//! The memory engine is the only one so far.
+
+mod memory;
+mod records;
+
+pub use records::{ReadGuard, Records, Refusal, Stored, WriteGuard};
+
+pub use index::{Counts, OutOfMemory, SetIndexState, Swept, Verdict};

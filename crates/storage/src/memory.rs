@@ -1,0 +1,94 @@
+//! The memory engine: every record body in an allocation of its own.
+//!
+//! The process-wide allocator places bodies by size class; a body that still fits its allocation
+//! after an update is overwritten where it is, so the steady state of like-sized updates allocates
+//! nothing. A location is the address of an allocation that starts with the body's size.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use index::Location;
+use record::Body;
+
+/// Bodies are placed at multiples of this many bytes, in multiples of this many bytes.
+const UNIT_BYTES: usize = 8;
+
+/// Stores a body: see [`record::body`] for its form. `None` when the allocator refuses.
+///
+/// # Panics
+/// If the body does not begin with its size.
+pub(crate) fn put(body: &[u8]) -> Option<Location> {
+    let layout = layout(checked_size_bytes(body));
+    // SAFETY: the layout's size is not zero.
+    let base = NonNull::new(unsafe { alloc(layout) })?;
+    // SAFETY: the allocation has room for the body and overlaps nothing.
+    unsafe { base.as_ptr().copy_from_nonoverlapping(body.as_ptr(), body.len()) };
+    Some(Location(base.as_ptr().expose_provenance() as u64))
+}
+
+/// The body at a location.
+///
+/// # Safety
+/// The location came from [`put`], was not freed, and is neither freed nor overwritten during `'a`.
+pub(crate) unsafe fn get<'a>(location: Location) -> &'a [u8] {
+    let base = ptr::with_exposed_provenance::<u8>(location.0 as usize);
+    // SAFETY: there is a whole body at the location, and it stays as it is.
+    unsafe { slice::from_raw_parts(base, stored_size_bytes(base)) }
+}
+
+/// Stores a body in place of the one at a location if it fits its allocation. Otherwise changes
+/// nothing and returns false.
+///
+/// # Safety
+/// The location came from [`put`], was not freed, and nobody else reads or writes there.
+///
+/// # Panics
+/// If the body does not begin with its size.
+pub(crate) unsafe fn overwrite(location: Location, body: &[u8]) -> bool {
+    let base = ptr::with_exposed_provenance_mut::<u8>(location.0 as usize);
+    // SAFETY: there is a whole body at the location.
+    let old_size = unsafe { stored_size_bytes(base) };
+    if layout(old_size) != layout(checked_size_bytes(body)) {
+        return false;
+    }
+    // SAFETY: the allocation is as large as the body needs, and nobody else uses it.
+    unsafe { base.copy_from_nonoverlapping(body.as_ptr(), body.len()) };
+    true
+}
+
+/// Gives a body's memory back.
+///
+/// # Safety
+/// The location came from [`put`], was not freed, and nobody will use it any more.
+pub(crate) unsafe fn free(location: Location) {
+    let base = ptr::with_exposed_provenance_mut::<u8>(location.0 as usize);
+    // SAFETY: the allocation was made with the layout of the body in it; bodies of the same layout
+    // alone are written over it.
+    unsafe { dealloc(base, layout(stored_size_bytes(base))) };
+}
+
+/// Size of the body at an address.
+///
+/// # Safety
+/// The address is that of a whole body.
+unsafe fn stored_size_bytes(base: *const u8) -> usize {
+    // SAFETY: a body has at least the four bytes of its size.
+    Body::size_bytes(unsafe { base.cast::<[u8; 4]>().read() })
+}
+
+/// Size of a body that is to be stored; it will be trusted from then on.
+fn checked_size_bytes(body: &[u8]) -> usize {
+    let size = body.first_chunk().map(|start| Body::size_bytes(*start));
+    assert_eq!(size, Some(body.len()), "a body begins with its size");
+    body.len()
+}
+
+/// The allocation that holds a body of this size: rounded up, so that bodies may change a little in
+/// place.
+fn layout(size_bytes: usize) -> Layout {
+    let size = size_bytes.next_multiple_of(UNIT_BYTES);
+    Layout::from_size_align(size, UNIT_BYTES).expect("bodies are far smaller than memory")
+}

@@ -1,0 +1,82 @@
+//! Requests that need a capability of a later step of this project.
+//!
+//! Such a request may be refused (result 16 or 25) without counting as a difference: it is excepted,
+//! counted and listed. This list shrinks as capabilities arrive, and ends empty.
+
+use super::link::Request;
+use super::message::{Message, decode_first};
+use super::reply::{FRAME_HEADER_SIZE, Kind, Reply, latin1};
+
+/// Results that refuse a request for lack of a feature.
+const REFUSALS: [u8; 2] = [16, 25];
+
+const FIELD_FILTER: u8 = 43;
+const FIELD_UDF_FILE: u8 = 30;
+
+/// Why a step may be refused: the capability it needs.
+pub type Capability = &'static str;
+
+/// The later capability that a request needs, if any.
+pub fn later_capability(request: Request<'_>) -> Option<Capability> {
+    match request.kind {
+        Kind::Batch => Some("batch"),
+        Kind::Query => Some("query"),
+        Kind::Info => later_info(&latin1(body(request.bytes))),
+        Kind::Record => later_message(&decode_first(body(request.bytes)).ok()?),
+    }
+}
+
+/// Whether a reply refuses its request for lack of a feature.
+pub fn is_refusal(kind: Kind, reply: &Reply) -> bool {
+    if kind == Kind::Info {
+        let text = reply.info_text().unwrap_or_default();
+        return REFUSALS.iter().any(|code| text.contains(&format!("\tERROR:{code}:")));
+    }
+    reply
+        .messages()
+        .is_ok_and(|messages| messages.iter().any(|message| REFUSALS.contains(&message.result)))
+}
+
+/// Whether a reply says that the request was carried out, so that a server which refused it now
+/// holds other data than the original did.
+pub fn took_effect(kind: Kind, reply: &Reply) -> bool {
+    if kind == Kind::Info {
+        let text = reply.info_text().unwrap_or_default();
+        return !text.contains("\tERROR") && !text.contains("\terror=");
+    }
+    reply.messages().is_ok_and(|messages| messages.iter().any(|message| message.result == 0))
+}
+
+fn later_message(message: &Message) -> Option<Capability> {
+    let has = |kind| message.field(kind).is_some();
+    if has(FIELD_UDF_FILE) {
+        return Some("record UDF");
+    }
+    if has(FIELD_FILTER) {
+        return Some("filter expression");
+    }
+    message.ops.iter().find_map(|op| match op.code {
+        3 | 4 => Some("list and map operations"),
+        7 | 8 => Some("expression operations"),
+        12 | 13 => Some("bit operations"),
+        15 | 16 => Some("HyperLogLog operations"),
+        _ => None,
+    })
+}
+
+fn later_info(text: &str) -> Option<Capability> {
+    text.lines().find_map(|line| {
+        let name = line.split([':', '/', ';']).next()?;
+        match name {
+            "query-show" | "query-abort" | "query-abort-all" => Some("query jobs"),
+            "sindex" => Some("secondary indexes"),
+            _ if name.starts_with("sindex-") => Some("secondary indexes"),
+            _ if name.starts_with("udf-") => Some("UDF modules"),
+            _ => None,
+        }
+    })
+}
+
+fn body(frame: &[u8]) -> &[u8] {
+    frame.get(FRAME_HEADER_SIZE..).unwrap_or_default()
+}

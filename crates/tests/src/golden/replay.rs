@@ -1,0 +1,152 @@
+//! Replays a transcript against a server.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, ensure};
+
+use super::compare::{Difference, difference};
+use super::exceptions::{is_refusal, later_capability, took_effect};
+use super::link::{Link, Request};
+use super::reply::{Kind, Reply};
+use super::report::{Report, Shown};
+use super::transcript::{Case, Setup, Step, Transcript};
+
+/// Seconds between the Unix epoch and the one of void-times, 2010-01-01.
+const EPOCH_2010_S: f64 = 1_262_304_000.0;
+/// How long a set-up request may be repeated.
+const SETUP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many differences are shown in full, unless asked otherwise.
+const SHOWN_MAX: usize = 5;
+
+/// What time it is while requests are sent, in seconds since 2010.
+#[derive(Clone, Copy)]
+pub enum Clock {
+    /// The wall clock, for a living server.
+    Wall,
+    /// The time of the recording, for a server that plays a recording back.
+    AsRecorded,
+}
+
+/// A replay of transcripts against one server.
+pub struct Replay {
+    link: Link,
+    clock: Clock,
+    shown_max: usize,
+}
+
+/// How one step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Equal,
+    /// Not compared, with the reason.
+    Excepted(&'static str),
+    Different(Difference),
+}
+
+impl Replay {
+    /// `address` is `HOST:PORT`.
+    pub fn new(address: &str, clock: Clock) -> Self {
+        Self { link: Link::new(address), clock, shown_max: SHOWN_MAX }
+    }
+
+    /// Shows this many differences in full rather than the first few.
+    #[must_use]
+    pub fn showing(self, shown_max: usize) -> Self {
+        Self { shown_max, ..self }
+    }
+
+    /// Sends everything and reports what differs.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or the set-up does not come to its end.
+    pub fn run(&mut self, transcript: &Transcript) -> Result<Report> {
+        let setup_elapsed_s = self.elapsed_s(transcript.setup_at);
+        for request in &transcript.setup {
+            self.set_up(request)?;
+        }
+        let mut report = Report::new(&transcript.area, self.shown_max);
+        for case in &transcript.cases {
+            self.replay_case(case, setup_elapsed_s, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn set_up(&mut self, setup: &Setup) -> Result<()> {
+        let begun = Instant::now();
+        let request = Request { bytes: &setup.request, kind: setup.kind };
+        loop {
+            let replies = self.link.exchange(&[request])?;
+            let Some(until) = &setup.until else { return Ok(()) };
+            let text = replies.first().and_then(Reply::info_text).unwrap_or_default();
+            if text.contains(until) {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < SETUP_PATIENCE, "no {until:?} in {text:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn replay_case(
+        &mut self,
+        case: &Case,
+        setup_elapsed_s: i64,
+        report: &mut Report,
+    ) -> Result<()> {
+        let before = case.before.iter().map(|bytes| Request { bytes, kind: Kind::Record });
+        let requests: Vec<Request<'_>> =
+            before.chain(case.steps.iter().map(Step::request)).collect();
+        let elapsed_s = self.elapsed_s(case.at);
+        let mut replies = self.link.exchange(&requests)?;
+        let replies = replies.split_off(case.before.len());
+        report.begin_case();
+        let mut diverged = false;
+        for (number, (step, got)) in case.steps.iter().zip(&replies).enumerate() {
+            let mut outcome = step.outcome(got, [elapsed_s, setup_elapsed_s]);
+            if diverged && matches!(outcome, Outcome::Different(_)) {
+                outcome = Outcome::Excepted("follows a refused request in its case");
+            }
+            let refused = matches!(outcome, Outcome::Excepted(_));
+            diverged |= refused && took_effect(step.kind, &step.recorded);
+            let shown = Shown {
+                case: case.number,
+                step: number,
+                request: step.request(),
+                norm: step.norm,
+                recorded: &step.recorded,
+                got,
+            };
+            report.count(outcome, &shown);
+        }
+        Ok(())
+    }
+
+    /// Whole seconds from a recorded moment until now.
+    fn elapsed_s(&self, at: f64) -> i64 {
+        match self.clock {
+            Clock::AsRecorded => 0,
+            Clock::Wall => {
+                let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                (unix.as_secs_f64() - EPOCH_2010_S - at).round() as i64
+            }
+        }
+    }
+}
+
+impl Step {
+    pub fn request(&self) -> Request<'_> {
+        Request { bytes: &self.request, kind: self.kind }
+    }
+
+    /// Compares a reply. Void-times count from the request, or from the set-up for records made
+    /// there: either may fit.
+    fn outcome(&self, got: &Reply, elapsed_s: [i64; 2]) -> Outcome {
+        let [first, second] = elapsed_s
+            .map(|elapsed_s| difference(self.kind, self.norm, &self.recorded, got, elapsed_s));
+        let (Some(difference), Some(_)) = (first, second) else { return Outcome::Equal };
+        match later_capability(self.request()) {
+            Some(capability) if is_refusal(self.kind, got) => Outcome::Excepted(capability),
+            _ => Outcome::Different(difference),
+        }
+    }
+}

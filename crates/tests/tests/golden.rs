@@ -1,0 +1,43 @@
+//! Replays what the original server was asked, and compares the replies to the byte.
+//!
+//! `GOLDEN_ADDR=HOST:PORT` replays against a server that runs already (it must be fresh and empty),
+//! `BOLIDE_BIN=PATH` against a program built elsewhere.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use tests::announce;
+use tests::golden::{Clock, Replay, Transcript};
+use tests::harness::{GOLDEN_CONFIGURATION, Server};
+
+/// Single-record commands: every flag, value type, generation policy, TTL and error path.
+#[test]
+fn golden_record() -> Result<()> {
+    replay("record.jsonl.gz")
+}
+
+/// Info commands: names, parameters, error texts, configuration.
+#[test]
+fn golden_info() -> Result<()> {
+    replay("info.jsonl.gz")
+}
+
+fn replay(file: &str) -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/golden").join(file);
+    let transcript = Transcript::load(&path)?;
+    let (server, address) = match std::env::var("GOLDEN_ADDR") {
+        Ok(address) => (None, address),
+        Err(_) => {
+            let server = Server::start(GOLDEN_CONFIGURATION)?;
+            let address = server.address();
+            (Some(server), address)
+        }
+    };
+    let report = Replay::new(&address, Clock::Wall).run(&transcript)?;
+    announce(&report);
+    ensure!(report.steps() > 0, "{file} holds no requests");
+    let different = report.steps_different();
+    let output = server.as_ref().map(Server::output).unwrap_or_default();
+    ensure!(different == 0, "{different} replies differ; the server said:\n{output}");
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! Values: what a bin holds, how a client writes it, how it is stored, changed and compared.
+//!
+//! A stored value is a particle type and bytes, and the bytes are exactly those that a reply
+//! carries: reading a bin copies, it never converts. Everything that has to be checked or rewritten
+//! is done once, on the way in, by [`from_wire`] and by the operations of [`scalar`].
+//!
+//! Pure functions over bytes: no clock, no I/O, no records. Whatever comes from a client may be
+//! wrong in any way; every function answers with the result code the original would give.
+//!
+//! - [`particle`]: the particle types, [`from_wire`], sizes of the original's stored form;
+//! - [`scalar`]: increment, append, prepend;
+//! - [`collection`]: lists and maps in msgpack, checked and put into storage form;
+//! - [`msgpack`], [`order`]: reading, writing, comparing the values inside lists and maps;
+//! - [`hll`]: the form of a HyperLogLog sketch;
+//! - [`geo`]: GeoJSON, its geometry and the cells that cover it.
+
+pub mod collection;
+pub mod geo;
+pub mod hll;
+pub mod msgpack;
+pub mod order;
+pub mod particle;
+pub mod scalar;
+
+pub use particle::{StoredBytes, from_wire, stored_size_bytes};
