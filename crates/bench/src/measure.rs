@@ -17,7 +17,7 @@ pub struct Second {
     pub seconds: f64,
     /// Operations answered per second.
     pub ops_per_s: f64,
-    /// Records asked for per second; differs from the operations for batches.
+    /// Records per second; more than the operations for batches.
     pub rows_per_s: f64,
     /// Operations that failed.
     pub errors: u64,
@@ -136,7 +136,7 @@ impl Measurement {
         if seconds > 0.0 { self.metrics.ops() as f64 / seconds } else { 0.0 }
     }
 
-    /// Records asked for per second.
+    /// Records per second.
     pub fn rows_per_s(&self) -> f64 {
         let seconds = self.time.as_secs_f64();
         if seconds > 0.0 { self.metrics.row_count() as f64 / seconds } else { 0.0 }

@@ -19,7 +19,7 @@ pub struct KindMetrics {
     pub latency_ns: Histogram<u64>,
     /// Operations answered, by result code.
     results: Box<[u64; 256]>,
-    /// Records that batches asked for; equals the operations for other kinds.
+    /// Records that the operations without an error were about: several each for batches.
     pub rows: u64,
     /// Operations whose answer never came.
     pub lost: u64,
@@ -110,7 +110,7 @@ impl Metrics {
         .expect("the latency was clamped to the histogram's range");
     }
 
-    /// Counts records of an operation.
+    /// Counts records that an operation was about.
     pub fn rows(&mut self, kind: OpKind, rows: u64) {
         self.kind_mut(kind).rows += rows;
     }
@@ -134,7 +134,7 @@ impl Metrics {
         self.kinds().map(|(_, metrics)| metrics.ops()).sum()
     }
 
-    /// Records asked for.
+    /// Records that the operations without an error were about.
     pub fn row_count(&self) -> u64 {
         self.kinds().map(|(_, metrics)| metrics.rows).sum()
     }

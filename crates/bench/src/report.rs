@@ -148,7 +148,7 @@ pub struct TargetReport {
     pub seconds: f64,
     /// Operations answered.
     pub ops: u64,
-    /// Records asked for.
+    /// Records that the operations without an error were about.
     pub rows: u64,
     /// Operations that failed; "not found" is no failure.
     pub errors: u64,
@@ -233,7 +233,7 @@ pub struct KindReport {
     pub kind: OpKind,
     /// Operations answered.
     pub ops: u64,
-    /// Records asked for.
+    /// Records that the operations without an error were about.
     pub rows: u64,
     /// Operations that failed.
     pub errors: u64,

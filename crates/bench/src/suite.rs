@@ -259,6 +259,10 @@ impl SuiteArgs {
 
 /// What the database keeps of the ceiling.
 fn ceiling_line(scenario: &Scenario) -> String {
+    let errors: u64 = scenario.targets.iter().map(|target| target.errors).sum();
+    if errors > 0 {
+        return format!("  Not comparable: {errors} operations failed.\n");
+    }
     let ratio = scenario.comparisons.first().and_then(|it| it.ratio("operations/server-CPU-s"));
     ratio.map_or(String::new(), |ratio| {
         let [median, min, max] = [ratio.ratio.median, ratio.ratio.min, ratio.ratio.max];

@@ -201,8 +201,10 @@ impl Load {
         self.outstanding -= 1;
         let latency_ns = now_ns.saturating_sub(request.start_ns);
         metrics.answered(request.kind, code, latency_ns, self.correction);
-        let rows = if request.kind == OpKind::BatchRead { self.batch_size } else { 1 };
-        metrics.rows(request.kind, rows);
+        if matches!(code, ResultCode::OK | ResultCode::NOT_FOUND) {
+            let rows = if request.kind == OpKind::BatchRead { self.batch_size } else { 1 };
+            metrics.rows(request.kind, rows);
+        }
         if self.has_schedule() {
             self.free.push_back(index);
         } else {

@@ -203,7 +203,7 @@ fn charts(targets: &[TargetReport]) -> Vec<Chart> {
 
 fn append_kinds(out: &mut String, targets: &[TargetReport]) {
     out.push_str(
-        "<table><thead><tr><th></th><th>kind</th><th>operations</th><th>mean</th><th>p50</th>\
+        "<table class=\"kinds\"><thead><tr><th></th><th>kind</th><th>operations</th><th>mean</th><th>p50</th>\
          <th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th><th>max</th><th>results</th></tr>\
          </thead><tbody>",
     );
