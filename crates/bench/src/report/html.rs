@@ -93,7 +93,7 @@ fn append_tiles(out: &mut String, target: &TargetReport, color: usize) {
     if let Some(rate) = &target.ops_per_s {
         tile("operations/s", thousands(rate.median), range(rate, 0));
     }
-    if let Some(rate) = target.rows_per_s.filter(|_| target.rows != target.ops) {
+    if let Some(rate) = target.rows_per_s.filter(|_| target.rows > target.ops) {
         tile("records/s", thousands(rate.median), range(&rate, 0));
     }
     let latency = &target.latency;

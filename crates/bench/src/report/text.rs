@@ -115,7 +115,7 @@ fn append_latencies(out: &mut String, targets: &[TargetReport]) {
 
 /// What a reader of the tables must know besides.
 fn append_remarks(out: &mut String, target: &TargetReport) {
-    if let Some(rows) = target.rows_per_s.filter(|_| target.rows != target.ops) {
+    if let Some(rows) = target.rows_per_s.filter(|_| target.rows > target.ops) {
         let per_row = target.rows as f64 / target.ops.max(1) as f64;
         let _ = write!(out, "  {}: {} records/s", target.label, thousands(rows.median));
         if let Some(server) = &target.server {
