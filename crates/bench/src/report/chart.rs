@@ -154,7 +154,11 @@ impl Chart {
 
 fn append_line(out: &mut String, series: &Series, places: impl Iterator<Item = (f64, f64)>) {
     let class = if series.dashed { " dashed" } else { "" };
-    let _ = write!(out, "<polyline class=\"line c{}{class}\" points=\"", series.color % COLORS);
+    let _ = write!(
+        out,
+        "<polyline class=\"line c{}{class}\" fill=\"none\" points=\"",
+        series.color % COLORS
+    );
     for (across, down) in places {
         let _ = write!(out, "{across},{down} ");
     }

@@ -88,7 +88,11 @@ fn append_tiles(out: &mut String, target: &TargetReport, color: usize) {
     tile(
         &format!("<i class=\"c{color}\"></i>{}", escape(&target.label)),
         thousands(target.ops as f64),
-        format!("operations in {:.1} s", target.seconds),
+        format!(
+            "operations in {:.1} s, {} failed",
+            target.seconds,
+            thousands(target.errors as f64)
+        ),
     );
     if let Some(rate) = &target.ops_per_s {
         tile("operations/s", thousands(rate.median), range(rate, 0));
@@ -105,9 +109,8 @@ fn append_tiles(out: &mut String, target: &TargetReport, color: usize) {
         let note = format!("user {user:.2} · system {system:.2}");
         tile("server CPU/op", format!("{:.2} µs", server.us_per_op.median), note);
         let rate = &server.ops_per_cpu_s;
-        tile("operations/server-CPU-s", thousands(rate.median), range(rate, 0));
+        tile("ops/server-CPU-s", thousands(rate.median), range(rate, 0));
     }
-    tile("errors", thousands(target.errors as f64), String::new());
     out.push_str("</div>\n");
 }
 
