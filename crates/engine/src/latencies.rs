@@ -28,11 +28,23 @@ pub enum LatencyKind {
     ReadTouch,
     /// Replications again.
     ReRepl,
+    /// Benchmark of reads: from the wake-up that brought the request to its turn.
+    ReadStart,
+    /// Benchmark of reads: finding the record and composing the reply.
+    ReadLocal,
+    /// Benchmark of reads: what is left to do after that.
+    ReadResponse,
+    /// Benchmark of writes: from the wake-up that brought the request to its turn.
+    WriteStart,
+    /// Benchmark of writes: changing the record and composing the reply.
+    WriteMaster,
+    /// Benchmark of writes: what is left to do after that.
+    WriteResponse,
 }
 
 impl LatencyKind {
-    /// All of them, in the order in which info commands print them.
-    pub const ALL: [Self; 10] = [
+    /// All of them: first those of whole requests, in the order in which info commands print them.
+    pub const ALL: [Self; 16] = [
         Self::Read,
         Self::Write,
         Self::Udf,
@@ -43,7 +55,18 @@ impl LatencyKind {
         Self::SiQuery,
         Self::ReadTouch,
         Self::ReRepl,
+        Self::ReadStart,
+        Self::ReadLocal,
+        Self::ReadResponse,
+        Self::WriteStart,
+        Self::WriteMaster,
+        Self::WriteResponse,
     ];
+
+    /// Whether it is kept only while a setting asks for it.
+    pub fn is_benchmark(self) -> bool {
+        self as usize >= Self::ReadStart as usize
+    }
 
     /// Name without the namespace.
     pub fn name(self) -> &'static str {
@@ -58,6 +81,12 @@ impl LatencyKind {
             Self::SiQuery => "si-query",
             Self::ReadTouch => "read-touch",
             Self::ReRepl => "re-repl",
+            Self::ReadStart => "read-start",
+            Self::ReadLocal => "read-local",
+            Self::ReadResponse => "read-response",
+            Self::WriteStart => "write-start",
+            Self::WriteMaster => "write-master",
+            Self::WriteResponse => "write-response",
         }
     }
 }

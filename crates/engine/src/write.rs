@@ -143,7 +143,9 @@ impl Namespace {
             xdr_write: request.header.info1.contains(Info1::XDR),
         };
         bins.write_body(key, scratch);
-        match (bins.is_empty(), live.is_some()) {
+        // A replace does not look at the old bins: to it there were none.
+        let had_bins = live.is_some() && !policy.replace;
+        match (bins.is_empty(), had_bins) {
             (false, _) => Ok(Decision::Store(meta)),
             (true, false) => Err(ResultCode::NOT_FOUND),
             (true, true) if policy.durable_delete => Ok(Decision::Entomb(entombed(meta))),

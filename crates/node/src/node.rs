@@ -9,11 +9,18 @@ use arc_swap::ArcSwap;
 use config::Config;
 use engine::Namespace;
 use engine::counters::Bank;
+use engine::latency::Latency;
 use parking_lot::Mutex;
 use record::LastUpdateTime;
 
 use crate::counters::ServiceCounter;
 use crate::host::Host;
+use crate::info::Metadata;
+use crate::ticker::Slices;
+use crate::view::View;
+
+/// Longest name of a namespace in bytes.
+const NAMESPACE_NAME_BYTES_MAX: usize = 31;
 
 /// A node of a cluster; so far always one of its own.
 pub struct Node {
@@ -25,6 +32,14 @@ pub struct Node {
     pub host: Arc<dyn Host>,
     /// When it came up, by the wall clock.
     pub started_at: LastUpdateTime,
+    /// The cluster that it is in.
+    pub(crate) view: Mutex<View>,
+    /// What the nodes of a cluster keep in common.
+    pub(crate) metadata: Metadata,
+    /// How long info requests took, while `enable-hist-info` is on.
+    pub(crate) info_latency: Latency,
+    /// The last slice of each latency histogram, as `latencies` shows it.
+    pub(crate) slices: Mutex<Slices>,
     config: ArcSwap<Config>,
     /// `microsecond-histograms`, at hand for every request.
     histograms_in_micros: AtomicBool,
@@ -43,6 +58,10 @@ impl Node {
                 .collect(),
             counters: Bank::new(loops),
             started_at: host.now(),
+            view: Mutex::new(View::form(host.random(), host.monotonic())),
+            metadata: Metadata::default(),
+            info_latency: Latency::new(loops),
+            slices: Mutex::default(),
             started: host.monotonic(),
             histograms_in_micros: AtomicBool::new(config.service.microsecond_histograms),
             host,
@@ -51,14 +70,21 @@ impl Node {
         }
     }
 
-    /// The namespace with this name.
+    /// The namespace with this name; in a message it may be followed by a zero byte.
     pub fn namespace(&self, name: &[u8]) -> Option<&Arc<Namespace>> {
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        let name = name.get(..end).filter(|_| name.len() <= NAMESPACE_NAME_BYTES_MAX)?;
         self.namespaces.iter().find(|namespace| namespace.name.as_bytes() == name)
     }
 
     /// The settings now in force.
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// Its id in the cluster: `node-id`, which the host fills in when the file has none.
+    pub fn id(&self) -> u64 {
+        self.config.load().service.node_id.unwrap_or_default()
     }
 
     /// Whether latency histograms count microseconds instead of milliseconds.

@@ -36,11 +36,9 @@ fn threads_sleep_when_idle_and_do_not_spin_without_descriptors() {
         echo(client);
     }
 
-    let quiet = || wakeups_during(Duration::from_millis(500)).values().sum::<u64>();
-    assert_eq!(quiet(), 0, "idle connections");
+    assert!(grows_quiet(), "idle connections");
     limits.set_idle_ms(60_000);
-    thread::sleep(Duration::from_millis(50));
-    assert_eq!(quiet(), 0, "idle connections with a distant deadline");
+    assert!(grows_quiet(), "idle connections with a distant deadline");
 
     // Its descriptor exists before there are no more.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -71,10 +69,14 @@ fn echo(client: &mut TcpStream) {
     assert_eq!(reply, FRAME);
 }
 
-fn wakeups_during(time: Duration) -> BTreeMap<String, u64> {
-    let before = wakeups();
-    thread::sleep(time);
-    since(&before)
+/// Whether half a second passes without a wake-up of any thread. At first some may still be on
+/// their way to sleep; one that ticks never passes.
+fn grows_quiet() -> bool {
+    (0..5).any(|_| {
+        let before = wakeups();
+        thread::sleep(Duration::from_millis(500));
+        since(&before).values().all(|&count| count == 0)
+    })
 }
 
 fn since(before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {

@@ -64,10 +64,17 @@ pub fn deflate(whole_frame: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     result
 }
 
-/// Replaces the frame that starts at `start` of `out` by its compressed form, if that is smaller.
-/// Returns the size of the frame before and after, in bytes.
+/// Frames up to this size in bytes are not worth compressing: they travel in one packet of an
+/// Ethernet as they are.
+pub const SHRINK_FROM_BYTES: usize = 1400;
+
+/// Replaces the frame that starts at `start` of `out` by its compressed form, if it is large and that
+/// is smaller. Returns the size of the frame before and after, in bytes.
 pub fn shrink_last_frame(out: &mut Vec<u8>, start: usize) -> (usize, usize) {
     let before = out.len() - start;
+    if before <= SHRINK_FROM_BYTES {
+        return (before, before);
+    }
     let mut compressed = Vec::with_capacity(before / 2);
     if deflate(&out[start..], &mut compressed).is_ok() && compressed.len() < before {
         out.truncate(start);
@@ -117,11 +124,22 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_do_not_shrink_stay() {
-        let mut out = vec![0xAA];
-        RequestBuilder::new().into_frame().iter().for_each(|byte| out.push(*byte));
-        let (before, after) = shrink_last_frame(&mut out, 1);
-        assert_eq!((before, after), (30, 30));
+    fn only_large_frames_that_shrink_are_replaced() {
+        let noise: String =
+            (0..2000).map(|n: u32| char::from((n * n / 7 % 94 + 33) as u8)).collect();
+        for (namespace, shrinks) in
+            [("n".repeat(100), false), ("n".repeat(5000), true), (noise.clone(), true)]
+        {
+            let frame = RequestBuilder::new().namespace(&namespace).into_frame();
+            let mut out = [&[0xAA][..], &frame].concat();
+            let (before, after) = shrink_last_frame(&mut out, 1);
+            assert_eq!((before, after), (frame.len(), out.len() - 1));
+            assert_eq!(after < before, shrinks);
+        }
+        let random: Vec<u8> =
+            (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let mut out = random.clone();
+        assert_eq!(shrink_last_frame(&mut out, 0).1, out.len());
     }
 
     proptest! {

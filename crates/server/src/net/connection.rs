@@ -1,11 +1,13 @@
 //! One connection: its socket, its phase, and the bytes that a turn could not finish with.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::TcpStream;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
 
 use super::Peer;
 use super::mailbox::Newcomer;
@@ -30,7 +32,7 @@ pub(super) enum Phase {
     /// All is sent and the sending side is shut. Incoming bytes are thrown away until the client
     /// hangs up: closing a socket with unread bytes in it resets the connection, and the client
     /// might lose replies that it has not read yet.
-    Lingering { until: Instant },
+    Lingering,
 }
 
 /// Why a deadline closes a connection.
@@ -65,7 +67,7 @@ pub(super) struct Connection {
     pub peer_closed: bool,
     /// Waits in the loop's queue for another turn.
     pub queued: bool,
-    /// The last time that bytes moved.
+    /// The last time that bytes moved, or that lingering began.
     pub active_at: Instant,
     /// What [`Self::buffered_bytes`] was when the loop last added it up.
     pub accounted_bytes: usize,
@@ -109,7 +111,8 @@ impl Connection {
     /// Reads once. `None` when there is nothing to read now; 0 bytes at the end of the stream.
     #[inline]
     pub(super) fn receive(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
-        let received = retried(|| (&self.socket).read(into))?;
+        let received =
+            retried(|| Ok(rustix::net::recv(&self.socket, &mut *into, RecvFlags::empty())?.0))?;
         match received {
             None | Some(0) => self.readable = false,
             // A read that leaves room has drained the socket, and fresh bytes make a new event. Not
@@ -124,10 +127,9 @@ impl Connection {
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut sent = 0;
         while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
-            match retried(|| (&self.socket).write(rest))? {
-                Some(0) => return Err(ErrorKind::WriteZero.into()),
-                Some(count) => sent += count,
-                None => {
+            match retried(|| rustix::net::send(&self.socket, rest, SendFlags::NOSIGNAL))? {
+                Some(count) if count > 0 => sent += count,
+                _ => {
                     self.writable = false;
                     break;
                 }
@@ -176,14 +178,15 @@ impl Connection {
     /// Shuts the sending side and gives the client time to hang up.
     pub(super) fn linger(&mut self, now: Instant) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)?;
-        self.phase = Phase::Lingering { until: now + LINGER_TIME };
+        self.phase = Phase::Lingering;
+        self.active_at = now;
         Ok(())
     }
 
     /// When the connection is to be closed unless something happens before, and why.
     pub(super) fn deadline(&self, idle_time: Option<Duration>) -> Option<(Instant, Deadline)> {
-        if let Phase::Lingering { until } = self.phase {
-            Some((until, Deadline::LingerTimeout))
+        if self.phase == Phase::Lingering {
+            Some((self.active_at + LINGER_TIME, Deadline::LingerTimeout))
         } else if self.owes() {
             // Nothing is read meanwhile, so only sending counts as activity.
             Some((self.active_at + SEND_TIMEOUT, Deadline::SendTimeout))
@@ -192,6 +195,12 @@ impl Connection {
         } else {
             idle_time.map(|time| (self.active_at + time, Deadline::Idle))
         }
+    }
+
+    /// Whether it holds nothing, owes nothing and waits for the next request.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.phase == Phase::Open && self.buffered_bytes() == 0
     }
 
     /// Memory held by the buffers, in bytes.
@@ -203,13 +212,13 @@ impl Connection {
 
 /// Calls until the answer is not "interrupted"; `None` for "would block".
 #[inline]
-fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+fn retried(mut call: impl FnMut() -> Result<usize, Errno>) -> io::Result<Option<usize>> {
     loop {
         match call() {
             Ok(count) => return Ok(Some(count)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -287,8 +296,9 @@ mod tests {
         assert_eq!(connection.deadline(None), Some(send_timeout));
         assert_eq!(connection.deadline(idle_time), Some(send_timeout));
 
-        connection.phase = Phase::Lingering { until: now };
-        assert_eq!(connection.deadline(idle_time), Some((now, Deadline::LingerTimeout)));
+        connection.phase = Phase::Lingering;
+        let linger_timeout = (now + LINGER_TIME, Deadline::LingerTimeout);
+        assert_eq!(connection.deadline(idle_time), Some(linger_timeout));
     }
 
     #[test]

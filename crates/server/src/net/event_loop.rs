@@ -134,8 +134,13 @@ impl<W: Worker> EventLoop<W> {
     /// Gives a connection its turn and sees to what follows from it.
     fn serve(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        connection.queued = false;
+        let was_queued = std::mem::take(&mut connection.queued);
         let next = self.desk.serve(connection);
+        let was_at_rest = !was_queued && connection.accounted_bytes == 0;
+        if next == Next::Wait && was_at_rest && connection.is_at_rest() {
+            // The usual end of a turn. Its idle deadline has only moved away from the next sweep.
+            return;
+        }
         let grown = self.account(key);
         match next {
             Next::Close => self.close(key),
@@ -178,7 +183,7 @@ impl<W: Worker> EventLoop<W> {
     fn close(&mut self, key: usize) {
         let Some(mut connection) = self.connections.try_remove(key) else { return };
         self.buffered_bytes -= connection.accounted_bytes;
-        // Dropping the socket would do; this only spares the kernel a stale entry if it is shared.
+        // Not every platform forgets a socket when it is closed, so mio asks for this.
         if let Err(error) = self.poll.registry().deregister(&mut connection.socket) {
             tracing::debug!(%error, "cannot deregister a connection");
         }

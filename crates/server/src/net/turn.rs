@@ -59,8 +59,8 @@ impl<W: Worker> Desk<W> {
     /// Begins a wake-up: reads the clock and lets the worker prepare.
     pub(super) fn wake_up(&mut self) {
         self.clerk.now = Instant::now();
-        let worker = AssertUnwindSafe(&mut self.clerk.worker);
-        if let Err(panic) = catch_unwind(|| { worker }.on_wakeup()) {
+        let prepare = AssertUnwindSafe(|| self.clerk.worker.on_wakeup());
+        if let Err(panic) = catch_unwind(prepare) {
             self.clerk.report_panic(None, &*panic);
         }
         self.count_panics();
@@ -109,8 +109,8 @@ impl<W: Worker> Desk<W> {
                 break;
             }
             connection.active_at = self.clerk.now;
-            self.clerk.take_in(connection, fresh, budget);
             self.count(|counters| counters.bytes_received.add(count as u64));
+            self.clerk.take_in(connection, fresh, budget);
             if count == self.scratch.len() {
                 break;
             }
@@ -154,7 +154,7 @@ impl<W: Worker> Desk<W> {
                 connection.linger(self.clerk.now)?;
                 self.discard(connection)
             }
-            Phase::Lingering { .. } => self.discard(connection),
+            Phase::Lingering => self.discard(connection),
         }
     }
 
@@ -228,9 +228,11 @@ impl<W: Worker> Clerk<W> {
                 self.resume(connection, budget);
             }
         }
-        if connection.phase == Phase::Refused {
+        if connection.phase == Phase::Refused || fresh.is_empty() {
             return;
         }
+        // The line finished above was followed by something else than its newline.
+        connection.swallow_newline = false;
         let answered =
             if connection.suspended { 0 } else { self.answer(connection, fresh, budget) };
         if connection.phase != Phase::Refused && answered < fresh.len() {

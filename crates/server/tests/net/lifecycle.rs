@@ -54,9 +54,10 @@ fn idle_connections_are_reaped_once_the_limit_is_set() {
     expect_close(&mut halfway);
     assert_eq!(rig.stats().reaped_fds, 2);
 
+    rig.limits.set_idle_ms(1_500);
     let mut busy = rig.connect();
     let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(900) {
+    while start.elapsed() < Duration::from_millis(2_500) {
         expect_alive(&mut busy);
         thread::sleep(Duration::from_millis(30));
     }
@@ -77,13 +78,14 @@ fn shutdown_answers_what_has_been_read() {
     let mut idle = rig.connect();
     expect_alive(&mut idle);
     let mut client = rig.connect();
-    let requests = [message(b"sleep 200"), message(b"two"), message(b"reply 1000000")].concat();
+    let requests = [message(b"sleep 500"), message(b"two"), message(b"reply 1000000")].concat();
     client.write_all(&requests).unwrap();
-    // The loop is in the first request now, and has read all of them.
-    thread::sleep(Duration::from_millis(50));
+    // The loop has read all of them and is about to sleep in the first.
+    let already = message(b"ping").len() + requests.len();
+    rig.wait_for("the requests", |stats| stats.bytes_received == already as u64);
     client.write_all(&message(b"too late")).unwrap();
     let reader = thread::spawn(move || {
-        expect(&mut client, &message(b"sleep 200"));
+        expect(&mut client, &message(b"sleep 500"));
         expect(&mut client, &message(b"two"));
         // Comes after the server has begun to stop, in several pieces.
         expect(&mut client, &message(&[b'r'; 1_000_000]));
@@ -108,15 +110,14 @@ fn shutdown_cuts_off_what_does_not_end() {
     let start = Instant::now();
     let report = rig.server.shutdown(Duration::from_millis(200));
     assert_eq!(report, ShutdownReport { cut_off: 1, stuck: false });
-    assert!((200..900).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert!((200..5_000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
 }
 
 #[test]
 fn shutdown_does_not_wait_for_a_stuck_worker() {
     let rig = Rig::start_with(1);
     rig.connect().write_all(&message(b"sleep 5000")).unwrap();
-    rig.wait_for("the request", |stats| stats.client_connections_opened == 1);
-    thread::sleep(Duration::from_millis(50));
+    rig.wait_for("the request", |stats| stats.bytes_received > 0);
     let start = Instant::now();
     assert!(rig.server.shutdown(Duration::from_millis(10)).stuck);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());

@@ -51,6 +51,19 @@ fn lines_split_at_every_byte() {
 }
 
 #[test]
+fn a_newline_belongs_to_a_carriage_return_only_right_behind_it() {
+    let rig = Rig::start();
+    let mut client = rig.connect_text();
+    let mut received = 0;
+    for piece in ["ab", "c\rde", "\n", "fg\r", "\nhi", "\r", "\n", "\n"] {
+        client.write_all(piece.as_bytes()).unwrap();
+        received += piece.len() as u64;
+        rig.wait_for("a piece", |stats| stats.bytes_received == received);
+    }
+    expect(&mut client, b"cba\ned\ngf\nih\n\n");
+}
+
+#[test]
 fn an_interrupt_closes_after_the_replies_before_it() {
     let rig = Rig::start();
     for lines in ["ab\ncd\n", "ab\ncd\nunfinished"] {

@@ -1,0 +1,3 @@
+//! Rules of info commands, each as a command and its answer.
+
+mod recorded;
