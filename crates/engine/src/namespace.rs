@@ -117,6 +117,9 @@ impl Namespace {
                 set.config.store(Arc::new(set_config.clone()));
             }
         }
+        let latencies = &self.latencies;
+        latencies.benchmarks_read.store(config.enable_benchmarks_read, Ordering::Relaxed);
+        latencies.benchmarks_write.store(config.enable_benchmarks_write, Ordering::Relaxed);
         self.config.store(Arc::new(config));
         self.bell.ring();
     }

@@ -51,7 +51,7 @@ fn start_afresh(call: &Call<'_>, change: &Change) {
 
 fn describe(change: &Change, from: std::net::SocketAddr) -> String {
     let scope = [
-        change.namespace.as_ref().map(|name| format!(" namespace {name}")),
+        change.namespace.as_ref().map(|name| format!(" {name}")),
         change.set.as_ref().map(|name| format!(" set {name}")),
         change.data_center.as_ref().map(|name| format!(" dc {name}")),
     ];

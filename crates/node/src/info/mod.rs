@@ -54,7 +54,7 @@ pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
     if body.is_empty() {
         registry::summary().for_each(|item| append(&Command::parse(item.name.as_bytes())));
     } else {
-        commands(body).for_each(|command| append(&command));
+        commands(body).for_each(|command| append(&as_c_string(command.line)));
     }
     record_time(node, node.host.monotonic().saturating_sub(start));
 }
@@ -62,14 +62,17 @@ pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
 /// Answers one line with its value alone.
 pub fn answer_value(node: &Node, line: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
     let start = node.host.monotonic();
-    answer_command(node, &Command::parse(line), from, out);
+    answer_command(node, &as_c_string(line), from, out);
     record_time(node, node.host.monotonic().saturating_sub(start));
 }
 
+/// To the original a line ends at its first zero byte.
+fn as_c_string(line: &[u8]) -> Command<'_> {
+    Command::parse(line.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
 fn answer_command(node: &Node, command: &Command<'_>, from: SocketAddr, out: &mut Vec<u8>) {
-    // To the original a command's name is a C string.
-    let name = command.name.split(|byte| *byte == 0).next().unwrap_or_default();
-    let outcome = match registry::find(name) {
+    let outcome = match registry::find(command.name) {
         Some(found) => (found.handler)(&Call { node, command: *command, from }, out),
         None => Err(Refusal::parameter("unrecognized command")),
     };
@@ -87,6 +90,6 @@ fn record_time(node: &Node, took: Duration) {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
