@@ -1,8 +1,8 @@
 //! Info commands: text in, text out.
 //!
-//! [`registry`] is the table of all commands; the other modules hold their handlers, by subject. The
-//! names, formats and error texts are the original's (info reference); where the reference and its
-//! recorded replies differ, the replies are followed.
+//! [`registry`] is the table of all commands; the other modules hold their handlers, by subject.
+//! The names, formats and error texts are the original's (info reference); where the reference and
+//! its recorded replies differ, the replies are followed.
 
 pub mod registry;
 
