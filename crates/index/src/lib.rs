@@ -19,6 +19,8 @@ mod block;
 mod entry;
 mod guard;
 mod handle;
+mod heap;
+mod pool;
 mod primary;
 mod scan;
 mod search;
@@ -27,12 +29,11 @@ mod size_class;
 #[cfg(test)]
 mod testing;
 mod tree;
-mod usage;
 mod zeroed;
 
 pub use entry::{Entry, Location, SPRIGS, SPRIGS_PER_PARTITION};
 pub use guard::{ReadGuard, WriteGuard};
+pub use heap::OutOfMemory;
 pub use primary::{Counts, PrimaryIndex};
 pub use scan::{ScanItem, ScanProgress, Swept, Verdict};
 pub use set_index::SetIndexState;
-pub use usage::OutOfMemory;

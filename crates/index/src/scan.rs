@@ -123,18 +123,18 @@ impl PrimaryIndex {
         mut judge: impl FnMut(&Digest, &Entry) -> Verdict,
     ) -> Swept {
         let mut swept = Swept::default();
-        let usage = self.blocks_of(partition);
+        let heap = self.heap(partition);
         for sprig in SprigId::all(partition) {
             let mut next = Some(RecordKey::MIN);
             while let Some(from) = next {
-                next = self.sprig(sprig).write().retain_in_leaf(&from, usage, |key, packed| {
+                next = self.sprig(sprig).write().retain_in_leaf(&from, heap, |key, packed| {
                     let (digest, entry) = (sprig.digest(&key), packed.unpack());
                     swept.visited += 1;
                     if judge(&digest, &entry) == Verdict::Keep {
                         return true;
                     }
                     swept.removed += 1;
-                    self.sets.remove(entry.indexed_set(), &digest);
+                    self.sets.remove(entry.indexed_set(), &digest, self.pool());
                     self.count_change(partition, Some(&entry), None);
                     false
                 });

@@ -122,6 +122,49 @@ fn populates_beside_writers() {
     assert_eq!(scan_by_index(&index, 50), scan_by_filter(&index));
 }
 
+/// An index that is dropped and made again while scans run: they deliver everything all the same,
+/// by the primary index where they find none.
+#[test]
+fn scans_survive_the_loss_of_their_index() {
+    let index = PrimaryIndex::new();
+    let mut random = fastrand::Rng::with_seed(45);
+    for number in 0..3_000 {
+        random_step(&index, &mut random, number);
+    }
+    let expected = scan_by_filter(&index);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                index.enable_set_index(SET);
+                populate(&index);
+                index.disable_set_index(SET);
+            }
+        });
+        for _ in 0..200 {
+            let mut items: Vec<ScanItem> = Vec::new();
+            loop {
+                let below = items.last().map(|item| item.digest);
+                let below = below.as_ref();
+                match index.scan_set_desc(SET, partition(), below, 300, &mut items) {
+                    Some(ScanProgress::Done) => break,
+                    Some(ScanProgress::More) => {}
+                    None => {
+                        let done = index.scan_desc(partition(), below, usize::MAX, &mut items);
+                        assert_eq!(done, ScanProgress::Done);
+                        items.retain(|item| item.entry.indexed_set() == SET);
+                        break;
+                    }
+                }
+            }
+            assert_eq!(items, expected);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    index.disable_set_index(SET);
+    assert_eq!(index.set_index_used_bytes(), 0);
+}
+
 #[test]
 fn records_in_no_set_have_no_index() {
     let index = PrimaryIndex::new();
