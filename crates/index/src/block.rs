@@ -298,23 +298,27 @@ mod tests {
         left.reserve(60, heap).unwrap();
         right.move_tail(0, &mut left);
         assert!(right.is_empty());
-        assert_eq!(left.entries(), filled(100, heap).entries());
+        let whole = filled(100, heap);
+        assert_eq!((left.prefixes(), left.entries()), (whole.prefixes(), whole.entries()));
+        [left, right, whole].into_iter().for_each(|block| block.free(heap));
+        assert_eq!(heap.usage.bytes(), 0);
     }
 
     #[test]
     fn capacity_fills_a_size_class() {
         let owned = TestHeap::default();
-        let heap = owned.heap();
-        let block = Block::<[u8; 35]>::with_capacity(14, heap).unwrap();
+        let block = Block::<[u8; 35]>::with_capacity(14, owned.heap()).unwrap();
         assert_eq!((block.size_bytes(), { block.capacity }), (640, 16));
+        block.free(owned.heap());
     }
 
     #[test]
     fn too_many_entries_are_refused() {
         let owned = TestHeap::default();
-        let heap = owned.heap();
-        assert!(Block::<u32>::with_capacity(Block::<u32>::LEN_MAX, heap).is_ok());
-        let refused = Block::<u32>::with_capacity(Block::<u32>::LEN_MAX + 1, heap);
+        let largest = Block::<u32>::with_capacity(Block::<u32>::LEN_MAX, owned.heap()).unwrap();
+        largest.free(owned.heap());
+        let refused = Block::<u32>::with_capacity(Block::<u32>::LEN_MAX + 1, owned.heap());
         assert_eq!(refused.err(), Some(OutOfMemory));
+        assert_eq!(owned.heap().usage.bytes(), 0);
     }
 }

@@ -15,6 +15,8 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 
 use parking_lot::Mutex;
+#[cfg(target_os = "linux")]
+use rustix::mm::{Advice, madvise};
 
 use crate::heap::OutOfMemory;
 use crate::size_class;
@@ -176,7 +178,8 @@ impl Class {
 impl Segment {
     fn new(bytes: usize, slot_bytes: usize) -> Result<Self, OutOfMemory> {
         // SAFETY: a segment is not of size zero.
-        let base = NonNull::new(unsafe { alloc(layout(bytes)) }).ok_or(OutOfMemory)?;
+        let base = NonNull::new(unsafe { alloc(segment_layout(bytes)) }).ok_or(OutOfMemory)?;
+        prefer_huge_page(base, bytes);
         let slots = (bytes / slot_bytes) as u32;
         Ok(Self { base, bytes, slots, live: 0, fresh: 0, free: NONE })
     }
@@ -219,9 +222,27 @@ impl Drop for Segment {
         // A segment with blocks is leaked rather than pulled away from under them.
         if self.live == 0 {
             // SAFETY: made by `new` with this layout; no slot is in use.
-            unsafe { dealloc(self.base.as_ptr(), layout(self.bytes)) };
+            unsafe { dealloc(self.base.as_ptr(), segment_layout(self.bytes)) };
         }
     }
+}
+
+/// Asks the system to back a segment of the largest size by one huge page: a look-up in a large index
+/// then spares most of its page table walks. Where the system does not care, nothing is lost.
+fn prefer_huge_page(base: NonNull<u8>, bytes: usize) {
+    #[cfg(target_os = "linux")]
+    if bytes == SEGMENT_BYTES_MAX {
+        // SAFETY: the range is a whole segment, just allocated; the advice changes no content.
+        let _ = unsafe { madvise(base.as_ptr().cast(), bytes, Advice::LinuxHugepage) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (base, bytes);
+}
+
+/// The largest segments are aligned to their size, so that each can be one huge page.
+fn segment_layout(bytes: usize) -> Layout {
+    let align = if bytes == SEGMENT_BYTES_MAX { SEGMENT_BYTES_MAX } else { ALIGN };
+    Layout::from_size_align(bytes, align).expect("sizes of segments are constants")
 }
 
 fn layout(bytes: usize) -> Layout {
