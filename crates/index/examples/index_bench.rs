@@ -38,7 +38,7 @@ fn main() {
         "churn",
         "scan",
         "B used",
-        "B alloc",
+        "B held",
         "B active"
     );
     for records in sizes {
