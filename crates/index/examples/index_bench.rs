@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Records are random digests, by default one, five and ten millions in turn. Look-ups go to random
-//! records, so that beyond a million each finds cold caches. Every key is derived from a counter, so
-//! that the benchmark itself touches no other memory.
+//! records, so that beyond a million each finds cold caches. Every key is derived from a counter,
+//! so that the benchmark itself touches no other memory.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -90,8 +90,8 @@ fn measure(records: u64) {
         assert!(index.write(&digest(removed + n)).remove().is_some());
     });
     println!(
-        "{records:>10} {insertion:>8.0} {:>8.0} {:>8.0} {:>8.0} {remove:>8.0} {churn:>8.0} {scan:>8.1} \
-         {used:>10.2} {:>10.2} {:>10.2}",
+        "{records:>10} {insertion:>8.0} {:>8.0} {:>8.0} {:>8.0} {remove:>8.0} {churn:>8.0} \
+         {scan:>8.1} {used:>10.2} {:>10.2} {:>10.2}",
         find - baseline,
         miss - baseline,
         update - baseline,

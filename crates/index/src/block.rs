@@ -9,8 +9,8 @@
 //! look before it has touched the block: one cache miss less. A block holds no pointer into itself
 //! and can be moved or written out as bytes.
 //!
-//! This file has all the pointer arithmetic of the crate; what it offers is safe. It knows nothing
-//! of the order of its entries: the caller names the positions.
+//! All pointer arithmetic of the crate is here and in `pool`; what this file offers is safe. It
+//! knows nothing of the order of its entries: the caller names the positions.
 
 #![allow(unsafe_code)]
 
@@ -163,8 +163,8 @@ impl<T> Block<T> {
         let len = self.len();
         assert!(at < len, "a position within the block");
         self.len -= 1;
-        // SAFETY: `at < len`: the element is initialised and, being moved out, is overwritten by the
-        // tail behind it, which lies within the initialised part.
+        // SAFETY: `at < len`: the element is initialised and, being moved out, is overwritten by
+        // the tail behind it, which lies within the initialised part.
         unsafe {
             let prefixes = self.prefix_base().add(at);
             ptr::copy(prefixes.add(1), prefixes, len - at - 1);

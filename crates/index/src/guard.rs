@@ -34,7 +34,8 @@ impl<'a> ReadGuard<'a> {
     }
 }
 
-/// A record locked for reading and writing, present or not. Remembers the place once it has searched.
+/// A record locked for reading and writing, present or not. Remembers the place once it has
+/// searched.
 pub struct WriteGuard<'a> {
     index: &'a PrimaryIndex,
     sprig: RwLockWriteGuard<'a, Tree<PackedEntry>>,

@@ -1,13 +1,13 @@
 //! Memory for blocks, kept dense.
 //!
 //! As an index grows, every sprig moves from size class to size class, and what it leaves behind is
-//! of a size that soon nobody asks for. A general allocator cannot close such holes: measured, a third
-//! on top of the memory in use. Blocks can be moved, since only their handle points to them; so this
-//! pool fills low addresses first and names the blocks beyond them ([`Pool::plan`]), which their
-//! owners then move down ([`crate::PrimaryIndex::compact`]).
+//! of a size that soon nobody asks for. A general allocator cannot close such holes: measured, a
+//! third on top of the memory in use. Blocks can be moved, since only their handle points to them;
+//! so this pool fills low addresses first and names the blocks beyond them ([`Pool::plan`]), which
+//! their owners then move down ([`crate::PrimaryIndex::compact`]).
 //!
-//! Each size class has segments of equal slots. A segment without blocks goes back to the allocator.
-//! Blocks larger than the largest class come from the allocator directly.
+//! Each size class has segments of equal slots. A segment without blocks goes back to the
+//! allocator. Blocks larger than the largest class come from the allocator directly.
 
 #![allow(unsafe_code)]
 
@@ -210,7 +210,8 @@ impl Segment {
             offset.is_multiple_of(slot_bytes) && offset < self.bytes,
             "a slot of this segment"
         );
-        // SAFETY: the slot is in this segment, aligned and at least 16 bytes, and unused from now on.
+        // SAFETY: the slot is in this segment, aligned and at least 16 bytes, and unused from now
+        // on.
         unsafe { slot.cast::<u32>().write(self.free) };
         self.free = (offset / slot_bytes) as u32;
         self.live -= 1;
@@ -227,8 +228,8 @@ impl Drop for Segment {
     }
 }
 
-/// Asks the system to back a segment of the largest size by one huge page: a look-up in a large index
-/// then spares most of its page table walks. Where the system does not care, nothing is lost.
+/// Asks the system to back a segment of the largest size by one huge page: a look-up in a large
+/// index then spares most of its page table walks. Where the system does not care, nothing is lost.
 fn prefer_huge_page(base: NonNull<u8>, bytes: usize) {
     #[cfg(target_os = "linux")]
     if bytes == SEGMENT_BYTES_MAX {

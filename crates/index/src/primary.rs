@@ -125,8 +125,8 @@ impl PrimaryIndex {
         self.len() == 0
     }
 
-    /// Memory of the primary index in bytes: blocks of entries, and the heads of the partitions that
-    /// hold any. Set indexes are counted by [`Self::set_index_used_bytes`].
+    /// Memory of the primary index in bytes: blocks of entries, and the heads of the partitions
+    /// that hold any. Set indexes are counted by [`Self::set_index_used_bytes`].
     pub fn used_bytes(&self) -> u64 {
         let blocks = self.partitions.iter().map(|partition| partition.blocks.bytes());
         blocks.filter(|&bytes| bytes > 0).map(|bytes| bytes + PARTITION_HEAD_BYTES).sum()

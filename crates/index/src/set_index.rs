@@ -5,9 +5,9 @@
 //! truth, so an entry costs 8 bytes (16 in the original, `reference/storage-and-index.md` §8).
 //!
 //! An index begins empty and is populated in the background, sprig by sprig, while writers go on.
-//! Who changes a record holds its sprig's write lock, who populates a sprig its read lock: a sprig is
-//! either not yet populated, and writers leave its handles alone, or it is, and they keep it in step.
-//! Several records can share a handle; each has its own entry.
+//! Who changes a record holds its sprig's write lock, who populates a sprig its read lock: a sprig
+//! is either not yet populated, and writers leave its handles alone, or it is, and they keep it in
+//! step. Several records can share a handle; each has its own entry.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -77,7 +77,8 @@ impl SetIndexes {
         self.with(set, |index| index.add(digest, pool)).unwrap_or(Ok(()))
     }
 
-    /// Takes note of a record that no longer is a live one of `set`. The caller holds its write lock.
+    /// Takes note of a record that no longer is a live one of `set`. The caller holds its write
+    /// lock.
     pub(crate) fn remove(&self, set: SetId, digest: &Digest, pool: &Pool) {
         self.with(set, |index| index.remove(digest, pool));
     }
@@ -157,7 +158,8 @@ impl SetIndex {
         }
     }
 
-    /// Enters the set's records in a sprig of which the caller holds the lock, unless they are there.
+    /// Enters the set's records in a sprig of which the caller holds the lock, unless they are
+    /// there.
     fn populate(
         &self,
         sprig: SprigId,
@@ -241,8 +243,8 @@ impl SetPartition {
 }
 
 impl PrimaryIndex {
-    /// Gives a set an index, to be populated by [`Self::populate_set_index`]. Returns `false` when it
-    /// had one. Records in no set cannot have one.
+    /// Gives a set an index, to be populated by [`Self::populate_set_index`]. Returns `false` when
+    /// it had one. Records in no set cannot have one.
     pub fn enable_set_index(&self, set: SetId) -> bool {
         if set == SetId::NONE {
             return false;
@@ -301,8 +303,8 @@ impl PrimaryIndex {
         self.sets.0.load().iter().map(|index| index.used_bytes()).sum()
     }
 
-    /// [`Self::scan_desc`] for the live records of one set, by its index. `None` while it has no index
-    /// that is ready: then scan the partition and filter by set.
+    /// [`Self::scan_desc`] for the live records of one set, by its index. `None` while it has no
+    /// index that is ready: then scan the partition and filter by set.
     pub fn scan_set_desc(
         &self,
         set: SetId,

@@ -1,9 +1,9 @@
 //! An ordered set of entries that is one block while small and a directory of blocks beyond.
 //!
-//! Up to [`LEAF_BYTES_MAX`] a tree is a single leaf. A full leaf splits in halves under a directory,
-//! whose entries ("fences") hold the lowest key of each leaf. Leaves take only the memory that they
-//! need, so a split costs no space; they never exceed the limit, so an insertion moves a few
-//! kilobytes at most, whatever the number and the distribution of the keys.
+//! Up to [`LEAF_BYTES_MAX`] a tree is a single leaf. A full leaf splits in halves under a
+//! directory, whose entries ("fences") hold the lowest key of each leaf. Leaves take only the
+//! memory that they need, so a split costs no space; they never exceed the limit, so an insertion
+//! moves a few kilobytes at most, whatever the number and the distribution of the keys.
 //!
 //! Invariants: keys ascend within a leaf and from leaf to leaf; a fence equals the first key of its
 //! leaf; no leaf is empty; a directory has at least two leaves, or one after an allocation failed.
@@ -144,8 +144,8 @@ impl<T: Keyed + Copy> Tree<T> {
         ControlFlow::Continue(())
     }
 
-    /// Visits the entries of one leaf upward from `from` on. Returns the first key of the next leaf,
-    /// from which to go on.
+    /// Visits the entries of one leaf upward from `from` on. Returns the first key of the next
+    /// leaf, from which to go on.
     pub(crate) fn visit_leaf(
         &self,
         from: &Key<T::Rest>,

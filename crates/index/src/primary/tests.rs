@@ -118,7 +118,10 @@ fn apply(index: &PrimaryIndex, model: &mut Model, op: Op) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(64)
+    })]
 
     #[test]
     fn behaves_as_a_map(ops in prop::collection::vec(any_op(), 1..400)) {
