@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use record::SetId;
 
 use super::*;
+use crate::heap::OutOfMemory;
 use crate::testing::{entry, random_digest, tombstone, with_allocations};
-use crate::usage::OutOfMemory;
 use crate::{ScanItem, ScanProgress, Swept, Verdict};
 
 #[derive(Clone, Debug)]
@@ -118,7 +118,10 @@ fn apply(index: &PrimaryIndex, model: &mut Model, op: Op) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(64)
+    })]
 
     #[test]
     fn behaves_as_a_map(ops in prop::collection::vec(any_op(), 1..400)) {
@@ -174,8 +177,53 @@ fn a_record_costs_at_most_48_bytes() {
             assert_eq!(index.len(), count);
             let bytes = index.used_bytes() as f64 / count as f64;
             assert!(bytes <= 48.0, "{bytes} bytes a record at {count} records");
+            index.compact();
+            let bytes = (index.held_bytes() + HEADS_BYTES) as f64 / count as f64;
+            assert!(bytes <= 48.0, "{bytes} bytes a record with free room at {count} records");
         }
     }
+}
+
+/// What a namespace takes beside blocks once every partition is in use.
+const HEADS_BYTES: u64 = PARTITIONS as u64 * PARTITION_HEAD_BYTES;
+
+#[test]
+fn compaction_returns_memory_and_loses_nothing() {
+    let index = PrimaryIndex::new();
+    index.enable_set_index(SetId(1));
+    for partition in PartitionId::all() {
+        index.populate_set_index(SetId(1), partition).unwrap();
+    }
+    let mut random = fastrand::Rng::with_seed(25);
+    let mut model = Model::new();
+    for number in 0..200_000 {
+        let digest = random_digest(&mut random);
+        index.write(&digest).insert(entry(number, SetId(1))).unwrap();
+        model.insert(digest, entry(number, SetId(1)));
+    }
+    let full = index.held_bytes();
+    for partition in PartitionId::all() {
+        index.sweep(partition, |_, entry| {
+            if entry.location.0 % 4 == 0 { Verdict::Keep } else { Verdict::Remove }
+        });
+    }
+    model.retain(|_, entry| entry.location.0 % 4 == 0);
+    index.compact();
+    let (held, used) = (index.held_bytes(), index.used_bytes() + index.set_index_used_bytes());
+    assert!(held < full / 2, "{full} bytes held before, {held} after three of four went");
+    assert!(held < used, "{held} bytes held for blocks, {used} used with heads");
+    for (digest, entry) in &model {
+        assert_eq!(index.read(digest).find(), Some(*entry));
+    }
+    let scanned: usize = PartitionId::all()
+        .map(|partition| {
+            let mut items = Vec::new();
+            let progress = index.scan_set_desc(SetId(1), partition, None, usize::MAX, &mut items);
+            assert_eq!(progress, Some(ScanProgress::Done));
+            items.len()
+        })
+        .sum();
+    assert_eq!(scanned, model.len());
 }
 
 /// All records in one sprig, thousands with one prefix: leaves stay small, memory too.
@@ -337,6 +385,11 @@ fn threads_on_few_sprigs() {
                 }
             });
         }
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                index.compact();
+            }
+        });
         for _ in 0..WRITERS {
             all_finished.recv_timeout(Duration::from_secs(60)).expect("writers finish");
         }
