@@ -324,6 +324,42 @@ fn readers_share_a_record_and_writers_do_not() {
     assert_eq!(writer.digest(), &digest);
 }
 
+/// Counts shared records up, and makes records of its own come and go between them.
+fn count_up(index: &PrimaryIndex, digests: &[Digest], seed: u64, steps: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..steps {
+        let digest = &digests[random.usize(..digests.len())];
+        let mut guard = index.write(digest);
+        let number = guard.find().map_or(0, |entry| entry.location.0) + 1;
+        guard.insert(entry(number, SetId(1))).unwrap();
+        drop(guard);
+        let mut own = *digest;
+        own.0[19] = seed as u8;
+        own.0[18] = 0xEE;
+        let mut guard = index.write(&own);
+        if guard.remove().is_none() {
+            guard.insert(entry(seed, SetId(1))).unwrap();
+        }
+    }
+}
+
+/// Scans, sweeps and reads, and sees only whole entries.
+fn look_around(index: &PrimaryIndex, digests: &[Digest]) {
+    let partition = digests[0].partition();
+    let whole = |entry: &Entry| *entry == crate::testing::entry(entry.location.0, SetId(1));
+    let items = scan_all(index, partition);
+    assert!(items.is_sorted_by(|a, b| a.digest > b.digest));
+    assert!(items.iter().all(|item| whole(&item.entry)));
+    let swept = index.sweep(partition, |_, entry| {
+        assert!(whole(entry));
+        Verdict::Keep
+    });
+    assert_eq!(swept.removed, 0);
+    for digest in digests.iter().step_by(7) {
+        assert!(index.read(digest).find().is_none_or(|entry| whole(&entry)));
+    }
+}
+
 /// Threads count up the generation of shared records under the write lock: no count is lost, and
 /// readers, scans and sweeps beside them see only whole entries.
 #[test]
@@ -340,48 +376,20 @@ fn threads_on_few_sprigs() {
         })
         .collect();
     let partition = digests[0].partition();
-    let whole = |entry: &Entry| *entry == crate::testing::entry(entry.location.0, SetId(1));
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let (finished, all_finished) = mpsc::channel();
         for seed in 0..WRITERS {
             let (index, digests, finished) = (&index, &digests, finished.clone());
             scope.spawn(move || {
-                let mut random = fastrand::Rng::with_seed(seed);
-                for _ in 0..STEPS {
-                    let digest = &digests[random.usize(..digests.len())];
-                    let mut guard = index.write(digest);
-                    let number = guard.find().map_or(0, |entry| entry.location.0) + 1;
-                    guard.insert(entry(number, SetId(1))).unwrap();
-                    drop(guard);
-                    // Entries of this thread alone come and go between the shared ones.
-                    let mut own = *digest;
-                    own.0[19] = seed as u8;
-                    own.0[18] = 0xEE;
-                    let mut guard = index.write(&own);
-                    if guard.remove().is_none() {
-                        guard.insert(entry(seed, SetId(1))).unwrap();
-                    }
-                }
+                count_up(index, digests, seed, STEPS);
                 finished.send(()).unwrap();
             });
         }
         for _ in 0..2 {
             scope.spawn(|| {
-                let mut items = Vec::new();
                 while !done.load(Ordering::Relaxed) {
-                    items.clear();
-                    let _ = index.scan_desc(partition, None, usize::MAX, &mut items);
-                    assert!(items.is_sorted_by(|a, b| a.digest > b.digest));
-                    assert!(items.iter().all(|item| whole(&item.entry)));
-                    let swept = index.sweep(partition, |_, entry| {
-                        assert!(whole(entry));
-                        Verdict::Keep
-                    });
-                    assert_eq!(swept.removed, 0);
-                    for digest in digests.iter().step_by(7) {
-                        assert!(index.read(digest).find().is_none_or(|entry| whole(&entry)));
-                    }
+                    look_around(&index, &digests);
                 }
             });
         }
