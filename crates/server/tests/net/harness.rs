@@ -137,7 +137,7 @@ impl Service for Obedient {
 }
 
 impl Worker for Obedient {
-    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict {
+    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self> {
         let order = std::str::from_utf8(frame.body()).unwrap_or_default();
         if let Some(size) = order.strip_prefix("reply ") {
             out.extend(message(&vec![b'r'; size.parse().unwrap()]));
@@ -154,7 +154,7 @@ impl Worker for Obedient {
         }
     }
 
-    fn on_line(&mut self, peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict {
+    fn on_line(&mut self, peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict<Self> {
         if line == b"who" {
             out.extend(peer.address.to_string().into_bytes());
         } else {
