@@ -1,12 +1,14 @@
 //! The operations of a write request, applied to one record.
 
 use value::StoredBytes;
+use value::operation::Answer;
 use wire::reply::ReplyWriter;
 use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 
 use crate::bins::{Bin, BinTable};
 use crate::body::{BINS_MAX, Body};
 use crate::policy::{WritePolicy, is_read_all};
+use crate::within;
 
 /// Bins of a record after all operations of a request, not yet stored.
 #[derive(Debug)]
@@ -75,8 +77,20 @@ impl<'a> Writer<'a, '_, '_> {
             OpCode::APPEND => self.change(op, value::scalar::append)?,
             OpCode::PREPEND => self.change(op, value::scalar::prepend)?,
             OpCode::DELETE_ALL => self.table.clear(),
-            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ
-                if self.table.get(op.name).is_none() => {}
+            OpCode::BITS_MODIFY | OpCode::HLL_MODIFY => {
+                if let Some((particle_type, value)) = self.modify(op)? {
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
+            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ => {
+                if let Some(bin) = self.table.get(op.name) {
+                    let bin = (bin.particle_type, &*bin.value);
+                    let (particle_type, value) = within::read(op, bin)?;
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
             _ => return Err(unsupported(op.code)),
         }
         if self.respond_all {
@@ -125,6 +139,16 @@ impl<'a> Writer<'a, '_, '_> {
         Ok(())
     }
 
+    /// Applies an operation that works within a value. Returns its answer.
+    fn modify(&mut self, op: &Op<'a>) -> Result<Option<Answer<'static>>, ResultCode> {
+        let existing = self.table.get(op.name).map(|bin| (bin.particle_type, &*bin.value));
+        let modified = within::modify(op, existing)?;
+        if let Some((particle_type, value)) = modified.bin {
+            self.set(op, particle_type, StoredBytes::Owned(value));
+        }
+        Ok(modified.answer)
+    }
+
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
         self.table.set(Bin { name: op.name, particle_type, value });
     }
@@ -143,16 +167,12 @@ fn detached<'a>(value: StoredBytes<'_>) -> StoredBytes<'a> {
     }
 }
 
-/// Collection, bit, sketch and expression operations come with a later step; everything else that
-/// is no known operation is a bad request.
+/// Collection and expression operations come with a later step; everything else that is no known
+/// operation is a bad request.
 pub(crate) fn unsupported(code: OpCode) -> ResultCode {
     match code {
         OpCode::CDT_READ
         | OpCode::CDT_MODIFY
-        | OpCode::BITS_READ
-        | OpCode::BITS_MODIFY
-        | OpCode::HLL_READ
-        | OpCode::HLL_MODIFY
         | OpCode::EXPRESSION_READ
         | OpCode::EXPRESSION_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
         _ => ResultCode::PARAMETER,

@@ -11,13 +11,17 @@
 //! - [`scalar`]: increment, append, prepend;
 //! - [`collection`]: lists and maps in msgpack, checked and put into storage form;
 //! - [`msgpack`], [`order`]: reading, writing, comparing the values inside lists and maps;
-//! - [`hll`]: the form of a HyperLogLog sketch;
+//! - [`bits`]: operations on the bits of a blob;
+//! - [`hll`]: HyperLogLog sketches;
+//! - [`operation`]: what both have in common;
 //! - [`geo`]: GeoJSON, its geometry and the cells that cover it.
 
+pub mod bits;
 pub mod collection;
 pub mod geo;
 pub mod hll;
 pub mod msgpack;
+pub mod operation;
 pub mod order;
 pub mod particle;
 pub mod scalar;
