@@ -43,7 +43,7 @@ pub fn apply<'a>(
         Some(body) if !policy.replace => BinTable::of(body),
         _ => BinTable::default(),
     };
-    let mut writer = Writer { table, respond_all: policy.respond_all, reply };
+    let mut writer = Writer { table, made_bytes: 0, respond_all: policy.respond_all, reply };
     for op in request.ops() {
         if is_read_all(&op, request.header.info1) {
             writer.read_all();
@@ -57,8 +57,15 @@ pub fn apply<'a>(
     Ok(NewBins { table: writer.table })
 }
 
+/// Bytes that a request's operations may make of a few: far more than any record can hold, but a
+/// request of a megabyte could otherwise ask for all memory there is, a zero-filled blob or an empty
+/// sketch in each of its bins.
+const MADE_BYTES_MAX: usize = 128 << 20;
+
 struct Writer<'a, 'r, 'o> {
     table: BinTable<'a>,
+    /// Bytes of the values that operations within values made and that are still there.
+    made_bytes: usize,
     respond_all: bool,
     reply: &'r mut ReplyWriter<'o>,
 }
@@ -144,9 +151,19 @@ impl<'a> Writer<'a, '_, '_> {
         let existing = self.table.get(op.name).map(|bin| (bin.particle_type, &*bin.value));
         let modified = within::modify(op, existing)?;
         if let Some((particle_type, value)) = modified.bin {
+            self.account_for(op, &value)?;
             self.set(op, particle_type, StoredBytes::Owned(value));
         }
         Ok(modified.answer)
+    }
+
+    fn account_for(&mut self, op: &Op<'a>, new: &[u8]) -> Result<(), ResultCode> {
+        let replaced_bytes = match self.table.get(op.name) {
+            Some(Bin { value: StoredBytes::Owned(old), .. }) => old.len(),
+            _ => 0,
+        };
+        self.made_bytes = self.made_bytes.saturating_sub(replaced_bytes) + new.len();
+        if self.made_bytes <= MADE_BYTES_MAX { Ok(()) } else { Err(ResultCode::RECORD_TOO_BIG) }
     }
 
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {

@@ -102,8 +102,8 @@ fn apply(blob: &[u8], modification: Modification<'_>, policy: Policy) -> Changed
         Modification::Overwrite { offset, size_bits, bits } => {
             let range = range(offset, size_bits, blob)?;
             let whole_bits = blob.len() * 8;
-            let is_partial = range.end > whole_bits && policy.has(Policy::PARTIAL);
-            if range.start >= whole_bits || (range.end > whole_bits && !is_partial) {
+            let may_end_here = range.end <= whole_bits || policy.has(Policy::PARTIAL);
+            if range.start >= whole_bits || !may_end_here {
                 return policy.refuse(ResultCode::OP_NOT_APPLICABLE);
             }
             Ok(Some(overwrite(blob, range.start..range.end.min(whole_bits), bits)))
@@ -223,20 +223,17 @@ fn load_within(blob: &[u8], range: &Range<usize>, at: usize, size_bits: usize) -
 
 /// What comes to a part when the bits from `start` on move right, some of them into it.
 fn load_shifted_in(blob: &[u8], start: usize, part: field::Part, by: usize) -> u64 {
-    let from = (part.at).saturating_sub(by).max(start);
+    let from = part.at.saturating_sub(by).max(start);
     field::load(blob, from, part.at + part.size_bits - by - from)
 }
 
 /// The bits of a range, from the highest bit of the first byte on, filled up with zeros.
-fn bits<'a>(blob: &'a [u8], range: Range<usize>) -> StoredBytes<'a> {
-    let size_bytes = range.len().div_ceil(8);
-    if range.start % 8 == 0
-        && range.len() % 8 == 0
-        && let Some(bytes) = blob.get(range.start / 8..range.end / 8)
-    {
+fn bits(blob: &[u8], range: Range<usize>) -> StoredBytes<'_> {
+    let is_whole_bytes = range.start.is_multiple_of(8) && range.end.is_multiple_of(8);
+    if let Some(bytes) = blob.get(range.start / 8..range.end / 8).filter(|_| is_whole_bytes) {
         return StoredBytes::Borrowed(bytes);
     }
-    let mut bits = Vec::with_capacity(size_bytes);
+    let mut bits = Vec::with_capacity(range.len().div_ceil(8));
     for at in range.clone().step_by(FIELD_BITS_MAX) {
         let size_bits = FIELD_BITS_MAX.min(range.end - at);
         let left_justified = field::load(blob, at, size_bits) << (FIELD_BITS_MAX - size_bits);

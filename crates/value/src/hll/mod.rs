@@ -3,13 +3,13 @@
 //! Pure functions: the bin's value and the operation's value go in, an answer or a new value comes
 //! out.
 //!
-//! `call` reads operations, [`sketch`] holds the layout and what happens to registers, `estimate`
-//! calculates from them, [`murmur3`] hashes elements.
+//! `call` reads operations, `sketch` holds the layout and what happens to registers, `estimate`
+//! calculates from them, `murmur3` hashes elements.
 
 mod call;
 mod estimate;
-pub mod murmur3;
-pub mod sketch;
+mod murmur3;
+mod sketch;
 
 #[cfg(test)]
 mod tests;
@@ -86,14 +86,14 @@ pub fn modify(existing: Existing<'_>, operation: &[u8]) -> Result<Modified, Resu
     let call = call::Call::parse(operation, call::MODIFICATIONS)?;
     let old = existing.map(stored_sketch).transpose()?;
     let (modification, policy) = call.modification()?;
-    match old {
-        Some(_) if policy.has(Policy::CREATE_ONLY) => {
-            policy.refuse(ResultCode::BIN_EXISTS).map(|done| done.unwrap_or(Modified::NOTHING))
-        }
-        None if policy.has(Policy::UPDATE_ONLY) => {
-            policy.refuse(ResultCode::BIN_NOT_FOUND).map(|done| done.unwrap_or(Modified::NOTHING))
-        }
-        _ => apply(old, modification, policy),
+    let forbidden = match old {
+        Some(_) if policy.has(Policy::CREATE_ONLY) => Some(ResultCode::BIN_EXISTS),
+        None if policy.has(Policy::UPDATE_ONLY) => Some(ResultCode::BIN_NOT_FOUND),
+        _ => None,
+    };
+    match forbidden {
+        Some(code) => Ok(policy.refuse(code)?.unwrap_or(Modified::NOTHING)),
+        None => apply(old, modification, policy),
     }
 }
 

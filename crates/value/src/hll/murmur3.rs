@@ -5,7 +5,7 @@ const C1: u64 = 0x87c3_7b91_1142_53d5;
 const C2: u64 = 0x4cf5_ad43_2745_937f;
 
 /// Hashes bytes with seed 0. Returns the first and the second half of the result.
-pub fn hash(bytes: &[u8]) -> (u64, u64) {
+pub(super) fn hash(bytes: &[u8]) -> (u64, u64) {
     let (mut h1, mut h2) = (0_u64, 0_u64);
     let (blocks, tail) = bytes.as_chunks::<16>();
     for block in blocks {

@@ -19,7 +19,7 @@ use super::murmur3;
 use crate::bits::field;
 
 /// Bytes before the registers.
-pub const HEADER_SIZE_BYTES: usize = 11;
+pub(super) const HEADER_SIZE_BYTES: usize = 11;
 
 const CACHED_COUNT_OFFSET: usize = 3;
 
@@ -32,14 +32,14 @@ const COMBINED_BITS_MAX: u8 = 64;
 
 /// Legal numbers of index bits and minhash bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub(super) struct Shape {
     index_bits: u8,
     minhash_bits: u8,
 }
 
 impl Shape {
     /// The shape with these bits, if there can be one.
-    pub fn new(index_bits: u8, minhash_bits: u8) -> Option<Self> {
+    pub(super) fn new(index_bits: u8, minhash_bits: u8) -> Option<Self> {
         let is_legal = is_index_bits(index_bits)
             && is_minhash_bits(minhash_bits)
             && index_bits + minhash_bits <= COMBINED_BITS_MAX;
@@ -58,22 +58,22 @@ impl Shape {
     }
 
     /// Bits that choose a register.
-    pub fn index_bits(self) -> u8 {
+    pub(super) fn index_bits(self) -> u8 {
         self.index_bits
     }
 
     /// Bits of a register besides the rank.
-    pub fn minhash_bits(self) -> u8 {
+    pub(super) fn minhash_bits(self) -> u8 {
         self.minhash_bits
     }
 
     /// Number of registers.
-    pub fn register_count(self) -> usize {
+    pub(super) fn register_count(self) -> usize {
         1 << self.index_bits
     }
 
     /// Size of a whole sketch.
-    pub fn size_bytes(self) -> usize {
+    pub(super) fn size_bytes(self) -> usize {
         HEADER_SIZE_BYTES + (self.register_bits() << self.index_bits).div_ceil(8)
     }
 
@@ -94,22 +94,22 @@ pub(super) fn is_minhash_bits(bits: u8) -> bool {
 
 /// View of a sketch's bytes, which are known to be one.
 #[derive(Clone, Copy, Debug)]
-pub struct Sketch<'a> {
+pub(super) struct Sketch<'a> {
     /// Its bits.
-    pub shape: Shape,
+    pub(super) shape: Shape,
     bytes: &'a [u8],
 }
 
 impl<'a> Sketch<'a> {
     /// Looks at a sketch; `None` if the bytes are none.
-    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let [0, index_bits, minhash_bits, ..] = *bytes else { return None };
         let shape = Shape::new(index_bits, minhash_bits)?;
         (bytes.len() == shape.size_bytes()).then_some(Self { shape, bytes })
     }
 
     /// The count that was stored when it was last asked to be, if nothing changed since.
-    pub fn cached_count(self) -> Option<u64> {
+    pub(super) fn cached_count(self) -> Option<u64> {
         let count = self.bytes.get(CACHED_COUNT_OFFSET..)?.first_chunk()?;
         Some(u64::from_le_bytes(*count)).filter(|&count| count != 0)
     }
