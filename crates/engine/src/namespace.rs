@@ -8,8 +8,8 @@ use config::{Namespace as NamespaceConfig, SetOverride};
 use record::size::stored_size_bytes;
 use record::ttl::TtlRules;
 use record::{Body, LastUpdateTime, RecordMeta, SecondsSince2010, SetId, VoidTime};
-use storage::{Counts, Records, Stored};
-use wire::{PartitionId, ResultCode};
+use storage::{Counts, Records, SetIndexState, Stored};
+use wire::{Digest, PartitionId, ResultCode};
 
 use crate::bell::Bell;
 use crate::compression::CompressionStat;
@@ -117,6 +117,9 @@ impl Namespace {
                 set.config.store(Arc::new(set_config.clone()));
             }
         }
+        let latencies = &self.latencies;
+        latencies.benchmarks_read.store(config.enable_benchmarks_read, Ordering::Relaxed);
+        latencies.benchmarks_write.store(config.enable_benchmarks_write, Ordering::Relaxed);
         self.config.store(Arc::new(config));
         self.bell.ring();
     }
@@ -172,6 +175,23 @@ impl Namespace {
     /// Memory of the set indexes in bytes.
     pub fn set_index_used_bytes(&self) -> u64 {
         self.records.set_index_used_bytes()
+    }
+
+    /// Whether the index of a set is still being filled.
+    pub fn is_set_index_populating(&self, set: &Set) -> bool {
+        self.records.set_index_state(set.id) == SetIndexState::Populating
+    }
+
+    /// Lets `look` see a record and its size in bytes by the original's
+    /// arithmetic, live or not, under its read lock; `None` if there is none.
+    pub fn inspect<T>(
+        &self,
+        digest: &Digest,
+        look: impl FnOnce(&Stored<'_>, usize) -> T,
+    ) -> Option<T> {
+        let guard = self.records.read(digest);
+        let stored = guard.find()?;
+        Some(look(&stored, self.weight_of(&stored).size_bytes))
     }
 
     /// Histograms over the records as of the supervisor's last pass.

@@ -12,6 +12,11 @@ pub trait Host: Send + Sync + 'static {
     /// A clock that never goes back, for durations.
     fn monotonic(&self) -> Duration;
 
+    /// A random number: cluster keys are made of it.
+    fn random(&self) -> u64 {
+        fastrand::u64(..)
+    }
+
     /// Readings of machine and process.
     fn vitals(&self) -> Vitals;
 

@@ -8,10 +8,12 @@ pub mod counters;
 pub mod host;
 pub mod info;
 pub mod node;
+pub mod ticker;
 pub mod worker;
 
 mod dispatch;
 mod outcome;
+mod view;
 
 pub use host::{Host, Vitals};
 pub use node::Node;

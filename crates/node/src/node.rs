@@ -9,11 +9,15 @@ use arc_swap::ArcSwap;
 use config::Config;
 use engine::Namespace;
 use engine::counters::Bank;
+use engine::latency::Latency;
 use parking_lot::Mutex;
 use record::LastUpdateTime;
 
 use crate::counters::ServiceCounter;
 use crate::host::Host;
+use crate::info::Metadata;
+use crate::ticker::Slices;
+use crate::view::View;
 
 /// Longest name of a namespace in bytes.
 const NAMESPACE_NAME_BYTES_MAX: usize = 31;
@@ -28,6 +32,14 @@ pub struct Node {
     pub host: Arc<dyn Host>,
     /// When it came up, by the wall clock.
     pub started_at: LastUpdateTime,
+    /// The cluster that it is in.
+    pub(crate) view: Mutex<View>,
+    /// What the nodes of a cluster keep in common.
+    pub(crate) metadata: Metadata,
+    /// How long info requests took, while `enable-hist-info` is on.
+    pub(crate) info_latency: Latency,
+    /// The last slice of each latency histogram, as `latencies` shows it.
+    pub(crate) slices: Mutex<Slices>,
     config: ArcSwap<Config>,
     /// `microsecond-histograms`, at hand for every request.
     histograms_in_micros: AtomicBool,
@@ -46,6 +58,10 @@ impl Node {
                 .collect(),
             counters: Bank::new(loops),
             started_at: host.now(),
+            view: Mutex::new(View::form(host.random(), host.monotonic())),
+            metadata: Metadata::default(),
+            info_latency: Latency::new(loops),
+            slices: Mutex::default(),
             started: host.monotonic(),
             histograms_in_micros: AtomicBool::new(config.service.microsecond_histograms),
             host,
@@ -64,6 +80,11 @@ impl Node {
     /// The settings now in force.
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// Its id in the cluster: `node-id`, which the host fills in when the file has none.
+    pub fn id(&self) -> u64 {
+        self.config.load().service.node_id.unwrap_or_default()
     }
 
     /// Whether latency histograms count microseconds instead of milliseconds.

@@ -1,7 +1,7 @@
 //! The operations of a write request, applied to one record.
 
 use value::StoredBytes;
-use value::operation::Answer;
+use value::cdt::answer::Answer;
 use wire::reply::ReplyWriter;
 use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 
@@ -147,7 +147,7 @@ impl<'a> Writer<'a, '_, '_> {
     }
 
     /// Applies an operation that works within a value. Returns its answer.
-    fn modify(&mut self, op: &Op<'a>) -> Result<Option<Answer<'static>>, ResultCode> {
+    fn modify(&mut self, op: &Op<'a>) -> Result<Answer, ResultCode> {
         let existing = self.table.get(op.name).map(|bin| (bin.particle_type, &*bin.value));
         let modified = within::modify(op, existing)?;
         if let Some((particle_type, value)) = modified.bin {

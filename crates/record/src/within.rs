@@ -1,6 +1,7 @@
 //! Operations that work within a value: on the bits of a blob, on a sketch.
 
-use value::operation::{Answer, Modified};
+use value::cdt::Modified;
+use value::operation::Answer;
 use value::scalar::Existing;
 use value::{bits, hll};
 use wire::{Op, OpCode, ParticleType, ResultCode};

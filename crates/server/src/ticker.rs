@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine::bell::Bell;
 use node::Node;
+use node::ticker::Ticker;
 use parking_lot::Mutex;
 
 /// The ticker; it ends when this is dropped.
@@ -49,9 +50,15 @@ impl Drop for TickerThread {
 const IDLE_SECONDS: u32 = 60;
 
 fn tick(node: &Node, shared: &Shared) {
+    let mut ticker = Ticker::default();
     while !*shared.stop.lock() {
         let interval = node.config().service.ticker_interval_seconds;
         let seconds = if interval == 0 { IDLE_SECONDS } else { interval };
         shared.bell.wait(Duration::from_secs(u64::from(seconds)));
+        if interval != 0 && !*shared.stop.lock() {
+            for line in ticker.step(node) {
+                tracing::info!(target: "info", "{}", line.text);
+            }
+        }
     }
 }

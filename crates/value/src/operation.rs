@@ -1,5 +1,5 @@
-//! What operations on blobs and on sketches have in common: how they are sent, their policy flags,
-//! what becomes of the bin (`reference`: bits-hll.md, A1, A4, B2 and B5).
+//! What operations on blobs and on sketches have in common: how they are sent, their policy flags
+//! (`reference`: bits-hll.md, A1, A4, B2 and B5).
 //!
 //! An operation's value is the msgpack list `[code, argument, …]`; arguments at the end may be left
 //! out. Bytes behind the list are ignored, everything else that is wrong with it is a `PARAMETER`
@@ -7,20 +7,12 @@
 
 use wire::{ParticleType, ResultCode};
 
+use crate::cdt::Modified;
 use crate::msgpack::{Malformed, Reader, Token};
 use crate::particle::StoredBytes;
 
-/// What an operation answers: the type and the bytes of the reply's value.
+/// What an operation that reads answers: the type and the bytes of the reply's value.
 pub type Answer<'a> = (ParticleType, StoredBytes<'a>);
-
-/// What became of a bin, and what the operation answers.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Modified {
-    /// The bin's new value; `None` when it is as before, or still missing.
-    pub bin: Option<(ParticleType, Vec<u8>)>,
-    /// The answer; `None` where a reply has nothing, or a null.
-    pub answer: Option<Answer<'static>>,
-}
 
 impl Modified {
     /// Nothing happened.

@@ -1,36 +1,107 @@
 //! Info commands: text in, text out.
+//!
+//! [`registry`] is the table of all commands; the other modules hold their handlers, by subject.
+//! The names, formats and error texts are the original's (info reference); where the reference and
+//! its recorded replies differ, the replies are followed.
+
+pub mod registry;
+
+mod call;
+mod cluster;
+mod config;
+mod debug_record;
+mod endpoints;
+mod health;
+mod histograms;
+mod identity;
+mod latencies;
+mod logs;
+mod metadata;
+mod namespace_stats;
+mod partitions;
+mod peers;
+mod query;
+mod racks;
+mod sets;
+mod sindex;
+mod statistics;
+mod truncate;
+mod udf;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use engine::Stripe;
 use wire::info::{Command, append_answer, commands};
 
 use crate::node::Node;
+use call::{Call, Refusal, put};
 
-/// The release of the original whose protocol and features this product has; clients choose commands
-/// by it.
-pub const BUILD: &str = "8.0.0.7";
+pub use identity::BUILD;
+pub(crate) use latencies::enabled_benchmarks;
+pub(crate) use metadata::Metadata;
+pub(crate) use statistics::heap_efficiency_pct;
 
-/// Answers the body of an info request: a line for each command, in order.
+/// Once an answer has more bytes than this, what else was asked is left unanswered. A few bytes can
+/// ask for a hundred thousand, and a request has room for millions of them.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+
+/// Answers the body of an info request: a line for each command, in order. An empty body asks for
+/// the summary.
 pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
-    for command in commands(body) {
+    let start = node.host.monotonic();
+    let before = out.len();
+    let mut append = |command: &Command<'_>| {
         let mut value = Vec::new();
-        answer_command(node, &command, from, &mut value);
+        answer_command(node, command, from, &mut value);
         append_answer(out, command.line, &value);
+        out.len() - before
+    };
+    if body.is_empty() {
+        for item in registry::summary() {
+            append(&Command::parse(item.name.as_bytes()));
+        }
+    } else {
+        for command in commands(body) {
+            if append(&as_c_string(command.line)) > ANSWER_BYTES_MAX {
+                break;
+            }
+        }
     }
+    record_time(node, node.host.monotonic().saturating_sub(start));
 }
 
 /// Answers one line with its value alone.
 pub fn answer_value(node: &Node, line: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
-    answer_command(node, &Command::parse(line), from, out);
+    let start = node.host.monotonic();
+    answer_command(node, &as_c_string(line), from, out);
+    record_time(node, node.host.monotonic().saturating_sub(start));
 }
 
-fn answer_command(node: &Node, command: &Command<'_>, _from: SocketAddr, out: &mut Vec<u8>) {
-    match command.name {
-        b"status" => out.extend_from_slice(b"ok"),
-        b"namespaces" => {
-            let names: Vec<&str> = node.namespaces.iter().map(|ns| &*ns.name).collect();
-            out.extend_from_slice(names.join(";").as_bytes());
-        }
-        _ => out.extend_from_slice(b"ERROR:4:unrecognized command"),
+/// To the original a line ends at its first zero byte.
+fn as_c_string(line: &[u8]) -> Command<'_> {
+    Command::parse(line.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
+fn answer_command(node: &Node, command: &Command<'_>, from: SocketAddr, out: &mut Vec<u8>) {
+    let outcome = match registry::find(command.name) {
+        Some(found) => (found.handler)(&Call { node, command: *command, from }, out),
+        None => Err(Refusal::parameter("unrecognized command")),
+    };
+    if let Err(refusal) = outcome {
+        put(out, refusal);
     }
 }
+
+fn record_time(node: &Node, took: Duration) {
+    if node.config().service.enable_hist_info {
+        let micros = took.as_micros() as u64;
+        let value = if node.histograms_in_micros() { micros } else { micros / 1000 };
+        node.info_latency.record(Stripe::SHARED, value);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,8 @@ use self::call::{
     About, BLOB_SIZE_BYTES_MAX, Bits, Modification, Number, Offset, Question, Resize,
 };
 use self::field::FIELD_BITS_MAX;
-use crate::operation::{Answer, Modified, Policy, integer_answer};
+use crate::cdt::Modified;
+use crate::operation::{Answer, Policy, integer_answer};
 use crate::particle::StoredBytes;
 use crate::scalar::Existing;
 

@@ -18,8 +18,9 @@ use wire::{ParticleType, ResultCode};
 
 use self::call::{Modification, Question, Sketches};
 use self::sketch::{Shape, Sketch, SketchBuf};
+use crate::cdt::Modified;
 use crate::msgpack::{Flags, write};
-use crate::operation::{Answer, Modified, Policy, integer_answer};
+use crate::operation::{Answer, Policy, integer_answer};
 use crate::particle::StoredBytes;
 use crate::scalar::Existing;
 
@@ -70,7 +71,7 @@ pub fn read(
     })
 }
 
-/// Runs an operation that modifies. Allocates the new value and nothing else. Without a bin, INIT,
+/// Runs an operation that modifies. Allocates the new value and the answer. Without a bin, INIT,
 /// ADD and UNION create one.
 ///
 /// # Errors
@@ -113,20 +114,23 @@ fn apply(
                 None => SketchBuf::new(initial_shape(None, index_bits, minhash_bits)?),
             };
             let added = elements.iter().filter(|element| new.add(element.for_shape(new.shape())));
-            answer = Some(integer_answer(added.count() as u64));
+            answer = Some(added.count() as u64);
             new
         }
         Modification::Union(others) => union(old, others, policy)?,
         Modification::RefreshCount => {
             let mut new = old.ok_or(ResultCode::BIN_NOT_FOUND)?.to_buf();
-            answer = Some(integer_answer(new.refresh_count()));
+            answer = Some(new.refresh_count());
             new
         }
         Modification::Fold { index_bits } => {
             fold(old.ok_or(ResultCode::BIN_NOT_FOUND)?, index_bits)?
         }
     };
-    Ok(Modified { bin: Some((ParticleType::HLL, new.into_bytes())), answer })
+    Ok(Modified {
+        bin: Some((ParticleType::HLL, new.into_bytes())),
+        answer: answer.map(|number| (ParticleType::INTEGER, number.to_be_bytes().to_vec())),
+    })
 }
 
 fn stored_sketch((particle_type, value): (ParticleType, &[u8])) -> Result<Sketch<'_>, ResultCode> {

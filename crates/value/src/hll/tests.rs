@@ -104,7 +104,7 @@ fn run(sketch: Option<&[u8]>, items: &[Item]) -> Outcome {
         assert!(is_valid(&sketch));
         sketch
     });
-    Ok((bin, modified.answer.map(|answer| integer(&answer))))
+    Ok((bin, modified.answer.map(|(particle_type, value)| integer(particle_type, &value))))
 }
 
 fn ask(sketch: &[u8], items: &[Item]) -> Result<Answer<'static>, ResultCode> {
@@ -112,12 +112,12 @@ fn ask(sketch: &[u8], items: &[Item]) -> Result<Answer<'static>, ResultCode> {
 }
 
 fn ask_integer(sketch: &[u8], items: &[Item]) -> Result<i64, ResultCode> {
-    ask(sketch, items).map(|answer| integer(&answer))
+    ask(sketch, items).map(|(particle_type, value)| integer(particle_type, &value))
 }
 
-fn integer((particle_type, value): &Answer<'_>) -> i64 {
-    assert_eq!(*particle_type, ParticleType::INTEGER);
-    i64::from_be_bytes(value.as_ref().try_into().unwrap())
+fn integer(particle_type: ParticleType, value: &[u8]) -> i64 {
+    assert_eq!(particle_type, ParticleType::INTEGER);
+    i64::from_be_bytes(value.try_into().unwrap())
 }
 
 fn ask_similarity(sketch: &[u8], items: &[Item]) -> Result<f64, ResultCode> {

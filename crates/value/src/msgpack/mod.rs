@@ -2,7 +2,7 @@
 //!
 //! [`Reader`] turns any bytes into [`Token`]s or says [`Malformed`]: it never panics, never
 //! allocates and never trusts a declared size. [`Element`] is a slice that proved to be exactly
-//! one complete value. [`write`] appends values in their smallest form, which is the form that
+//! one complete value. [`mod@write`] appends values in their smallest form, which is the form that
 //! is stored.
 //!
 //! Two habits differ from plain msgpack (`reference`: cdt.md, section 10). Strings and blobs share
@@ -109,6 +109,9 @@ impl Flags {
 pub struct Element<'a>(&'a [u8]);
 
 impl<'a> Element<'a> {
+    /// Nil.
+    pub const NIL: Element<'static> = Element(&[0xc0]);
+
     /// Proves that `bytes` are one value and nothing else.
     ///
     /// # Errors

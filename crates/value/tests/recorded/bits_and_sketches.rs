@@ -1,23 +1,21 @@
-//! Replays bit and sketch operations recorded from the original server: every result code, every
-//! answer, every stored byte that was read back.
-
-use std::collections::BTreeMap;
+//! Bit and sketch operations: every result code, every answer, every stored byte that was read back.
 
 use value::operation::Answer;
 use value::{bits, from_wire, hll, scalar};
 use wire::{ParticleType, ResultCode};
 
+use super::{Bins, bytes, particle};
+
 type Particle = (ParticleType, Vec<u8>);
-type Bins = BTreeMap<String, Particle>;
 
 #[test]
 fn bit_operations_answer_what_the_original_answered() {
-    replay_all(include_str!("../testdata/bits.txt"), 400);
+    replay_all(include_str!("../../testdata/bits.txt"), 400);
 }
 
 #[test]
 fn sketch_operations_answer_what_the_original_answered() {
-    replay_all(include_str!("../testdata/hll.txt"), 200);
+    replay_all(include_str!("../../testdata/hll.txt"), 200);
 }
 
 fn replay_all(script: &str, blocks_min: usize) {
@@ -41,7 +39,9 @@ fn replay(block: &str) -> Result<(), String> {
         let mut expected_result = None;
         for line in &lines {
             match line[..] {
-                ["result", code] => expected_result = Some(ResultCode(number(code))),
+                ["result", code] => {
+                    expected_result = Some(ResultCode(code.parse().expect("codes are numbers")))
+                }
                 ["answer", bin, particle_type, value] => {
                     expected_answers.push((bin.to_owned(), particle(particle_type, value)));
                 }
@@ -104,22 +104,5 @@ fn apply(bins: &mut Bins, line: &[&str]) -> Result<Option<(String, Particle)>, R
     if let Some(new) = modified.bin {
         bins.insert(bin.to_owned(), new);
     }
-    Ok(modified.answer.and_then(named))
-}
-
-fn particle(particle_type: &str, value: &str) -> Particle {
-    (ParticleType(number(particle_type)), bytes(value))
-}
-
-fn number(text: &str) -> u8 {
-    text.parse().expect("types and codes are numbers")
-}
-
-fn bytes(text: &str) -> Vec<u8> {
-    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    let bytes = digits.chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).expect("values are ASCII");
-        u8::from_str_radix(pair, 16).expect("values are hexadecimal")
-    });
-    bytes.collect()
+    Ok(modified.answer.map(|answer| (bin.to_owned(), answer)))
 }

@@ -1,0 +1,69 @@
+//! Settings, read and changed.
+
+use config::{Change, SetConfigError};
+use engine::latencies::LatencyKind;
+
+use super::call::{Call, Refusal, put};
+use crate::node::Node;
+
+/// The setting that says what latency histograms count.
+const UNIT: &str = "microsecond-histograms";
+
+pub(super) fn get(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    put(out, ::config::get_config(&call.node.config(), &call.text()));
+    Ok(())
+}
+
+pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let params = call.text();
+    let change = call.node.reconfigure(|config| {
+        ::config::set_config(config, &params).map(|applied| (applied.config, applied.change))
+    });
+    let log = call.node.host.log();
+    match change {
+        Ok(change) => {
+            if change.old != change.new {
+                clear_histograms(call.node, &change);
+            }
+            log.message(&describe(&change, call.from));
+            put(out, "ok");
+        }
+        Err(error) => {
+            if let SetConfigError::InvalidParameter(why) = &error {
+                log.message(&format!("set-config:{params}: refused: {why}"));
+            }
+            put(out, error);
+        }
+    }
+    Ok(())
+}
+
+/// Histograms that are switched on or off start from zero, and so do all when their unit changes.
+fn clear_histograms(node: &Node, change: &Change) {
+    let mut slices = node.slices.lock();
+    if matches!(&*change.name, "enable-hist-info" | UNIT) {
+        node.info_latency.clear();
+        slices.forget("info");
+    }
+    let name = change.namespace.as_deref();
+    let namespaces = node.namespaces.iter().filter(|of| name.is_none_or(|name| name == &*of.name));
+    for namespace in namespaces {
+        for kind in LatencyKind::ALL {
+            if change.name == UNIT || kind.setting() == Some(&change.name) {
+                namespace.latencies.of(kind).clear();
+                slices.forget(&format!("{{{}}}-{}", namespace.name, kind.name()));
+            }
+        }
+    }
+}
+
+fn describe(change: &Change, from: std::net::SocketAddr) -> String {
+    let scope = [
+        change.namespace.as_ref().map(|name| format!(" {name}")),
+        change.set.as_ref().map(|name| format!(" set {name}")),
+        change.data_center.as_ref().map(|name| format!(" dc {name}")),
+    ];
+    let scope: String = scope.into_iter().flatten().collect();
+    let Change { context, name, old, new, .. } = change;
+    format!("{context}{scope}: changed {name} from {old} to {new} (client {from})")
+}

@@ -1,0 +1,181 @@
+//! Statistics of a namespace, and after them its settings.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use engine::Namespace;
+use engine::counters::CounterName as _;
+use engine::stats::NamespaceCounter;
+
+use super::call::{Call, Pairs, Refusal, put};
+
+/// Size of a write block in bytes.
+const WRITE_BLOCK_BYTES: u64 = 8 << 20;
+/// Counters that stand among the gauges instead of in the order of the others.
+const AMONG_GAUGES: [NamespaceCounter; 3] = [
+    NamespaceCounter::ExpiredObjects,
+    NamespaceCounter::EvictedObjects,
+    NamespaceCounter::SindexGcCleaned,
+];
+
+/// `namespace/<ns>`, in the order of the original's replies. What belongs to parts that are not
+/// there yet is at its idle value.
+pub(super) fn namespace(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let Some(namespace) = call.node.namespace(call.command.arguments) else {
+        put(out, "type=unknown");
+        return Ok(());
+    };
+    let mut pairs = Pairs::new(out, b';');
+    put_objects(namespace, &mut pairs);
+    let now = call.node.host.now().seconds();
+    pairs.put("current_time", now.0);
+    put_supervision(namespace, &mut pairs);
+    put_space(namespace, &mut pairs);
+    put_stripes(namespace, &mut pairs);
+    put_compression(namespace, &mut pairs);
+    put_cluster(namespace, &mut pairs);
+    let counters = NamespaceCounter::ALL.iter();
+    for counter in counters.filter(|counter| !AMONG_GAUGES.contains(counter)) {
+        pairs.put(counter.name(), namespace.counters.sum(*counter));
+    }
+    for (name, value) in config::namespace_config_pairs(&namespace.config()) {
+        pairs.put(name, value);
+    }
+    Ok(())
+}
+
+fn put_idle(pairs: &mut Pairs<'_>, names: &[&str]) {
+    names.iter().for_each(|name| pairs.put(name, 0));
+}
+
+/// A node alone is the master of all its partitions.
+fn put_objects(namespace: &Namespace, pairs: &mut Pairs<'_>) {
+    let (objects, tombstones) = (namespace.object_count(), namespace.tombstone_count());
+    pairs.put("ns_cluster_size", 1);
+    pairs.put("effective_replication_factor", 1);
+    pairs.put("objects", objects);
+    pairs.put("tombstones", tombstones);
+    put_idle(pairs, &["xdr_tombstones", "xdr_bin_cemeteries", "mrt_provisionals"]);
+    pairs.put("master_objects", objects);
+    pairs.put("master_tombstones", tombstones);
+    put_idle(
+        pairs,
+        &[
+            "prole_objects",
+            "prole_tombstones",
+            "non_replica_objects",
+            "non_replica_tombstones",
+            "unreplicated_records",
+            "dead_partitions",
+            "unavailable_partitions",
+            "auto_revived_partitions",
+        ],
+    );
+    pairs.put("clock_skew_stop_writes", false);
+    pairs.put("stop_writes", namespace.gauges.stop_writes.load(Relaxed));
+    pairs.put("hwm_breached", namespace.gauges.hwm_breached.load(Relaxed));
+}
+
+fn put_supervision(namespace: &Namespace, pairs: &mut Pairs<'_>) {
+    let gauges = &namespace.gauges;
+    let evict_void_time = gauges.evict_void_time.load(Relaxed);
+    let deleted = gauges.nsup_cycle_deleted_pct_hundredths.load(Relaxed);
+    let counters = &namespace.counters;
+    pairs.put("non_expirable_objects", gauges.non_expirable_objects.load(Relaxed));
+    pairs.put("expired_objects", counters.sum(NamespaceCounter::ExpiredObjects));
+    pairs.put("evicted_objects", counters.sum(NamespaceCounter::EvictedObjects));
+    pairs.put("evict_ttl", gauges.evict_ttl_seconds.load(Relaxed));
+    pairs.put("evict_void_time", evict_void_time);
+    pairs.put("smd_evict_void_time", evict_void_time);
+    pairs.put("nsup_cycle_duration", gauges.nsup_cycle_seconds.load(Relaxed));
+    pairs.put("nsup_cycle_deleted_pct", format_args!("{}.{:02}", deleted / 100, deleted % 100));
+    pairs.put("nsup_xdr_key_busy", 0);
+    pairs.put("truncate_lut", gauges.truncate_lut.load(Relaxed));
+    pairs.put("truncating", gauges.truncating.load(Relaxed));
+    pairs.put("sindex_gc_cleaned", counters.sum(NamespaceCounter::SindexGcCleaned));
+    put_idle(pairs, &["mrt_monitors_active", "xmem_id"]);
+}
+
+fn put_space(namespace: &Namespace, pairs: &mut Pairs<'_>) {
+    let (index, set_index) = (namespace.index_used_bytes(), namespace.set_index_used_bytes());
+    pairs.put("index_used_bytes", index);
+    pairs.put("set_index_used_bytes", set_index);
+    pairs.put("sindex_used_bytes", 0);
+    let budget = namespace.config().indexes_memory_budget_bytes;
+    if let Some(used_pct) = ((index + set_index) * 100).checked_div(budget) {
+        pairs.put("indexes_memory_used_pct", used_pct);
+    }
+    pairs.put("data_total_bytes", namespace.data_total_bytes());
+    pairs.put("data_used_bytes", namespace.data_used_bytes());
+    pairs.put("data_used_pct", namespace.data_used_pct());
+    pairs.put("data_avail_pct", namespace.data_avail_pct());
+    pairs.put("data_compression_ratio", "1.000");
+}
+
+/// Records are not kept in stripes here: their bytes are shown in equal parts.
+fn put_stripes(namespace: &Namespace, pairs: &mut Pairs<'_>) {
+    let stripes = namespace.config().storage_engine.stripe_count() as u64;
+    let (used, total) = (namespace.data_used_bytes(), namespace.data_total_bytes());
+    let blocks = total.checked_div(stripes).unwrap_or(0) / WRITE_BLOCK_BYTES;
+    for stripe in 0..stripes {
+        let part = used / stripes + u64::from(stripe < used % stripes);
+        let mut put = |name, value| {
+            pairs.put(format_args!("storage-engine.stripe[{stripe}].{name}"), value);
+        };
+        put("used_bytes", part);
+        // The original keeps one block for a header.
+        put("free_wblocks", blocks.saturating_sub(1 + part.div_ceil(WRITE_BLOCK_BYTES)));
+        for idle in ["writes", "defrag_q", "defrag_reads", "defrag_writes"] {
+            put(idle, 0);
+        }
+    }
+}
+
+fn put_compression(namespace: &Namespace, pairs: &mut Pairs<'_>) {
+    let records = &namespace.compression;
+    let uncompressed = records.uncompressed_pct();
+    pairs.put("record_proto_uncompressed_pct", format_args!("{uncompressed:.3}"));
+    pairs.put("record_proto_compression_ratio", format_args!("{:.3}", records.ratio()));
+    pairs.put("query_proto_uncompressed_pct", "0.000");
+    pairs.put("query_proto_compression_ratio", "1.000");
+}
+
+fn put_cluster(namespace: &Namespace, pairs: &mut Pairs<'_>) {
+    pairs.put("pending_quiesce", false);
+    pairs.put("effective_is_quiesced", false);
+    pairs.put("nodes_quiesced", 0);
+    pairs.put("effective_prefer_uniform_balance", namespace.config().prefer_uniform_balance);
+    put_idle(
+        pairs,
+        &[
+            "effective_active_rack",
+            "migrate_tx_partitions_imbalance",
+            "migrate_tx_instances",
+            "migrate_rx_instances",
+            "migrate_tx_partitions_active",
+            "migrate_rx_partitions_active",
+            "migrate_tx_partitions_initial",
+            "migrate_tx_partitions_remaining",
+            "migrate_tx_partitions_lead_remaining",
+            "migrate_rx_partitions_initial",
+            "migrate_rx_partitions_remaining",
+            "migrate_records_skipped",
+            "migrate_records_transmitted",
+            "migrate_record_retransmits",
+            "migrate_record_receives",
+            "migrate_records_unreadable",
+            "migrate_signals_active",
+            "migrate_signals_remaining",
+        ],
+    );
+    // A node that comes up alone finds no copy of any partition.
+    pairs.put("migrate_fresh_partitions", wire::PARTITIONS);
+    put_idle(
+        pairs,
+        &[
+            "appeals_tx_active",
+            "appeals_rx_active",
+            "appeals_tx_remaining",
+            "appeals_records_exonerated",
+        ],
+    );
+}

@@ -1,0 +1,155 @@
+//! Statistics of the node as a whole.
+
+use super::call::{Call, Pairs, Refusal, put};
+use super::identity::COMPATIBILITY_ID;
+use crate::counters::ServiceCounter;
+use crate::host::Vitals;
+use crate::node::Node;
+
+/// Most bytes of a context's name.
+const CONTEXT_BYTES_MAX: usize = 127;
+
+/// All objects of the node.
+pub(super) fn objects(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    put(out, object_count(call.node));
+    Ok(())
+}
+
+fn object_count(node: &Node) -> u64 {
+    node.namespaces.iter().map(|namespace| namespace.object_count()).sum()
+}
+
+/// Statistics of a context. Only shipping has some, and without data centers it has none either.
+pub(super) fn of_context(call: &Call<'_>, _: &mut Vec<u8>) -> Result<(), Refusal> {
+    match call.required("context", CONTEXT_BYTES_MAX)? {
+        b"xdr" => Ok(()),
+        _ => Err(Refusal::parameter("unknown context")),
+    }
+}
+
+/// Statistics of the node, in the order of the statistics reference. What belongs to parts that are
+/// not there yet is at its idle value.
+pub(super) fn statistics(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let mut pairs = Pairs::new(out, b';');
+    pairs.put("failed_best_practices", false);
+    put_cluster(call.node, &mut pairs);
+    put_host(call.node, &mut pairs);
+    put_work(call.node, &mut pairs);
+    put_batches(call.node, &mut pairs);
+    put_balance(call.node, &mut pairs);
+    Ok(())
+}
+
+fn put_cluster(node: &Node, pairs: &mut Pairs<'_>) {
+    let view = *node.view.lock();
+    pairs.put("cluster_size", 1);
+    pairs.put("cluster_key", format_args!("{:X}", view.cluster_key));
+    pairs.put("cluster_generation", view.generation);
+    pairs.put("cluster_principal", format_args!("{:X}", node.id()));
+    pairs.put("cluster_min_compatibility_id", COMPATIBILITY_ID);
+    pairs.put("cluster_max_compatibility_id", COMPATIBILITY_ID);
+    pairs.put("cluster_integrity", true);
+    pairs.put("cluster_is_member", true);
+    pairs.put("cluster_duplicate_nodes", "null");
+    pairs.put("cluster_clock_skew_stop_writes_sec", 0);
+    pairs.put("cluster_clock_skew_ms", 0);
+    pairs.put("cluster_clock_skew_outliers", "null");
+}
+
+fn put_host(node: &Node, pairs: &mut Pairs<'_>) {
+    let vitals = node.host.vitals();
+    pairs.put("uptime", node.uptime().as_secs());
+    pairs.put("system_total_cpu_pct", vitals.system_user_cpu_pct + vitals.system_kernel_cpu_pct);
+    pairs.put("system_user_cpu_pct", vitals.system_user_cpu_pct);
+    pairs.put("system_kernel_cpu_pct", vitals.system_kernel_cpu_pct);
+    pairs.put("system_free_mem_kbytes", vitals.system_free_memory_kbytes);
+    pairs.put("system_free_mem_pct", vitals.system_free_memory_pct);
+    pairs.put("system_thp_mem_kbytes", vitals.system_thp_memory_kbytes);
+    pairs.put("process_cpu_pct", vitals.process_cpu_pct);
+    pairs.put("threads_joinable", vitals.threads);
+    pairs.put("threads_detached", 0);
+    pairs.put("threads_pool_total", 0);
+    pairs.put("threads_pool_active", 0);
+    pairs.put("heap_allocated_kbytes", vitals.heap_allocated_kbytes);
+    pairs.put("heap_active_kbytes", vitals.heap_active_kbytes);
+    pairs.put("heap_mapped_kbytes", vitals.heap_mapped_kbytes);
+    pairs.put("heap_efficiency_pct", format_args!("{:.0}", heap_efficiency_pct(&vitals)));
+    pairs.put("heap_site_count", 0);
+}
+
+/// Share of the allocator's active pages that is handed out, in percent.
+pub(crate) fn heap_efficiency_pct(vitals: &Vitals) -> f64 {
+    match vitals.heap_active_kbytes {
+        0 => 0.0,
+        active => vitals.heap_allocated_kbytes as f64 * 100.0 / active as f64,
+    }
+}
+
+fn put_work(node: &Node, pairs: &mut Pairs<'_>) {
+    let connections = node.host.connections();
+    let tombstones: u64 = node.namespaces.iter().map(|of| of.tombstone_count()).sum();
+    pairs.put("objects", object_count(node));
+    pairs.put("tombstones", tombstones);
+    for idle in ["info_queue", "rw_in_progress", "proxy_in_progress", "tree_gc_queue"] {
+        pairs.put(idle, 0);
+    }
+    pairs.put("client_connections", connections.open);
+    pairs.put("client_connections_opened", connections.opened);
+    pairs.put("client_connections_closed", connections.closed);
+    for kind in ["heartbeat", "fabric"] {
+        for suffix in ["", "_opened", "_closed"] {
+            pairs.put(format_args!("{kind}_connections{suffix}"), 0);
+        }
+    }
+    pairs.put("heartbeat_received_self", 0);
+    pairs.put("heartbeat_received_foreign", 0);
+    pairs.put("reaped_fds", connections.reaped);
+    for counter in [
+        ServiceCounter::InfoComplete,
+        ServiceCounter::InfoTimeout,
+        ServiceCounter::DemarshalError,
+        ServiceCounter::EarlyTsvcClientError,
+        ServiceCounter::EarlyTsvcFromProxyError,
+        ServiceCounter::EarlyTsvcFromProxyBatchSubError,
+    ] {
+        put_counter(node, pairs, counter);
+    }
+    pairs.put("long_queries_active", 0);
+}
+
+fn put_counter(node: &Node, pairs: &mut Pairs<'_>, counter: ServiceCounter) {
+    use engine::counters::CounterName as _;
+    pairs.put(counter.name(), node.counters.sum(counter));
+}
+
+fn put_batches(node: &Node, pairs: &mut Pairs<'_>) {
+    let threads = node.config().service.batch_index_threads.unwrap_or(1);
+    let queues = vec!["0:0"; threads as usize].join(",");
+    put_counter(node, pairs, ServiceCounter::BatchIndexInitiate);
+    pairs.put("batch_index_queue", queues);
+    for counter in [
+        ServiceCounter::BatchIndexComplete,
+        ServiceCounter::BatchIndexError,
+        ServiceCounter::BatchIndexTimeout,
+        ServiceCounter::BatchIndexDelay,
+    ] {
+        put_counter(node, pairs, counter);
+    }
+    for buffers in ["unused", "huge", "created", "destroyed"] {
+        pairs.put(format_args!("batch_index_{buffers}_buffers"), 0);
+    }
+    pairs.put("batch_index_proto_uncompressed_pct", "0.000");
+    pairs.put("batch_index_proto_compression_ratio", "1.000");
+}
+
+fn put_balance(node: &Node, pairs: &mut Pairs<'_>) {
+    let since = node.host.monotonic().saturating_sub(node.view.lock().rebalanced_at);
+    pairs.put("paxos_principal", format_args!("{:X}", node.id()));
+    pairs.put("time_since_rebalance", since.as_secs());
+    pairs.put("migrate_allowed", true);
+    pairs.put("migrate_partitions_remaining", 0);
+    for channel in ["bulk", "ctrl", "meta", "rw"] {
+        pairs.put(format_args!("fabric_{channel}_send_rate"), 0);
+        pairs.put(format_args!("fabric_{channel}_recv_rate"), 0);
+    }
+}

@@ -1,0 +1,153 @@
+//! A host for tests: clocks stand still until they are told to move, and the log is a list.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{Config, LOG_CONTEXTS, LogLevel};
+use parking_lot::Mutex;
+use record::LastUpdateTime;
+use wire::client::RequestBuilder;
+use wire::{Digest, Info2, OpCode, ParticleType, ProtoType};
+
+use crate::host::{Connections, Host, Log, Vitals};
+use crate::node::Node;
+use crate::worker::Worker;
+
+/// The moment at which tests begin: as good as any, in ms since 2010.
+pub(crate) const START: LastUpdateTime = LastUpdateTime(533_082_403_000);
+
+/// See the module.
+pub(crate) struct TestHost {
+    elapsed: Mutex<Duration>,
+    levels: Mutex<Vec<LogLevel>>,
+    pub messages: Mutex<Vec<String>>,
+    pub addresses: Mutex<Vec<String>>,
+}
+
+impl TestHost {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            elapsed: Mutex::default(),
+            levels: Mutex::new(vec![LogLevel::Info; LOG_CONTEXTS.len()]),
+            messages: Mutex::default(),
+            addresses: Mutex::new(vec!["10.0.0.1:3000".into()]),
+        })
+    }
+
+    pub fn advance(&self, by: Duration) {
+        *self.elapsed.lock() += by;
+    }
+}
+
+impl Host for TestHost {
+    fn now(&self) -> LastUpdateTime {
+        LastUpdateTime(START.0 + self.elapsed.lock().as_millis() as u64)
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.elapsed.lock()
+    }
+
+    fn random(&self) -> u64 {
+        0xB7F6_9397_187E_0000
+    }
+
+    fn vitals(&self) -> Vitals {
+        Vitals {
+            system_user_cpu_pct: 3,
+            system_kernel_cpu_pct: 4,
+            threads: 5,
+            heap_allocated_kbytes: 90,
+            heap_active_kbytes: 100,
+            ..Vitals::default()
+        }
+    }
+
+    fn connections(&self) -> Connections {
+        Connections { open: 1, opened: 2, closed: 1, reaped: 0 }
+    }
+
+    fn service_addresses(&self) -> Vec<String> {
+        self.addresses.lock().clone()
+    }
+
+    fn configured(&self, _: &Config) {}
+
+    fn log(&self) -> &dyn Log {
+        self
+    }
+}
+
+impl Log for TestHost {
+    fn sinks(&self) -> Vec<String> {
+        vec!["stderr".into()]
+    }
+
+    fn levels(&self, sink: usize) -> Option<Vec<LogLevel>> {
+        (sink == 0).then(|| self.levels.lock().clone())
+    }
+
+    fn set_level(&self, sink: usize, context: Option<usize>, level: LogLevel) -> bool {
+        let mut levels = self.levels.lock();
+        match context {
+            Some(context) => levels[context] = level,
+            None => levels.fill(level),
+        }
+        sink == 0
+    }
+
+    fn message(&self, text: &str) {
+        self.messages.lock().push(text.into());
+    }
+}
+
+/// A node with namespaces `test` and `bar`, whose id is A1.
+pub(crate) fn node() -> (Arc<TestHost>, Arc<Node>) {
+    let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
+    config.resolve(&config::Host { cpus: 2, node_id: 0xA1, heartbeat_mtu_bytes: 65_536 });
+    node_with(config)
+}
+
+/// A node with these settings.
+pub(crate) fn node_with(config: Config) -> (Arc<TestHost>, Arc<Node>) {
+    let host = TestHost::new();
+    (host.clone(), Arc::new(Node::new(config, host, 1)))
+}
+
+pub(crate) const CLIENT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000);
+
+/// A write of an integer bin `a` and a string bin `s`, with the user key to be stored.
+pub(crate) fn write(set: Option<&str>, key: &str, ttl_seconds: u32) -> Vec<u8> {
+    let request = RequestBuilder::new()
+        .info2(Info2::WRITE)
+        .record_ttl(ttl_seconds)
+        .namespace("test")
+        .digest(&digest(set, key))
+        .key(ParticleType::STRING, key.as_bytes())
+        .op(OpCode::WRITE, ParticleType::INTEGER, b"a", &7u64.to_be_bytes())
+        .op(OpCode::WRITE, ParticleType::STRING, b"s", b"v");
+    set.map_or(request.clone(), |set| request.set(set)).into_body()
+}
+
+/// The digest of a string key.
+pub(crate) fn digest(set: Option<&str>, key: &str) -> Digest {
+    Digest::of_key(set.unwrap_or_default().as_bytes(), ParticleType::STRING, key.as_bytes())
+}
+
+/// Sends a message to the node and returns the result code of its answer.
+pub(crate) fn send(node: &Arc<Node>, message: &[u8]) -> u8 {
+    let mut out = Vec::new();
+    let mut worker = Worker::new(node.clone(), 0);
+    worker.answer(ProtoType::Message, message, CLIENT, &mut out).unwrap();
+    out[8 + 5]
+}
+
+/// The answer to one command, without the echo.
+pub(crate) fn ask(node: &Node, command: &str) -> String {
+    let mut value = Vec::new();
+    super::answer_value(node, command.as_bytes(), CLIENT, &mut value);
+    String::from_utf8(value).unwrap()
+}

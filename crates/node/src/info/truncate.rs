@@ -1,0 +1,110 @@
+//! Truncation, and what eviction is told.
+
+use std::sync::atomic::Ordering;
+
+use config::SET_NAME_MAX;
+use record::LastUpdateTime;
+use record::meta::EPOCH_UNIX_SECONDS;
+
+use super::call::{Call, Refusal, c_number_prefix, put};
+
+/// Most bytes of a time.
+const TIME_BYTES_MAX: usize = 24;
+/// Longest time to live, in seconds.
+const TTL_SECONDS_MAX: u64 = 315_360_000;
+
+/// The moment before which records go: the parameter `lut` in ns since 1970, or now.
+fn threshold(call: &Call<'_>) -> Result<LastUpdateTime, Refusal> {
+    let now = call.node.host.now();
+    let Some(text) = call.optional("lut", TIME_BYTES_MAX)? else { return Ok(now) };
+    let (unix_ns, _) = c_number_prefix(text);
+    let since_2010_ms = (unix_ns / 1_000_000).saturating_sub(EPOCH_UNIX_SECONDS * 1000);
+    if since_2010_ms == 0 {
+        return Err(Refusal::parameter("would truncate to 0"));
+    }
+    if since_2010_ms > now.0 {
+        return Err(Refusal::parameter("would truncate in the future"));
+    }
+    Ok(LastUpdateTime(since_2010_ms))
+}
+
+/// Truncates a set. One that this node does not have is no error: it may be on others.
+pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let namespace = call.namespace_name()?;
+    let set = call.required("set", SET_NAME_MAX)?;
+    let time = threshold(call)?;
+    if let Some(namespace) = call.node.namespace(namespace)
+        && let Some(set) = namespace.sets.by_name(set)
+    {
+        namespace.truncate_set(set, time);
+    }
+    call.node.metadata.truncate.note();
+    put(out, "ok");
+    Ok(())
+}
+
+pub(super) fn namespace(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let namespace = call.namespace_name()?;
+    refuse_set(call)?;
+    let time = threshold(call)?;
+    if let Some(namespace) = call.node.namespace(namespace) {
+        namespace.truncate(time);
+    }
+    call.node.metadata.truncate.note();
+    put(out, "ok");
+    Ok(())
+}
+
+/// Whoever names a set may have meant the other command.
+fn refuse_set(call: &Call<'_>) -> Result<(), Refusal> {
+    match call.params().pairs().any(|(key, _)| key == b"set") {
+        true => Err(Refusal::parameter("unexpected set name")),
+        false => Ok(()),
+    }
+}
+
+/// Takes a truncation back; what is removed stays so.
+pub(super) fn undo_set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let namespace = call.namespace_name()?;
+    let set = call.required("set", SET_NAME_MAX)?;
+    let set = call.node.namespace(namespace).and_then(|namespace| namespace.sets.by_name(set));
+    if let Some(set) = set {
+        set.truncate_lut.store(0, Ordering::Relaxed);
+    }
+    call.node.metadata.truncate.note();
+    put(out, "ok");
+    Ok(())
+}
+
+pub(super) fn undo_namespace(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let namespace = call.namespace_name()?;
+    refuse_set(call)?;
+    if let Some(namespace) = call.node.namespace(namespace) {
+        namespace.undo_truncate();
+    }
+    call.node.metadata.truncate.note();
+    put(out, "ok");
+    Ok(())
+}
+
+/// Sets the void-time below which eviction takes records: `ttl` seconds from now, or none.
+pub(super) fn eviction_reset(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let namespace = call.namespace_name()?;
+    let void_time = match call.optional("ttl", TIME_BYTES_MAX)? {
+        None => 0,
+        Some(text) => {
+            let (ttl, _) = c_number_prefix(text);
+            if ttl > TTL_SECONDS_MAX {
+                return Err(Refusal::parameter("ttl too big"));
+            }
+            // At most ten years from now: that fits.
+            call.node.host.now().seconds().0.saturating_add(ttl as u32)
+        }
+    };
+    if let Some(namespace) = call.node.namespace(namespace) {
+        namespace.gauges.evict_void_time.store(void_time, Ordering::Relaxed);
+    }
+    call.node.metadata.evict.note();
+    put(out, "ok");
+    Ok(())
+}
