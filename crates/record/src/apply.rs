@@ -1,12 +1,14 @@
 //! The operations of a write request, applied to one record.
 
 use value::StoredBytes;
+use value::cdt::answer::Answer;
 use wire::reply::ReplyWriter;
 use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 
 use crate::bins::{Bin, BinTable};
 use crate::body::{BINS_MAX, Body};
 use crate::policy::{WritePolicy, is_read_all};
+use crate::within;
 
 /// Bins of a record after all operations of a request, not yet stored.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ pub fn apply<'a>(
         Some(body) if !policy.replace => BinTable::of(body),
         _ => BinTable::default(),
     };
-    let mut writer = Writer { table, respond_all: policy.respond_all, reply };
+    let mut writer = Writer { table, made_bytes: 0, respond_all: policy.respond_all, reply };
     for op in request.ops() {
         if is_read_all(&op, request.header.info1) {
             writer.read_all();
@@ -55,8 +57,15 @@ pub fn apply<'a>(
     Ok(NewBins { table: writer.table })
 }
 
+/// Bytes that a request's operations may make of a few: far more than any record can hold, but a
+/// request of a megabyte could otherwise ask for all memory there is, a zero-filled blob or an empty
+/// sketch in each of its bins.
+const MADE_BYTES_MAX: usize = 128 << 20;
+
 struct Writer<'a, 'r, 'o> {
     table: BinTable<'a>,
+    /// Bytes of the values that operations within values made and that are still there.
+    made_bytes: usize,
     respond_all: bool,
     reply: &'r mut ReplyWriter<'o>,
 }
@@ -75,8 +84,20 @@ impl<'a> Writer<'a, '_, '_> {
             OpCode::APPEND => self.change(op, value::scalar::append)?,
             OpCode::PREPEND => self.change(op, value::scalar::prepend)?,
             OpCode::DELETE_ALL => self.table.clear(),
-            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ
-                if self.table.get(op.name).is_none() => {}
+            OpCode::BITS_MODIFY | OpCode::HLL_MODIFY => {
+                if let Some((particle_type, value)) = self.modify(op)? {
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
+            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ => {
+                if let Some(bin) = self.table.get(op.name) {
+                    let bin = (bin.particle_type, &*bin.value);
+                    let (particle_type, value) = within::read(op, bin)?;
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
             _ => return Err(unsupported(op.code)),
         }
         if self.respond_all {
@@ -125,6 +146,26 @@ impl<'a> Writer<'a, '_, '_> {
         Ok(())
     }
 
+    /// Applies an operation that works within a value. Returns its answer.
+    fn modify(&mut self, op: &Op<'a>) -> Result<Answer, ResultCode> {
+        let existing = self.table.get(op.name).map(|bin| (bin.particle_type, &*bin.value));
+        let modified = within::modify(op, existing)?;
+        if let Some((particle_type, value)) = modified.bin {
+            self.account_for(op, &value)?;
+            self.set(op, particle_type, StoredBytes::Owned(value));
+        }
+        Ok(modified.answer)
+    }
+
+    fn account_for(&mut self, op: &Op<'a>, new: &[u8]) -> Result<(), ResultCode> {
+        let replaced_bytes = match self.table.get(op.name) {
+            Some(Bin { value: StoredBytes::Owned(old), .. }) => old.len(),
+            _ => 0,
+        };
+        self.made_bytes = self.made_bytes.saturating_sub(replaced_bytes) + new.len();
+        if self.made_bytes <= MADE_BYTES_MAX { Ok(()) } else { Err(ResultCode::RECORD_TOO_BIG) }
+    }
+
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
         self.table.set(Bin { name: op.name, particle_type, value });
     }
@@ -143,16 +184,12 @@ fn detached<'a>(value: StoredBytes<'_>) -> StoredBytes<'a> {
     }
 }
 
-/// Collection, bit, sketch and expression operations come with a later step; everything else that
-/// is no known operation is a bad request.
+/// Collection and expression operations come with a later step; everything else that is no known
+/// operation is a bad request.
 pub(crate) fn unsupported(code: OpCode) -> ResultCode {
     match code {
         OpCode::CDT_READ
         | OpCode::CDT_MODIFY
-        | OpCode::BITS_READ
-        | OpCode::BITS_MODIFY
-        | OpCode::HLL_READ
-        | OpCode::HLL_MODIFY
         | OpCode::EXPRESSION_READ
         | OpCode::EXPRESSION_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
         _ => ResultCode::PARAMETER,
