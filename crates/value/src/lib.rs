@@ -11,7 +11,8 @@
 //! - [`scalar`]: increment, append, prepend;
 //! - [`collection`]: lists and maps in msgpack, checked and put into storage form;
 //! - [`msgpack`], [`order`]: reading, writing, comparing the values inside lists and maps;
-//! - [`list`]: list operations; [`cdt`]: what they will share with map operations;
+//! - [`cdt`]: operations on lists and maps; `list` and `map` are the parts of it that do one or
+//!   the other;
 //! - [`hll`]: the form of a HyperLogLog sketch;
 //! - [`geo`]: GeoJSON, its geometry and the cells that cover it.
 
@@ -19,7 +20,8 @@ pub mod cdt;
 pub mod collection;
 pub mod geo;
 pub mod hll;
-pub mod list;
+pub(crate) mod list;
+pub(crate) mod map;
 pub mod msgpack;
 pub mod order;
 pub mod particle;

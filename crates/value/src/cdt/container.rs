@@ -73,6 +73,11 @@ impl List<'_> {
         out
     }
 
+    /// The stored form of a list without elements.
+    pub(crate) fn empty(flags: Flags) -> Vec<u8> {
+        Self::encode(flags, std::iter::empty())
+    }
+
     pub(crate) fn is_ordered(&self) -> bool {
         self.flags.is_ordered()
     }
@@ -91,5 +96,17 @@ impl Map<'_> {
             out.extend_from_slice(value.bytes());
         }
         out
+    }
+
+    /// The stored form of a map without pairs.
+    pub(crate) fn empty(flags: Flags) -> Vec<u8> {
+        Self::encode(flags, std::iter::empty())
+    }
+
+    /// Whether the map says that it is ordered, in any way. The pairs of the others stand in the
+    /// order of their keys as well, but the original does not rely on it, and here and there that
+    /// shows.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.flags != Flags::NONE
     }
 }

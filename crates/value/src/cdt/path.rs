@@ -225,7 +225,9 @@ impl Step {
             By::Rank if !list.is_ordered() => {
                 let rank = from_either_end(position(reader)?, count)
                     .ok_or(ResultCode::OP_NOT_APPLICABLE)?;
-                let index = rank::indexes_by_rank(&list.elements, rank..rank + 1);
+                let index = rank::indexes_by_rank(count, rank..rank + 1, |a, b| {
+                    order::compare(list.elements[a], list.elements[b])
+                });
                 index.first().copied().map(Slot::Taken).ok_or(ResultCode::OP_NOT_APPLICABLE)
             }
             By::Index | By::Rank => {

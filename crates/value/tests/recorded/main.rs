@@ -1,6 +1,6 @@
 //! Replays what the original server was asked and what it did: the scripts of `testdata`.
 
-mod lists;
+mod operations;
 mod writes;
 
 use std::collections::BTreeMap;
