@@ -1,6 +1,7 @@
 //! The operations of a write request, applied to one record.
 
 use value::StoredBytes;
+use value::cdt::Modified;
 use wire::reply::ReplyWriter;
 use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 
@@ -77,6 +78,8 @@ impl<'a> Writer<'a, '_, '_> {
             OpCode::DELETE_ALL => self.table.clear(),
             OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ
                 if self.table.get(op.name).is_none() => {}
+            OpCode::CDT_READ => return self.read_collection(op),
+            OpCode::CDT_MODIFY => return self.modify_collection(op),
             _ => return Err(unsupported(op.code)),
         }
         if self.respond_all {
@@ -125,6 +128,35 @@ impl<'a> Writer<'a, '_, '_> {
         Ok(())
     }
 
+    /// Answers from a list or map, with a null if there is no answer.
+    fn read_collection(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
+        if let Some(bin) = self.table.get(op.name) {
+            let answer = value::cdt::read((bin.particle_type, &bin.value), op.value)?;
+            let (particle_type, value) = answer.unwrap_or((ParticleType::NULL, Vec::new()));
+            self.reply.op(op.code, particle_type, op.name, &value);
+        }
+        Ok(())
+    }
+
+    /// Modifies a list or map, or creates it.
+    fn modify_collection(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
+        let old = self.table.get(op.name).map(|bin| (bin.particle_type, &*bin.value));
+        let Modified { bin, answer } = value::cdt::modify(old, op.value)?;
+        if let Some((particle_type, value)) = bin {
+            self.set(op, particle_type, StoredBytes::Owned(value));
+        }
+        match answer {
+            Some((particle_type, value)) => {
+                self.reply.op(op.code, particle_type, op.name, &value);
+            }
+            None if self.respond_all => {
+                self.reply.op(op.code, ParticleType::NULL, op.name, &[]);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
         self.table.set(Bin { name: op.name, particle_type, value });
     }
@@ -143,13 +175,11 @@ fn detached<'a>(value: StoredBytes<'_>) -> StoredBytes<'a> {
     }
 }
 
-/// Collection, bit, sketch and expression operations come with a later step; everything else that
+/// Bit, sketch and expression operations come with a later step; everything else that
 /// is no known operation is a bad request.
 pub(crate) fn unsupported(code: OpCode) -> ResultCode {
     match code {
-        OpCode::CDT_READ
-        | OpCode::CDT_MODIFY
-        | OpCode::BITS_READ
+        OpCode::BITS_READ
         | OpCode::BITS_MODIFY
         | OpCode::HLL_READ
         | OpCode::HLL_MODIFY

@@ -49,10 +49,16 @@ pub fn read(
                     reply.op(op.code, ParticleType::NULL, op.name, &[]);
                 }
             }
-            (
-                OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ | OpCode::EXPRESSION_READ,
-                _,
-            ) => return Err(unsupported(op.code)),
+            (OpCode::CDT_READ, Some(bin)) => match value::cdt::read(bin, op.value)? {
+                Some((particle_type, value)) => {
+                    reply.op(op.code, particle_type, op.name, &value);
+                }
+                None if respond_all => reply.op(op.code, ParticleType::NULL, op.name, &[]),
+                None => {}
+            },
+            (OpCode::BITS_READ | OpCode::HLL_READ | OpCode::EXPRESSION_READ, _) => {
+                return Err(unsupported(op.code));
+            }
             _ => return Err(ResultCode::PARAMETER),
         }
     }
