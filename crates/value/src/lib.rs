@@ -10,6 +10,7 @@
 //! - [`particle`]: the particle types, [`from_wire`], sizes of the original's stored form;
 //! - [`scalar`]: increment, append, prepend;
 //! - [`collection`]: lists and maps in msgpack, checked and put into storage form;
+//! - [`context`]: the way to what a secondary index holds, checked;
 //! - [`msgpack`], [`order`]: reading, writing, comparing the values inside lists and maps;
 //! - [`cdt`]: operations on lists and maps; `list` and `map` are the parts of it that do one or
 //!   the other;
@@ -18,6 +19,7 @@
 
 pub mod cdt;
 pub mod collection;
+pub mod context;
 pub mod geo;
 pub mod hll;
 pub(crate) mod list;

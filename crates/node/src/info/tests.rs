@@ -132,6 +132,15 @@ fn secondary_indexes_and_modules_are_checked_before_they_are_refused() {
 }
 
 #[test]
+fn a_short_request_has_no_endless_answer() {
+    let (_, node) = node();
+    let mut out = Vec::new();
+    answer(&node, "partition-info\n".repeat(1000).as_bytes(), CLIENT, &mut out);
+    assert!(out.len() < 2 * super::ANSWER_BYTES_MAX);
+    assert!(out.ends_with(b"\n"));
+}
+
+#[test]
 fn any_bytes_are_answered() {
     let (_, node) = node();
     let mut random = fastrand::Rng::with_seed(7);
