@@ -4,8 +4,8 @@
 //! [`read`] and [`modify`] are pure functions: the bin's stored value and the operation's value go
 //! in, the answer and, of what modifies, the new stored value come out. `call` takes an operation's
 //! value apart, `path` follows a context and puts changed containers back, and then `list`
-//! or `map` does what is asked with a `container`'s elements; `select`, `find` and `rank`
-//! look for them, and [`answer`] turns those that were selected into a reply's value.
+//! or `map` does what is asked with a `container`'s elements; `select`, `find`, `rank`
+//! and `seek` look for them, and [`answer`] turns those that were selected into a reply's value.
 
 pub mod answer;
 pub(crate) mod call;
@@ -15,6 +15,7 @@ pub(crate) mod number;
 pub(crate) mod path;
 pub(crate) mod rank;
 pub(crate) mod run;
+pub(crate) mod seek;
 pub(crate) mod select;
 
 pub use run::{modify, read};

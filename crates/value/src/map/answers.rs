@@ -89,7 +89,7 @@ impl<'a> Map<'a> {
     }
 
     /// The index of a key, or of the first greater key.
-    pub(super) fn find_key(&self, key: Element<'_>) -> Result<usize, usize> {
+    pub(crate) fn find_key(&self, key: Element<'_>) -> Result<usize, usize> {
         if self.is_ordered() {
             let compare = |index: usize| order::compare(key, self.pairs[index].0);
             return find::search(self.pairs.len(), compare);

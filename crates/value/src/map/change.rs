@@ -1,34 +1,33 @@
 //! Operations that modify: adding and replacing pairs, counting, and removing what `select`
 //! selects.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use wire::ResultCode;
 
-use super::code;
 use super::select::{self, Selector};
+use super::{as_map, code, single};
 use crate::cdt::answer::{self, Answer};
 use crate::cdt::call::{Call, Parameters};
-use crate::cdt::container::{Container, Map};
+use crate::cdt::container::{Container, Map, Raw};
 use crate::cdt::number::Number;
 use crate::cdt::run::{Change, Changed};
 use crate::cdt::select::Selection;
-use crate::collection;
-use crate::msgpack::{Element, Flags};
+use crate::collection::{self, Kind};
+use crate::msgpack::Flags;
 use crate::order;
 
 /// The map that an operation is to modify.
 pub(super) struct MapTarget<'a> {
     /// `None` when it is missing.
-    pub(super) map: Option<Map<'a>>,
+    pub(super) map: Option<Raw<'a>>,
     /// See [`Target`](crate::cdt::run::Target).
     pub(super) keeps_hint: bool,
 }
 
 /// What an operation that adds may not do, and what follows if it would.
-#[derive(Clone, Copy, Default)]
-struct WriteFlags {
+#[derive(Clone, Copy)]
+pub(super) struct WriteFlags {
     no_overwrite: bool,
     no_create: bool,
     no_fail: bool,
@@ -52,7 +51,7 @@ impl WriteFlags {
     }
 
     /// Why a pair cannot be added, if so.
-    fn refusal(self, key_exists: bool) -> Option<ResultCode> {
+    pub(super) fn refusal(self, key_exists: bool) -> Option<ResultCode> {
         match key_exists {
             true if self.no_overwrite => Some(ResultCode::ELEMENT_EXISTS),
             false if self.no_create => Some(ResultCode::ELEMENT_NOT_FOUND),
@@ -61,11 +60,11 @@ impl WriteFlags {
     }
 
     /// The outcome of an operation that cannot add: an error, or no change.
-    fn refuse(self, error: ResultCode, map: &Map<'_>) -> Changed {
+    pub(super) fn refuse(self, error: ResultCode, map: &Raw<'_>) -> Changed {
         if !self.no_fail {
             return Err(error);
         }
-        Ok((Change::CreatesEmpty { flags: map.flags, nested: false }, map.count_answer()))
+        Ok((Change::CreatesEmpty { flags: map.flags, nested: false }, count_answer(map)))
     }
 }
 
@@ -104,14 +103,7 @@ impl<'a> MapTarget<'a> {
             }
             code::INCREMENT => self.increment(call, |delta| delta),
             code::DECREMENT => self.increment(call, Number::negated),
-            code::CLEAR => Ok((self.map.map_or(Change::None, |map| map.cleared()), None)),
-            code => {
-                let selector = Selector::of_removing(code).ok_or(ResultCode::PARAMETER)?;
-                // Parameters are not even looked at when there is nothing to remove from.
-                let Some(map) = self.map else { return Ok((Change::None, None)) };
-                let selection = select::select(&map, call, selector)?;
-                Ok(map.without(selection))
-            }
+            _ => self.remove(call),
         }
     }
 
@@ -122,17 +114,35 @@ impl<'a> MapTarget<'a> {
     }
 
     /// The map, or the empty one that the operation begins with.
-    fn map_or_new(self, create_type: u64) -> Map<'a> {
+    fn map_or_new(&self, create_type: u64) -> Raw<'a> {
         let flags = self.stored_flags(create_type).unwrap_or(Flags::NONE).of_stored_map();
-        self.map.unwrap_or(Map { flags, pairs: Vec::new() })
+        self.map.unwrap_or(Raw { kind: Kind::Map, flags, count: 0, body: &[] })
     }
 
     fn set_type(self, call: &Call<'_>) -> Changed {
         let flags = call.parameters(1, 1)?.flags()?;
         let flags = self.stored_flags(flags).ok_or(ResultCode::OP_NOT_APPLICABLE)?;
         let flags = if self.keeps_hint { flags } else { flags.of_stored_map() };
-        let pairs = self.map.map(|map| map.pairs).unwrap_or_default();
-        Ok((Change::Made(Map::encode(flags, pairs.into_iter())), None))
+        let map = self.map_or_new(0);
+        Ok((Change::Made(Raw { flags, ..map }.with(map.count, &[map.body])), None))
+    }
+
+    fn remove(self, call: &Call<'_>) -> Changed {
+        let selector = Selector::of_removing(call.code);
+        if selector.is_none() && !matches!(call.code, code::CLEAR | code::REMOVE_BY_KEY) {
+            return Err(ResultCode::PARAMETER);
+        }
+        // Parameters are not even looked at when there is nothing to remove from.
+        let Some(map) = self.map else { return Ok((Change::None, None)) };
+        match selector {
+            Some(selector) => {
+                let map = as_map(&map)?;
+                let selection = select::select(&map, call, selector)?;
+                Ok(map.without(selection))
+            }
+            None if call.code == code::REMOVE_BY_KEY => single::remove(&map, call),
+            None => Ok((Change::Made(map.with(0, &[])), None)),
+        }
     }
 
     fn put(
@@ -143,30 +153,14 @@ impl<'a> MapTarget<'a> {
         let (key, value) = (parameters.value()?, parameters.value()?);
         let create_type = parameters.flags_or_none()?;
         let flags = flags(parameters)?;
-        let (key, value) = (stored_key(key)?, collection::element_to_stored(value)?);
-        let map = self.map_or_new(create_type);
-        let (key, value) = (Element::new(&key)?, Element::new(&value)?);
-        let place = map.find_key(key);
-        if let Some(error) = flags.refusal(place.is_ok()) {
-            return flags.refuse(error, &map);
-        }
-        let (new, count) = map.with(place, key, value);
-        Ok((Change::Made(new), answer::integer(count as i64)))
+        single::put(&self.map_or_new(create_type), key, value, flags)
     }
 
     fn increment(self, call: &Call<'a>, signed: fn(Number) -> Number) -> Changed {
         let mut parameters = call.parameters(1, 3)?;
         let (key, delta) = (parameters.value()?, parameters.value_or_none()?);
         let create_type = parameters.flags_or_none()?;
-        let map = self.map_or_new(create_type);
-        let key = stored_key(key)?;
-        let key = Element::new(&key)?;
-        let place = map.find_key(key);
-        let old = place.ok().and_then(|index| map.pairs.get(index)).map(|(_, value)| *value);
-        let sum = signed(Number::delta(delta)?).added_to(old)?.encode();
-        let value = Element::new(&sum)?;
-        let (new, _) = map.with(place, key, value);
-        Ok((Change::Made(new), answer::element(value)?))
+        single::add(&self.map_or_new(create_type), key, signed(Number::delta(delta)?))
     }
 
     fn put_items(
@@ -181,26 +175,44 @@ impl<'a> MapTarget<'a> {
         let Some(Container::Map(items)) = Container::parse(&items)? else {
             return Err(ResultCode::PARAMETER);
         };
-        let created_flags = self.stored_flags(create_type).unwrap_or(Flags::NONE);
-        let keeps_hint = self.keeps_hint;
         let map = self.map_or_new(create_type);
         if items.pairs.is_empty() {
-            let flags = if keeps_hint { created_flags } else { map.flags };
-            return Ok((Change::CreatesEmpty { flags, nested: true }, map.count_answer()));
+            let hinted = self.stored_flags(create_type).unwrap_or(Flags::NONE);
+            let flags = if self.keeps_hint { hinted } else { map.flags };
+            return Ok((Change::CreatesEmpty { flags, nested: true }, count_answer(&map)));
         }
-        map.with_items(&items, flags)
+        with_items(&map, &items, flags)
     }
 }
 
-impl<'a> Map<'a> {
-    fn count_answer(&self) -> Answer {
-        answer::integer(self.pairs.len() as i64)
-    }
+fn count_answer(map: &Raw<'_>) -> Answer {
+    answer::integer(map.count as i64)
+}
 
-    fn cleared(&self) -> Change {
-        Change::Made(Map::empty(self.flags))
+/// Puts all pairs of another map, which are in the order of their keys as well.
+fn with_items(map: &Raw<'_>, items: &Map<'_>, flags: WriteFlags) -> Changed {
+    // The original finds out too late that an empty map has none of the keys.
+    let adds_all = map.count == 0 && flags.no_fail && flags.partial;
+    let old = as_map(map)?;
+    let mut new = Vec::with_capacity(old.pairs.len() + items.pairs.len());
+    let mut own = old.pairs.iter().copied().peekable();
+    for &(key, value) in &items.pairs {
+        while let Some(pair) = own.next_if(|(k, _)| order::compare(*k, key).is_lt()) {
+            new.push(pair);
+        }
+        let existing = own.next_if(|(k, _)| order::compare(*k, key) == Ordering::Equal);
+        match flags.refusal(existing.is_some()) {
+            Some(error) if !flags.no_fail || !flags.partial => return flags.refuse(error, map),
+            Some(_) if !adds_all => new.extend(existing),
+            _ => new.push((key, value)),
+        }
     }
+    new.extend(own);
+    let answer = answer::integer(new.len() as i64);
+    Ok((Change::Made(Map::encode(map.flags, new.into_iter())), answer))
+}
 
+impl Map<'_> {
     fn without(&self, selection: Selection) -> (Change, Answer) {
         let Selection { answer, indexes } = selection;
         if indexes.is_empty() {
@@ -213,52 +225,4 @@ impl<'a> Map<'a> {
             .collect();
         (Change::Made(Self::encode(self.flags, left.into_iter())), answer)
     }
-
-    /// The map with a value under a key, and its count of pairs.
-    fn with(
-        &self,
-        place: Result<usize, usize>,
-        key: Element<'_>,
-        value: Element<'_>,
-    ) -> (Vec<u8>, usize) {
-        let mut pairs: Vec<(Element<'_>, Element<'_>)> = self.pairs.clone();
-        match place {
-            Ok(index) => pairs[index] = (key, value),
-            Err(index) => pairs.insert(index, (key, value)),
-        }
-        let count = pairs.len();
-        (Self::encode(self.flags, pairs.into_iter()), count)
-    }
-
-    /// Puts all pairs of another map, which are in the order of their keys as well.
-    fn with_items(&self, items: &Map<'_>, flags: WriteFlags) -> Changed {
-        // The original finds out too late that an empty map has none of the keys.
-        let adds_all = self.pairs.is_empty() && flags.no_fail && flags.partial;
-        let mut new = Vec::with_capacity(self.pairs.len() + items.pairs.len());
-        let mut own = self.pairs.iter().copied().peekable();
-        for &(key, value) in &items.pairs {
-            while let Some(pair) = own.next_if(|(k, _)| order::compare(*k, key).is_lt()) {
-                new.push(pair);
-            }
-            let existing = own.next_if(|(k, _)| order::compare(*k, key) == Ordering::Equal);
-            match flags.refusal(existing.is_some()) {
-                Some(error) if !flags.no_fail || !flags.partial => {
-                    return flags.refuse(error, self);
-                }
-                Some(_) if !adds_all => new.extend(existing),
-                _ => new.push((key, value)),
-            }
-        }
-        new.extend(own);
-        let answer = answer::integer(new.len() as i64);
-        Ok((Change::Made(Self::encode(self.flags, new.into_iter())), answer))
-    }
-}
-
-/// The stored form of a key that is to be added.
-fn stored_key(key: Element<'_>) -> Result<Cow<'_, [u8]>, ResultCode> {
-    if !collection::is_map_key(&key.reader().head()?.token) {
-        return Err(ResultCode::PARAMETER);
-    }
-    Ok(collection::element_to_stored(key)?)
 }

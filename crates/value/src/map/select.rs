@@ -15,10 +15,10 @@ use crate::cdt::select::{
 use crate::msgpack::{Element, Flags};
 use crate::order;
 
-/// How an operation selects. Each exists to read and to remove.
+/// How an operation selects. Each exists to read and to remove. By a single key is another matter:
+/// see `single`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Selector {
-    Key,
     Index,
     Value,
     Rank,
@@ -37,7 +37,6 @@ impl Selector {
     /// How the operation with this code, one that reads, selects.
     pub(super) fn of_reading(code: u64) -> Option<Self> {
         Some(match code {
-            code::GET_BY_KEY => Self::Key,
             code::GET_BY_INDEX => Self::Index,
             code::GET_BY_VALUE => Self::Value,
             code::GET_BY_RANK => Self::Rank,
@@ -57,7 +56,6 @@ impl Selector {
     /// How the operation with this code, one that removes, selects.
     pub(super) fn of_removing(code: u64) -> Option<Self> {
         Some(match code {
-            code::REMOVE_BY_KEY => Self::Key,
             code::REMOVE_BY_INDEX => Self::Index,
             code::REMOVE_BY_VALUE => Self::Value,
             code::REMOVE_BY_RANK => Self::Rank,
@@ -77,7 +75,7 @@ impl Selector {
     fn parameter_counts(self) -> (usize, usize) {
         use Selector::*;
         match self {
-            Key | Index | Value | Rank | AllByValue | KeyList | ValueList => (2, 2),
+            Index | Value | Rank | AllByValue | KeyList | ValueList => (2, 2),
             KeyInterval | IndexRange | ValueInterval | RankRange => (2, 3),
             RelativeIndexRange | RelativeRankRange => (3, 4),
         }
@@ -118,10 +116,6 @@ pub(super) fn select(map: &Map<'_>, call: &Call<'_>, selector: Selector) -> Sele
     let returns = parameters.flags()?;
     let request = |is_multi| Request::of_map(returns, is_multi);
     match selector {
-        Key => {
-            let key = parameters.value()?;
-            map.by_key(request(false)?, key)
-        }
         Index => {
             let index = parameters.index()?;
             map.by_index(request(false)?, index, 1)
@@ -210,20 +204,6 @@ impl Map<'_> {
             _ => request.numbers(range, total)?,
         };
         Ok(Selection { answer, indexes })
-    }
-
-    /// Selects the pair with a key.
-    fn by_key(&self, request: Request, key: Element<'_>) -> Selected {
-        if request.is_rank_range() {
-            return Err(ResultCode::OP_NOT_APPLICABLE);
-        }
-        if !self.is_ordered() {
-            check_inversion(request)?;
-        }
-        match self.find_key(key) {
-            Ok(index) => self.by_index(request, index as i64, 1),
-            Err(_) => Ok(Selection::nothing(request, -1)),
-        }
     }
 
     /// Selects the pairs whose keys lie between one and another or the end.
