@@ -84,7 +84,7 @@ impl<'a> Writer<'a, '_, '_> {
             OpCode::APPEND => self.change(op, value::scalar::append)?,
             OpCode::PREPEND => self.change(op, value::scalar::prepend)?,
             OpCode::DELETE_ALL => self.table.clear(),
-            OpCode::BITS_MODIFY | OpCode::HLL_MODIFY => {
+            OpCode::CDT_MODIFY | OpCode::BITS_MODIFY | OpCode::HLL_MODIFY => {
                 if let Some((particle_type, value)) = self.modify(op)? {
                     self.reply.op(op.code, particle_type, op.name, &value);
                     return Ok(());
@@ -93,7 +93,8 @@ impl<'a> Writer<'a, '_, '_> {
             OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ => {
                 if let Some(bin) = self.table.get(op.name) {
                     let bin = (bin.particle_type, &*bin.value);
-                    let (particle_type, value) = within::read(op, bin)?;
+                    let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
+                    let (particle_type, value) = within::read(op, bin)?.unwrap_or(nothing);
                     self.reply.op(op.code, particle_type, op.name, &value);
                     return Ok(());
                 }
@@ -184,14 +185,11 @@ fn detached<'a>(value: StoredBytes<'_>) -> StoredBytes<'a> {
     }
 }
 
-/// Collection and expression operations come with a later step; everything else that is no known
-/// operation is a bad request.
+/// Expression operations come with a later step; everything else that is no known operation is a bad
+/// request.
 pub(crate) fn unsupported(code: OpCode) -> ResultCode {
     match code {
-        OpCode::CDT_READ
-        | OpCode::CDT_MODIFY
-        | OpCode::EXPRESSION_READ
-        | OpCode::EXPRESSION_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
+        OpCode::EXPRESSION_READ | OpCode::EXPRESSION_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
         _ => ResultCode::PARAMETER,
     }
 }

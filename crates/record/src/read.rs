@@ -51,8 +51,13 @@ pub fn read(
                 }
             }
             (OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ, Some(bin)) => {
-                let (particle_type, value) = within::read(&op, bin)?;
-                reply.op(op.code, particle_type, op.name, &value);
+                match within::read(&op, bin)? {
+                    Some((particle_type, value)) => {
+                        reply.op(op.code, particle_type, op.name, &value);
+                    }
+                    None if respond_all => reply.op(op.code, ParticleType::NULL, op.name, &[]),
+                    None => {}
+                }
             }
             (OpCode::EXPRESSION_READ, _) => return Err(unsupported(op.code)),
             _ => return Err(ResultCode::PARAMETER),

@@ -143,7 +143,7 @@ fn first_error_decides() {
         ((OpCode::APPEND, ParticleType::BLOB, "s", b"x"), ResultCode::INCOMPATIBLE_TYPE),
         ((OpCode::WRITE, INTEGER, "n", b"abc"), ResultCode::PARAMETER),
         ((OpCode(99), NULL, "s", b""), ResultCode::PARAMETER),
-        ((OpCode::CDT_MODIFY, NULL, "s", b""), ResultCode::UNSUPPORTED_FEATURE),
+        ((OpCode::CDT_MODIFY, NULL, "s", b""), ResultCode::PARAMETER),
     ] {
         let outcome = run(Some(&old), &[(OpCode::WRITE, STRING, "z", b"1"), op]);
         assert_eq!(outcome.bins, Err(expected), "{op:?}");
