@@ -11,7 +11,7 @@ use crate::policy::{WritePolicy, is_read_all};
 use crate::within;
 
 /// Bins of a record after all operations of a request, not yet stored.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct NewBins<'a> {
     table: BinTable<'a>,
 }
@@ -22,14 +22,16 @@ impl NewBins<'_> {
         self.table.len() == 0
     }
 
-    /// Writes the record's new body into `out`, replacing what was there.
-    pub fn write_body(&self, key: Option<&[u8]>, out: &mut Vec<u8>) {
-        self.table.write(out, key);
+    /// Writes the record's new body into `out`, replacing what was there. Returns the size of key
+    /// and bins by the original's arithmetic: see [`crate::size`].
+    pub fn write_body(&self, key: Option<&[u8]>, out: &mut Vec<u8>) -> usize {
+        self.table.write(out, key)
     }
 }
 
 /// Applies a request's operations in order to the record's bins (`None`: it is being created) and
-/// appends their results to `reply`. Operations see what earlier ones of the same request did.
+/// appends their results to `reply`. Operations see what earlier ones of the same request did. `new`
+/// is empty before; it is the caller's because it is too large to be handed around.
 ///
 /// # Errors
 /// The first operation that fails decides; the caller drops the new bins and the results.
@@ -37,12 +39,13 @@ pub fn apply<'a>(
     request: &Request<'a>,
     policy: &WritePolicy,
     old: Option<Body<'a>>,
+    new: &mut NewBins<'a>,
     reply: &mut ReplyWriter<'_>,
-) -> Result<NewBins<'a>, ResultCode> {
-    let table = match old {
-        Some(body) if !policy.replace => BinTable::of(body),
-        _ => BinTable::default(),
-    };
+) -> Result<(), ResultCode> {
+    let table = &mut new.table;
+    if let Some(body) = old.filter(|_| !policy.replace) {
+        table.load(body);
+    }
     let mut writer = Writer { table, made_bytes: 0, respond_all: policy.respond_all, reply };
     for op in request.ops() {
         if is_read_all(&op, request.header.info1) {
@@ -54,7 +57,7 @@ pub fn apply<'a>(
     if writer.table.len() > BINS_MAX {
         return Err(ResultCode::PARAMETER);
     }
-    Ok(NewBins { table: writer.table })
+    Ok(())
 }
 
 /// Bytes that a request's operations may make of a few: far more than any record can hold, but a
@@ -63,7 +66,7 @@ pub fn apply<'a>(
 const MADE_BYTES_MAX: usize = 128 << 20;
 
 struct Writer<'a, 'r, 'o> {
-    table: BinTable<'a>,
+    table: &'r mut BinTable<'a>,
     /// Bytes of the values that operations within values made and that are still there.
     made_bytes: usize,
     respond_all: bool,

@@ -39,8 +39,9 @@ fn run_with(old: Option<&[u8]>, info1: Info1, info2: Info2, info3: Info3, ops: &
     let policy = WritePolicy::of(&request).unwrap();
     let mut out = Vec::new();
     let mut reply = ReplyWriter::new(&mut out);
-    let applied = apply(&request, &policy, old.map(Body::new), &mut reply);
-    let bins = applied.map(|bins| {
+    let mut bins = NewBins::default();
+    let applied = apply(&request, &policy, old.map(Body::new), &mut bins, &mut reply);
+    let bins = applied.map(|()| {
         let mut stored = Vec::new();
         bins.write_body(None, &mut stored);
         Body::new(&stored)
@@ -165,7 +166,9 @@ fn too_many_bins_are_refused() {
         let request = Request::parse(&message).unwrap();
         let policy = WritePolicy::of(&request).unwrap();
         let mut out = Vec::new();
-        let applied = apply(&request, &policy, None, &mut ReplyWriter::new(&mut out));
+        let mut bins = NewBins::default();
+        let reply = &mut ReplyWriter::new(&mut out);
+        let applied = apply(&request, &policy, None, &mut bins, reply);
         assert_eq!(applied.err(), (!fits).then_some(ResultCode::PARAMETER), "{count}");
     }
 }
