@@ -106,7 +106,8 @@ impl<'a> Writer<'a, '_, '_> {
 
     fn write(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
         let value = value::from_wire(op.particle_type, op.value)?;
-        self.set(op, op.particle_type, value);
+        let guide = value::cdt::guide_of_written((op.particle_type, &value), op.value);
+        self.set_guided(op, op.particle_type, value, guide);
         Ok(())
     }
 
@@ -131,7 +132,7 @@ impl<'a> Writer<'a, '_, '_> {
     /// Answers from a list or map, with a null if there is no answer.
     fn read_collection(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
         if let Some(bin) = self.table.get(op.name) {
-            let answer = value::cdt::read((bin.particle_type, &bin.value), op.value)?;
+            let answer = value::cdt::read(bin.stored(), op.value)?;
             let (particle_type, value) = answer.unwrap_or((ParticleType::NULL, Vec::new()));
             self.reply.op(op.code, particle_type, op.name, &value);
         }
@@ -140,10 +141,10 @@ impl<'a> Writer<'a, '_, '_> {
 
     /// Modifies a list or map, or creates it.
     fn modify_collection(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
-        let old = self.table.get(op.name).map(|bin| (bin.particle_type, &*bin.value));
-        let Modified { bin, answer } = value::cdt::modify(old, op.value)?;
+        let old = self.table.get(op.name).map(Bin::stored);
+        let Modified { bin, guide, answer } = value::cdt::modify(old, op.value)?;
         if let Some((particle_type, value)) = bin {
-            self.set(op, particle_type, StoredBytes::Owned(value));
+            self.set_guided(op, particle_type, StoredBytes::Owned(value), guide);
         }
         match answer {
             Some((particle_type, value)) => {
@@ -158,7 +159,17 @@ impl<'a> Writer<'a, '_, '_> {
     }
 
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
-        self.table.set(Bin { name: op.name, particle_type, value });
+        self.set_guided(op, particle_type, value, Vec::new());
+    }
+
+    fn set_guided(
+        &mut self,
+        op: &Op<'a>,
+        particle_type: ParticleType,
+        value: StoredBytes<'a>,
+        guide: Vec<u8>,
+    ) {
+        self.table.set(Bin { name: op.name, particle_type, value, guide: guide.into() });
     }
 }
 

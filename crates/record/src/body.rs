@@ -2,15 +2,18 @@
 //!
 //! | offset | size | meaning |
 //! |---|---|---|
-//! | 0 | 4 | size of the whole body in bytes, little-endian |
+//! | 0 | 4 | size of the whole body in bytes (31 bits), little-endian; top bit: guides follow the bins |
 //! | 4 | 2 | number of bins (15 bits), little-endian; top bit: a user key follows |
 //! | 6 | 4 + n | only with a key: its size, little-endian, then particle type and value |
 //! | .. | .. | the bins, each exactly as an operation of a reply |
+//! | .. | 6 + n | only with guides, for each bin that has one: its number (2 bytes) and the guide's size, little-endian, then the guide |
+//! | end | 4 | only with guides: size of all of them, little-endian |
 //!
-//! Because bins are stored as the reply needs them, reading all bins is one copy. Metadata (digest,
+//! A guide is what is kept beside a large map to find the way in it ([`value::cdt::guide`]). Because bins are stored as the reply needs them, reading all bins is one copy. Metadata (digest,
 //! generation, times, set) is in the primary index and is added when a record leaves the node's
 //! memory.
 
+use value::cdt::{Guide, Stored};
 use wire::reply::{OP_HEADER_BYTES, append_op};
 use wire::{OpCode, ParticleType};
 
@@ -19,7 +22,9 @@ pub const BINS_MAX: usize = 32_767;
 
 const HEADER_BYTES: usize = 6;
 const KEY_SIZE_BYTES: usize = 4;
+const GUIDES_SIZE_BYTES: usize = 4;
 const HAS_KEY: u16 = 0x8000;
+const HAS_GUIDES: u32 = 0x8000_0000;
 
 /// View of a stored body.
 ///
@@ -30,22 +35,24 @@ pub struct Body<'a> {
     bin_count: u16,
     key: Option<&'a [u8]>,
     bins: &'a [u8],
+    guides: &'a [u8],
 }
 
 impl<'a> Body<'a> {
     /// Size in bytes of the body that starts with these four bytes.
     pub fn size_bytes(start: [u8; 4]) -> usize {
-        u32::from_le_bytes(start) as usize
+        (u32::from_le_bytes(start) & !HAS_GUIDES) as usize
     }
 
     /// Looks at a whole body.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self::parse(bytes).unwrap_or(Self { bin_count: 0, key: None, bins: &[] })
+        Self::parse(bytes).unwrap_or(Self { bin_count: 0, key: None, bins: &[], guides: &[] })
     }
 
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (header, mut rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-        let count = u16::from_le_bytes([header[4], header[5]]);
+        let [s0, s1, s2, s3, c0, c1] = *header;
+        let count = u16::from_le_bytes([c0, c1]);
         let mut key = None;
         if count & HAS_KEY != 0 {
             let (size, after) = rest.split_first_chunk::<KEY_SIZE_BYTES>()?;
@@ -53,7 +60,13 @@ impl<'a> Body<'a> {
             key = Some(stored);
             rest = bins;
         }
-        Some(Self { bin_count: count & !HAS_KEY, key, bins: rest })
+        let mut guides = &rest[rest.len()..];
+        if u32::from_le_bytes([s0, s1, s2, s3]) & HAS_GUIDES != 0 {
+            let (before, size) = rest.split_last_chunk::<GUIDES_SIZE_BYTES>()?;
+            let bins_size = before.len().checked_sub(u32::from_le_bytes(*size) as usize)?;
+            (rest, guides) = before.split_at_checked(bins_size)?;
+        }
+        Some(Self { bin_count: count & !HAS_KEY, key, bins: rest, guides })
     }
 
     /// The user key, if one is stored: particle type, then the value.
@@ -73,7 +86,7 @@ impl<'a> Body<'a> {
 
     /// The bins, in order.
     pub fn bins(&self) -> Bins<'a> {
-        Bins { rest: self.bins }
+        Bins { rest: self.bins, number: 0, guides: self.guides }
     }
 
     /// The bin with this name.
@@ -93,12 +106,38 @@ pub struct StoredBin<'a> {
     pub value: &'a [u8],
     /// The whole bin as an operation of a reply.
     pub reply_op: &'a [u8],
+    /// What is kept beside the value, if anything.
+    pub guide: &'a [u8],
+}
+
+impl<'a> StoredBin<'a> {
+    /// The value as operations on lists and maps take it.
+    pub fn stored(self) -> Stored<'a> {
+        let guide = Guide::new(self.guide);
+        Stored { particle_type: self.particle_type, value: self.value, guide }
+    }
 }
 
 /// Iterator over the bins of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Bins<'a> {
     rest: &'a [u8],
+    number: u16,
+    guides: &'a [u8],
+}
+
+impl<'a> Bins<'a> {
+    /// The guide of the bin with the next number, if it has one.
+    fn next_guide(&mut self) -> Option<&'a [u8]> {
+        let ([n0, n1, s0, s1, s2, s3], after) = self.guides.split_first_chunk()?;
+        if u16::from_le_bytes([*n0, *n1]) != self.number {
+            return None;
+        }
+        let size = u32::from_le_bytes([*s0, *s1, *s2, *s3]) as usize;
+        let (guide, guides) = after.split_at_checked(size)?;
+        self.guides = guides;
+        Some(guide)
+    }
 }
 
 impl<'a> Iterator for Bins<'a> {
@@ -112,7 +151,9 @@ impl<'a> Iterator for Bins<'a> {
         let (name, value) =
             reply_op.get(OP_HEADER_BYTES..)?.split_at_checked(usize::from(name_size))?;
         self.rest = rest;
-        Some(StoredBin { name, particle_type: ParticleType(particle_type), value, reply_op })
+        let guide = self.next_guide().unwrap_or_default();
+        self.number = self.number.wrapping_add(1);
+        Some(StoredBin { name, particle_type: ParticleType(particle_type), value, reply_op, guide })
     }
 }
 
@@ -121,6 +162,7 @@ impl<'a> Iterator for Bins<'a> {
 pub struct BodyWriter<'a> {
     out: &'a mut Vec<u8>,
     count: u16,
+    guides: Vec<u8>,
 }
 
 impl<'a> BodyWriter<'a> {
@@ -134,13 +176,29 @@ impl<'a> BodyWriter<'a> {
             out.extend_from_slice(&(key.len() as u32).to_le_bytes());
             out.extend_from_slice(key);
         }
-        Self { out, count }
+        Self { out, count, guides: Vec::new() }
     }
 
     /// Adds a bin.
     pub fn bin(&mut self, name: &[u8], particle_type: ParticleType, value: &[u8]) {
         append_op(self.out, OpCode::READ, particle_type, name, value);
         self.count += 1;
+    }
+
+    /// Adds a bin beside whose value a guide is kept, unless it is empty.
+    pub fn guided_bin(
+        &mut self,
+        name: &[u8],
+        particle_type: ParticleType,
+        value: &[u8],
+        guide: &[u8],
+    ) {
+        if !guide.is_empty() {
+            self.guides.extend_from_slice(&(self.count & !HAS_KEY).to_le_bytes());
+            self.guides.extend_from_slice(&(guide.len() as u32).to_le_bytes());
+            self.guides.extend_from_slice(guide);
+        }
+        self.bin(name, particle_type, value);
     }
 
     /// Adds a bin that is already in the form of a reply's operation.
@@ -151,7 +209,13 @@ impl<'a> BodyWriter<'a> {
 
     /// Completes the body.
     pub fn finish(self) {
-        let size = self.out.len() as u32;
+        let mut flags = 0;
+        if !self.guides.is_empty() {
+            flags = HAS_GUIDES;
+            self.out.extend_from_slice(&self.guides);
+            self.out.extend_from_slice(&(self.guides.len() as u32).to_le_bytes());
+        }
+        let size = self.out.len() as u32 | flags;
         self.out[..4].copy_from_slice(&size.to_le_bytes());
         self.out[4..HEADER_BYTES].copy_from_slice(&self.count.to_le_bytes());
     }
@@ -186,13 +250,46 @@ mod tests {
     }
 
     #[test]
+    fn guides_stay_with_their_bins() {
+        for key in [None, Some(&b"\x03user"[..])] {
+            let bytes = guided(key);
+            assert_eq!(Body::size_bytes(*bytes.first_chunk().unwrap()), bytes.len());
+            let body = Body::new(&bytes);
+            assert_eq!(body.key(), key);
+            let guides: Vec<_> = body.bins().map(|bin| (bin.name, bin.guide)).collect();
+            let expected: [(&[u8], &[u8]); 4] =
+                [(b"a", b""), (b"b", b"guide"), (b"c", b""), (b"d", b"other")];
+            assert_eq!(guides, expected);
+            // A reply has only the bins.
+            let ops: usize = body.bins().map(|bin| bin.reply_op.len()).sum();
+            assert_eq!(body.reply_ops().len(), ops);
+        }
+    }
+
+    fn guided(key: Option<&[u8]>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = BodyWriter::new(&mut bytes, key);
+        writer.bin(b"a", ParticleType::STRING, b"text");
+        writer.guided_bin(b"b", ParticleType::MAP, b"\x80", b"guide");
+        writer.guided_bin(b"c", ParticleType::MAP, b"\x80", b"");
+        writer.guided_bin(b"d", ParticleType::MAP, b"\x80", b"other");
+        writer.finish();
+        bytes
+    }
+
+    #[test]
     fn damaged_bodies_yield_less_but_never_panic() {
-        let bytes = sample(Some(b"\x01\0\0\0\0\0\0\0\x07"));
+        for bytes in [sample(Some(b"\x01\0\0\0\0\0\0\0\x07")), guided(None)] {
+            damage(&bytes);
+        }
+    }
+
+    fn damage(bytes: &[u8]) {
         for end in 0..bytes.len() {
-            assert!(Body::new(&bytes[..end]).bins().count() <= 2);
+            assert!(Body::new(&bytes[..end]).bins().count() <= 4);
         }
         for at in 0..bytes.len() {
-            let mut damaged = bytes.clone();
+            let mut damaged = bytes.to_vec();
             damaged[at] ^= 0xFF;
             let _ = Body::new(&damaged).bins().count();
         }

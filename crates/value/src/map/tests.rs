@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use wire::ParticleType;
 
 use super::*;
-use crate::cdt::{self, Modified};
+use crate::cdt::{self, Modified, Stored};
 use crate::msgpack::{Flags, write};
 
 /// Keys and values small enough to be one byte each, and to meet often.
@@ -65,11 +65,11 @@ fn integer(value: i64) -> Answer {
 }
 
 fn read_map(map: &[u8], operation: &[u8]) -> Result<Answer, ResultCode> {
-    cdt::read((ParticleType::MAP, map), operation)
+    cdt::read((ParticleType::MAP, map).into(), operation)
 }
 
 fn modify_map(map: &[u8], operation: &[u8]) -> Result<Modified, ResultCode> {
-    cdt::modify(Some((ParticleType::MAP, map)), operation)
+    cdt::modify(Some((ParticleType::MAP, map).into()), operation)
 }
 
 /// What is left of a map after an operation that changes it or not.
@@ -81,18 +81,18 @@ fn left(map: &[u8], modified: Modified) -> Vec<u8> {
 fn a_missing_map_is_created_by_what_adds() {
     let put = cdt::modify(None, &operation(67, &[&[5], &[6], &int(1), &int(0)]));
     let bin = Some((ParticleType::MAP, encoded(&[(5, 6)], KEY_ORDERED)));
-    assert_eq!(put, Ok(Modified { bin, answer: integer(1) }));
+    assert_eq!(put, Ok(Modified { bin, guide: Vec::new(), answer: integer(1) }));
     let items = encoded(&[(2, 0), (1, 0)], UNORDERED);
     let put = cdt::modify(None, &operation(68, &[&items, &int(3), &int(0)]));
     let bin = Some((ParticleType::MAP, encoded(&[(1, 0), (2, 0)], KEY_VALUE_ORDERED)));
-    assert_eq!(put, Ok(Modified { bin, answer: integer(2) }));
+    assert_eq!(put, Ok(Modified { bin, guide: Vec::new(), answer: integer(2) }));
     // Update only, no fail: nothing is put, into a map that was created for it.
     let put = cdt::modify(None, &operation(67, &[&[5], &[6], &int(1), &int(6)]));
     let bin = Some((ParticleType::MAP, encoded(&[], KEY_ORDERED)));
-    assert_eq!(put, Ok(Modified { bin, answer: integer(0) }));
+    assert_eq!(put, Ok(Modified { bin, guide: Vec::new(), answer: integer(0) }));
     // What removes does nothing, even with parameters that are none.
     let removed = cdt::modify(None, &operation(76, &[b"\xc3"]));
-    assert_eq!(removed, Ok(Modified { bin: None, answer: None }));
+    assert_eq!(removed, Ok(Modified { bin: None, guide: Vec::new(), answer: None }));
     let replaced = cdt::modify(None, &operation(70, &[]));
     assert_eq!(replaced.err(), Some(ResultCode::ELEMENT_NOT_FOUND));
 }
@@ -170,7 +170,9 @@ fn types_are_set_and_survive() {
     for flags in [0, 1, 3, 0x10, 0x11, 0x13] {
         let modified = modify_map(&map, &operation(64, &[&[flags]])).expect("the type is known");
         let bin = Some((ParticleType::MAP, encoded(&[(1, 2)], Flags(flags & 3))));
-        assert_eq!(modified, Modified { bin, answer: None });
+        // The hint to persist an index stays beside the value.
+        let guide = if flags & 0x10 == 0 { vec![] } else { vec![1] };
+        assert_eq!(modified, Modified { bin, guide, answer: None });
     }
     let refused = modify_map(&map, &operation(64, &[&[4]])).err();
     assert_eq!(refused, Some(ResultCode::OP_NOT_APPLICABLE));
@@ -201,13 +203,14 @@ fn contexts_lead_to_maps_and_create_them() {
     let map = b"\x81\x01\x81\x02\x03";
     let put = b"\x93\xcc\xff\x92\x22\x01\x93\x43\x02\x04";
     let bin = Some((ParticleType::MAP, b"\x81\x01\x81\x02\x04".to_vec()));
-    assert_eq!(modify_map(map, put), Ok(Modified { bin, answer: integer(1) }));
+    assert_eq!(modify_map(map, put), Ok(Modified { bin, guide: Vec::new(), answer: integer(1) }));
     let create = b"\x93\xcc\xff\x92\xcc\xa2\x07\x95\x43\x02\x04\x01\x00";
-    let bin = Some((
-        ParticleType::MAP,
-        b"\x82\x01\x81\x02\x03\x07\x82\xc7\x00\x01\xc0\x02\x04".to_vec(),
-    ));
-    assert_eq!(modify_map(map, create), Ok(Modified { bin, answer: integer(1) }));
+    let bin =
+        Some((ParticleType::MAP, b"\x82\x01\x81\x02\x03\x07\x82\xc7\x00\x01\xc0\x02\x04".to_vec()));
+    assert_eq!(
+        modify_map(map, create),
+        Ok(Modified { bin, guide: Vec::new(), answer: integer(1) })
+    );
     let get = b"\x93\xcc\xff\x94\x22\x01\x22\x02\x91\x60";
     assert_eq!(read_map(map, get), Err(ResultCode::INCOMPATIBLE_TYPE));
 }
@@ -273,7 +276,7 @@ fn random_operations_are_run_or_refused() {
         let bin = &bins[random.usize(..bins.len())];
         run += usize::from(read_map(bin, &call).is_ok());
         for bin in [Some((ParticleType::MAP, &bin[..])), None] {
-            let Ok(modified) = cdt::modify(bin, &call) else { continue };
+            let Ok(modified) = cdt::modify(bin.map(Stored::from), &call) else { continue };
             run += 1;
             if let Some((ParticleType::MAP, value)) = modified.bin {
                 let is_map = Raw::of_kind(Kind::Map, &value).and_then(Raw::to_map).is_ok();

@@ -86,6 +86,9 @@ impl Flags {
     /// A map whose order of pairs is a result's order, not a stored one.
     pub const MAP_PRESERVE_ORDER: Self = Self(0x08);
 
+    /// The hint to persist an index.
+    pub const PERSIST_INDEX: Self = Self(0x10);
+
     /// The flags that a stored list keeps. The hint to persist an index is not among them: this
     /// server keeps none in the value, and the original never shows its own.
     pub fn of_stored_list(self) -> Self {
