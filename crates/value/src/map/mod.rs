@@ -3,13 +3,14 @@
 //! A map is flagged as unordered, ordered by key, or ordered by key and value; whatever the flags
 //! say, its pairs stand in the order of their keys. A pair's index is its position there, its rank
 //! the position in the order of the values, where keys decide between equal values. `select` finds
-//! pairs, `answers` says what is to be answered of them, `change` adds, replaces and removes.
+//! pairs, in the order of values if that is kept (`value_order`), `single` one by its key; `answers` says what is to be answered of them, `change` adds, replaces and removes.
 
 mod answers;
 mod change;
 mod code;
 mod select;
 mod single;
+mod value_order;
 
 #[cfg(test)]
 mod tests;

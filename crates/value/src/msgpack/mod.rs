@@ -81,6 +81,8 @@ impl Flags {
     pub const LIST_ORDERED: Self = Self(0x01);
     /// A map sorted by key, and promised to stay so.
     pub const MAP_KEY_ORDERED: Self = Self(0x01);
+    /// A map for which an order by value is kept; on its own it means nothing.
+    pub const MAP_VALUE_ORDERED: Self = Self(0x02);
     /// A map for which an order by value is kept too.
     pub const MAP_KEY_VALUE_ORDERED: Self = Self(0x03);
     /// A map whose order of pairs is a result's order, not a stored one.
