@@ -203,10 +203,8 @@ fn contexts_lead_to_maps_and_create_them() {
     let bin = Some((ParticleType::MAP, b"\x81\x01\x81\x02\x04".to_vec()));
     assert_eq!(modify_map(map, put), Ok(Modified { bin, answer: integer(1) }));
     let create = b"\x93\xcc\xff\x92\xcc\xa2\x07\x95\x43\x02\x04\x01\x00";
-    let bin = Some((
-        ParticleType::MAP,
-        b"\x82\x01\x81\x02\x03\x07\x82\xc7\x00\x01\xc0\x02\x04".to_vec(),
-    ));
+    let bin =
+        Some((ParticleType::MAP, b"\x82\x01\x81\x02\x03\x07\x82\xc7\x00\x01\xc0\x02\x04".to_vec()));
     assert_eq!(modify_map(map, create), Ok(Modified { bin, answer: integer(1) }));
     let get = b"\x93\xcc\xff\x94\x22\x01\x22\x02\x91\x60";
     assert_eq!(read_map(map, get), Err(ResultCode::INCOMPATIBLE_TYPE));
