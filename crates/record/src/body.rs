@@ -302,6 +302,22 @@ mod tests {
         assert_eq!(writer.finish(), 1 + 2 + 5 + SIZE_BYTES_MAX);
     }
 
+    /// The example of `docs/formats/record.md`.
+    #[test]
+    fn a_body_lies_as_the_document_draws_it() {
+        let mut bytes = Vec::new();
+        let mut writer = BodyWriter::new(&mut bytes, Some(b"\x03k"));
+        writer.bin(b"a", ParticleType::INTEGER, &7u64.to_be_bytes());
+        writer.finish();
+        let drawn = [
+            &[0x1f, 0, 0, 9, 0, 0, 1, 0x80][..],
+            &[2, 0, 0, 0, 3, b'k'],
+            &[0, 0, 0, 0x0d, 1, 1, 0, 1, b'a'],
+            &[0, 0, 0, 0, 0, 0, 0, 7],
+        ];
+        assert_eq!(bytes, drawn.concat());
+    }
+
     #[test]
     fn guides_stay_with_their_bins() {
         for key in [None, Some(&b"\x03user"[..])] {
