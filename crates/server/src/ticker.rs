@@ -51,10 +51,13 @@ const IDLE_SECONDS: u32 = 60;
 
 fn tick(node: &Node, shared: &Shared) {
     let mut ticker = Ticker::default();
-    while !*shared.stop.lock() {
+    loop {
         let interval = node.config().service.ticker_interval_seconds;
         let seconds = if interval == 0 { IDLE_SECONDS } else { interval };
         shared.bell.wait(Duration::from_secs(u64::from(seconds)));
+        if *shared.stop.lock() {
+            return;
+        }
         if interval != 0 {
             for line in ticker.step(node) {
                 tracing::info!(target: "info", "{}", line.text);
