@@ -18,6 +18,12 @@ pub const ENTRY: Entry = Entry {
     make: |_| Box::new(Info(World::new())),
 };
 
+/// Tells values apart by how they begin. Numbers do not count: they are different all the time.
+pub fn kind_of(value: &[u8]) -> Outcome {
+    let letters = value.iter().take(24).filter(|byte| byte.is_ascii_alphabetic());
+    Outcome::of(letters.copied().collect::<Vec<u8>>())
+}
+
 struct Info(World);
 
 impl Target for Info {
@@ -35,8 +41,7 @@ impl Target for Info {
         if let Some(end) = input.iter().position(|byte| *byte == b'\n') {
             assert!(answer.body.starts_with(&input[..end]), "the command is echoed");
             assert_eq!(answer.body.get(end), Some(&b'\t'));
-            let value = &answer.body[end + 1..];
-            return Outcome::of((&input[..end.min(12)], &value[..value.len().min(12)]));
+            return kind_of(&answer.body[end + 1..]);
         }
         Outcome::of(input.is_empty())
     }
