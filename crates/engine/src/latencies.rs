@@ -1,5 +1,6 @@
 //! The latency histograms of a namespace.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::counters::Stripe;
@@ -63,9 +64,17 @@ impl LatencyKind {
         Self::WriteResponse,
     ];
 
-    /// Whether it is kept only while a setting asks for it.
-    pub fn is_benchmark(self) -> bool {
-        self as usize >= Self::ReadStart as usize
+    /// The setting while which is on it is kept; `None` if it always is.
+    pub fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::ReadStart | Self::ReadLocal | Self::ReadResponse => {
+                Some("enable-benchmarks-read")
+            }
+            Self::WriteStart | Self::WriteMaster | Self::WriteResponse => {
+                Some("enable-benchmarks-write")
+            }
+            _ => None,
+        }
     }
 
     /// Name without the namespace.
@@ -94,18 +103,32 @@ impl LatencyKind {
 /// All histograms of a namespace.
 #[derive(Debug)]
 pub struct Latencies {
+    /// Whether reads are benchmarked, at hand for every request.
+    pub benchmarks_read: AtomicBool,
+    /// Whether writes are.
+    pub benchmarks_write: AtomicBool,
     histograms: [Latency; LatencyKind::ALL.len()],
 }
 
 impl Latencies {
     /// Empty histograms for this many event loops.
     pub fn new(loops: usize) -> Self {
-        Self { histograms: std::array::from_fn(|_| Latency::new(loops)) }
+        Self {
+            benchmarks_read: AtomicBool::new(false),
+            benchmarks_write: AtomicBool::new(false),
+            histograms: std::array::from_fn(|_| Latency::new(loops)),
+        }
     }
 
     /// One histogram.
     pub fn of(&self, kind: LatencyKind) -> &Latency {
         &self.histograms[kind as usize]
+    }
+
+    /// Whether any requests are benchmarked.
+    pub fn any_benchmark(&self) -> bool {
+        self.benchmarks_read.load(Ordering::Relaxed)
+            || self.benchmarks_write.load(Ordering::Relaxed)
     }
 
     /// Counts how long a request took, in milliseconds or microseconds.

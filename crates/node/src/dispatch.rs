@@ -33,12 +33,16 @@ impl Node {
             self.counters.raise(turn.stripe, ServiceCounter::EarlyTsvcClientError);
             return reply::header_only(out, ResultCode::NAMESPACE, 0, 0);
         };
+        let begun = namespace.latencies.any_benchmark().then(|| self.host.monotonic());
+        let in_micros = self.histograms_in_micros();
+        let mut executed = None;
         match execute(namespace, &request, turn, out) {
             Ok((command, result)) => {
                 outcome::count(namespace, &request, command, result, turn.stripe);
-                let took = self.host.monotonic().saturating_sub(woken);
-                let in_micros = self.histograms_in_micros();
+                let done = self.host.monotonic();
+                let took = done.saturating_sub(woken);
                 outcome::time(namespace, command, took, in_micros, turn.stripe);
+                executed = Some((command, done));
             }
             Err(result) => {
                 outcome::count_early(namespace, result, turn.stripe);
@@ -48,6 +52,10 @@ impl Node {
         if request.header.info1.contains(Info1::COMPRESS_RESPONSE) {
             let (before, after) = compress::shrink_last_frame(out, start);
             namespace.compression.record(before, after);
+        }
+        if let (Some(begun), Some((command, done))) = (begun, executed) {
+            let moments = [woken, begun, done, self.host.monotonic()];
+            outcome::benchmark(namespace, command, moments, in_micros, turn.stripe);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Statistics of finished requests: which counter an outcome raises, which histogram takes its time.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use engine::Namespace;
@@ -55,6 +56,30 @@ pub(crate) fn time(
         Command::Delete => return,
     };
     namespace.latencies.record(stripe, kind, took, in_micros);
+}
+
+/// Notes how long the steps of a request took, if its kind is benchmarked: the moments are those of
+/// the wake-up, of its turn, of its execution's end, and of its end.
+pub(crate) fn benchmark(
+    namespace: &Namespace,
+    command: Command,
+    moments: [Duration; 4],
+    in_micros: bool,
+    stripe: Stripe,
+) {
+    use LatencyKind::*;
+    let latencies = &namespace.latencies;
+    let (enabled, steps) = match command {
+        Command::Read => (&latencies.benchmarks_read, [ReadStart, ReadLocal, ReadResponse]),
+        Command::Write | Command::Delete => {
+            (&latencies.benchmarks_write, [WriteStart, WriteMaster, WriteResponse])
+        }
+    };
+    if enabled.load(Ordering::Relaxed) {
+        for (kind, [from, to]) in steps.into_iter().zip(moments.array_windows()) {
+            latencies.record(stripe, kind, to.saturating_sub(*from), in_micros);
+        }
+    }
 }
 
 fn client_counter(command: Command, result: ResultCode) -> NamespaceCounter {

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use node::Node;
-use wire::ProtoType;
 
-use crate::net::{Frame, FrameKind, Peer, Service, Verdict, Worker};
+use crate::net::{Frame, Peer, Service, Verdict, Worker};
 
 /// Serves a node.
 pub struct NodeService(pub Arc<Node>);
@@ -27,14 +26,7 @@ impl Worker for NodeWorker {
     }
 
     fn on_frame(&mut self, peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict {
-        let kind = match frame.kind() {
-            FrameKind::Info => ProtoType::Info,
-            FrameKind::Security => ProtoType::Admin,
-            FrameKind::Message => ProtoType::Message,
-            FrameKind::Compressed => ProtoType::Compressed,
-            FrameKind::Xdr => ProtoType::InternalXdr,
-        };
-        match self.0.answer(kind, frame.body(), peer.address, out) {
+        match self.0.answer(frame.kind(), frame.body(), peer.address, out) {
             Ok(()) => Verdict::Continue,
             Err(node::Unanswerable) => Verdict::Close,
         }

@@ -38,15 +38,19 @@ pub struct ProtoHeader {
 }
 
 /// Why a connection must be closed without a reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FrameError {
     /// The first bytes are those of a TLS client.
+    #[error("TLS handshake on a port without TLS")]
     TlsOnPlainPort,
     /// Not version 2, nor version 0 of a security frame.
+    #[error("unknown protocol version {0}")]
     Version(u8),
     /// No such type of body.
+    #[error("unknown message type {0}")]
     Type(u8),
     /// The body would exceed [`BODY_SIZE_BYTES_MAX`].
+    #[error("announced body of {0} bytes is over the limit")]
     Oversize(u64),
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use config::SET_NAME_MAX;
 use engine::size_histograms::{LinearHistogram, RecordHistograms};
 
-use super::call::{Call, Refusal, put};
+use super::call::{Call, Refusal, put, put_joined};
 
 /// Most bytes of a histogram's name.
 const TYPE_BYTES_MAX: usize = 63;
@@ -43,7 +43,7 @@ pub(super) fn histogram(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusa
 fn put_linear(out: &mut Vec<u8>, units: &str, histogram: &LinearHistogram) {
     let LinearHistogram { width, bucket_width, buckets } = histogram;
     put(out, format_args!("units={units}:hist-width={width}:bucket-width={bucket_width}:buckets="));
-    super::call::put_joined(out, b',', buckets.iter(), |out, count| put(out, count));
+    put_joined(out, b',', buckets.iter(), put);
 }
 
 /// Only buckets that hold something, each with its bounds.

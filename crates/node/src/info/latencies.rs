@@ -2,7 +2,7 @@
 
 use config::{Config, Namespace};
 
-use super::call::{Call, Refusal, put};
+use super::call::{Call, Refusal, put, put_joined};
 
 /// Most bytes of a histogram's name.
 const NAME_BYTES_MAX: usize = 99;
@@ -105,7 +105,7 @@ pub(super) fn latencies(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusa
             .ok_or_else(|| Refusal::parameter("bad hist name"))?,
     };
     let slices = call.node.slices.lock();
-    super::call::put_joined(out, b';', names, |out, name| {
+    put_joined(out, b';', names, |out, name| {
         put(out, format_args!("{name}:{}", slices.get(&name)));
     });
     Ok(())

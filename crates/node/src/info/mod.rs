@@ -1,8 +1,8 @@
 //! Info commands: text in, text out.
 //!
-//! [`registry`] is the table of all commands; the other modules hold their handlers, by subject. The
-//! names, formats and error texts are the original's (info reference); where the reference and its
-//! recorded replies differ, the replies are followed.
+//! [`registry`] is the table of all commands; the other modules hold their handlers, by subject.
+//! The names, formats and error texts are the original's (info reference); where the reference and
+//! its recorded replies differ, the replies are followed.
 
 pub mod registry;
 
@@ -42,19 +42,31 @@ pub(crate) use latencies::enabled_benchmarks;
 pub(crate) use metadata::Metadata;
 pub(crate) use statistics::heap_efficiency_pct;
 
+/// Once an answer has more bytes than this, what else was asked is left unanswered. A few bytes can
+/// ask for a hundred thousand, and a request has room for millions of them.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+
 /// Answers the body of an info request: a line for each command, in order. An empty body asks for
 /// the summary.
 pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
     let start = node.host.monotonic();
+    let before = out.len();
     let mut append = |command: &Command<'_>| {
         let mut value = Vec::new();
         answer_command(node, command, from, &mut value);
         append_answer(out, command.line, &value);
+        out.len() - before
     };
     if body.is_empty() {
-        registry::summary().for_each(|item| append(&Command::parse(item.name.as_bytes())));
+        for item in registry::summary() {
+            append(&Command::parse(item.name.as_bytes()));
+        }
     } else {
-        commands(body).for_each(|command| append(&command));
+        for command in commands(body) {
+            if append(&as_c_string(command.line)) > ANSWER_BYTES_MAX {
+                break;
+            }
+        }
     }
     record_time(node, node.host.monotonic().saturating_sub(start));
 }
@@ -62,14 +74,17 @@ pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
 /// Answers one line with its value alone.
 pub fn answer_value(node: &Node, line: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
     let start = node.host.monotonic();
-    answer_command(node, &Command::parse(line), from, out);
+    answer_command(node, &as_c_string(line), from, out);
     record_time(node, node.host.monotonic().saturating_sub(start));
 }
 
+/// To the original a line ends at its first zero byte.
+fn as_c_string(line: &[u8]) -> Command<'_> {
+    Command::parse(line.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
 fn answer_command(node: &Node, command: &Command<'_>, from: SocketAddr, out: &mut Vec<u8>) {
-    // To the original a command's name is a C string.
-    let name = command.name.split(|byte| *byte == 0).next().unwrap_or_default();
-    let outcome = match registry::find(name) {
+    let outcome = match registry::find(command.name) {
         Some(found) => (found.handler)(&Call { node, command: *command, from }, out),
         None => Err(Refusal::parameter("unrecognized command")),
     };
@@ -87,6 +102,6 @@ fn record_time(node: &Node, took: Duration) {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -38,12 +38,12 @@ pub(super) fn reset_alumni(_: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusa
 pub(super) fn service(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let addresses = call.node.host.service_addresses();
     let v4 = addresses.iter().filter(|address| !address.starts_with('['));
-    put_joined(out, b';', v4, |out, address| put(out, address));
+    put_joined(out, b';', v4, put);
     Ok(())
 }
 
 pub(super) fn service_standard(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    put_joined(out, b',', call.node.host.service_addresses(), |out, address| put(out, address));
+    put_joined(out, b',', call.node.host.service_addresses(), put);
     Ok(())
 }
 

@@ -1,3 +1,168 @@
 //! Rules of info commands, each as a command and its answer.
 
+mod behaviour;
+mod counters;
 mod recorded;
+mod tools;
+
+use super::answer;
+use super::testing::{CLIENT, ask, node};
+
+/// Asserts what each command is answered.
+fn assert_answers(cases: &[(&str, &str)]) {
+    let (_, node) = node();
+    for (command, expected) in cases {
+        assert_eq!(ask(&node, command), *expected, "{command}");
+    }
+}
+
+#[test]
+fn the_node_says_who_it_is() {
+    assert_answers(&[
+        ("node", "A1"),
+        ("name", "A1"),
+        ("get-sl", "A1"),
+        ("cluster-name", "bolide"),
+        ("build", "8.0.0.7"),
+        ("edition", "Aerospike Community Edition"),
+        ("version", "Aerospike Community Edition build 8.0.0.7"),
+        ("build_arch", std::env::consts::ARCH),
+        ("build_ee_sha", ""),
+        ("bolide-version", concat!("bolide ", env!("CARGO_PKG_VERSION"))),
+        ("digests", "RIPEMD160"),
+        ("feature-key", ""),
+    ]);
+}
+
+#[test]
+fn an_empty_request_is_answered_with_the_summary() {
+    let (_, node) = node();
+    let mut out = Vec::new();
+    answer(&node, b"", CLIENT, &mut out);
+    let reply = String::from_utf8(out).unwrap();
+    let names: Vec<_> = reply.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(
+        names.join(" "),
+        "features node compatibility-id edition build_ee_sha build_sha build_arch build_time \
+         build_os build version statistics services-alumni services partition-generation"
+    );
+}
+
+#[test]
+fn help_has_the_summary_first_and_hides_what_clients_ask() {
+    let (_, node) = node();
+    let help = ask(&node, "help");
+    let names: Vec<_> = help.split(';').collect();
+    assert_eq!(names[..2], ["features", "node"]);
+    assert!(names[15..].is_sorted());
+    for hidden in ["replicas", "objects", "endpoints", "smd-info", "quiesce", "bolide-version"] {
+        assert!(!names.contains(&hidden), "{hidden}");
+    }
+    assert!(names.contains(&"set-config") && names.contains(&"udf-put"));
+}
+
+#[test]
+fn racks_and_rosters_of_one_node() {
+    let roster = "roster=null:pending_roster=null:observed_nodes=A1";
+    assert_answers(&[
+        ("rack-ids", "test:0;bar:0"),
+        ("racks:", "ns=test:rack_0=A1;ns=bar:rack_0=A1"),
+        ("racks:namespace=bar", "rack_0=A1"),
+        ("racks:namespace=nope", "ERROR:20:namespace not found on node"),
+        ("roster:namespace=test", roster),
+        ("roster:", &format!("ns=test:{roster};ns=bar:{roster}")),
+        ("quiesce:", "ERROR:25:clusters of several nodes come in a later release"),
+        ("revive:", "ERROR:25:clusters of several nodes come in a later release"),
+        ("xdr-dc-state:dc=a", "ERROR:25:shipping to other clusters comes in a later release"),
+    ]);
+}
+
+#[test]
+fn parameters_have_limits() {
+    let long = "x".repeat(3000);
+    assert_answers(&[
+        (&format!("truncate:namespace={}", &long[..32]), "ERROR:20:'namespace' value too long"),
+        (&format!("log-message:message={}", &long[..2048]), "ERROR:4:'message' value too long"),
+        (&format!("tip-clear:host-port-list={long}"), "ERROR:4:'host-port-list' value too long"),
+        (&format!("jem-stats:sites={}", &long[..100]), "ERROR:4:'sites' value too long"),
+        (&format!("latencies:hist={}", &long[..99]), "ERROR:4:bad hist name"),
+        (&format!("get-config:context={}", &long[..128]), "ERROR:4:'context' value too long"),
+    ]);
+}
+
+#[test]
+fn peers_are_tipped_and_forgotten_by_address() {
+    assert_answers(&[
+        ("tip:host=a;port=1", "ERROR:25:no peers in this release"),
+        ("tip-clear:host-port-list=a:1,[fd00::1]:2,b,:3,c:x", "ERROR::0 cleared, 2 not found"),
+    ]);
+}
+
+#[test]
+fn addresses_of_the_node_are_told_as_clients_want_them() {
+    let (host, node) = node();
+    *host.addresses.lock() = vec!["10.0.0.1:3000".into(), "[fd00::1]:3000".into()];
+    assert_eq!(ask(&node, "service"), "10.0.0.1:3000");
+    assert_eq!(ask(&node, "service-clear-std"), "10.0.0.1:3000,[fd00::1]:3000");
+    host.addresses.lock().clear();
+    assert_eq!(ask(&node, "service-clear-std"), "", "loopback alone is not listed");
+}
+
+#[test]
+fn secondary_indexes_and_modules_are_checked_before_they_are_refused() {
+    let index = "sindex-create:ns=test;indexname=i;indexdata=";
+    assert_answers(&[
+        (&format!("{index}b,NUMERIC"), "ERROR:16:secondary indexes come in a later release"),
+        (
+            &format!("{index}b,geo2dsphere;indextype=LIST;context=khAA"),
+            "ERROR:16:secondary indexes come in a later release",
+        ),
+        (&format!("{index}b,numeric;context=kRA"), "ERROR:4:'context' invalid base64"),
+        (
+            "udf-put:filename=a.lua;content=YQ==;content-len=4",
+            "ERROR:16:UDF modules come in a later release",
+        ),
+        ("udf-put:filename=a.;content=YQ==;content-len=4", "error=invalid_filename"),
+    ]);
+    let module = "YWFh".repeat((1 << 20) / 3 + 1);
+    let size = module.len();
+    assert_answers(&[(
+        &format!("udf-put:filename=a.lua;content={module};content-len={size}"),
+        "error=invalid_udf_content_len,>1M",
+    )]);
+}
+
+#[test]
+fn a_short_request_has_no_endless_answer() {
+    let (_, node) = node();
+    let mut out = Vec::new();
+    answer(&node, "partition-info\n".repeat(1000).as_bytes(), CLIENT, &mut out);
+    assert!(out.len() < 2 * super::ANSWER_BYTES_MAX);
+    assert!(out.ends_with(b"\n"));
+}
+
+#[test]
+fn any_bytes_are_answered() {
+    let (_, node) = node();
+    let mut random = fastrand::Rng::with_seed(7);
+    let names: Vec<_> = super::registry::COMMANDS.iter().map(|command| command.name).collect();
+    let keys = ["namespace", "ns", "set", "lut", "id", "trid", "hist", "keyd", "context", "host"];
+    for _ in 0..3000 {
+        let mut body = Vec::new();
+        for _ in 0..random.usize(0..3) {
+            body.extend_from_slice(random.choice(&names).unwrap().as_bytes());
+            body.push(*random.choice(b"/:;=\t").unwrap());
+            for _ in 0..random.usize(0..4) {
+                body.extend_from_slice(random.choice(keys).unwrap().as_bytes());
+                body.push(b'=');
+                body.extend((0..random.usize(0..9)).map(|_| random.u8(..)));
+                body.push(*random.choice(b";,\n/").unwrap());
+            }
+            body.push(b'\n');
+        }
+        body.extend((0..random.usize(0..40)).map(|_| random.u8(..)));
+        let mut out = Vec::new();
+        answer(&node, &body, CLIENT, &mut out);
+        assert!(out.is_empty() || out.ends_with(b"\n"));
+    }
+}

@@ -58,7 +58,7 @@ use std::net::SocketAddr;
 
 pub use echo::Echo;
 pub use endpoint::Endpoint;
-pub use frame::{Frame, FrameKind, HEADER_SIZE, HeaderError, PROTO_SIZE_MAX};
+pub use frame::Frame;
 pub use limits::Limits;
 pub use protocol::{LINE_SIZE_MAX, Protocol};
 pub use server::{Options, Server, ShutdownReport, StartError};

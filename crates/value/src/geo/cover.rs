@@ -1,8 +1,8 @@
 //! Covering a region with cells: the algorithm of S2's region coverer.
 //!
 //! The library has one of its own, but it merges cells while it still counts them, and so ends up
-//! with finer coverings than the original, whose cells a client can see. Here cells are merged at the
-//! end, as in the C++ library.
+//! with finer coverings than the original, whose cells a client can see. Here cells are merged at
+//! the end, as in the C++ library.
 //!
 //! Cells of the region's rough bound are split, the largest first, until a further split would make
 //! more cells than asked for. Of cells of one size those go first that split into the fewest.
@@ -23,11 +23,14 @@ pub(super) struct Options {
     /// At least `min_level`.
     pub(super) max_level: Level,
     pub(super) level_mod: LevelMod,
+    /// Cells to aim for.
     pub(super) max_cells: usize,
+    /// Cells above which a covering is of no use.
+    pub(super) limit: usize,
 }
 
-/// Covers a region; the cells come back ascending and merged.
-pub(super) fn covering(region: &dyn Region, options: Options) -> Vec<CellId> {
+/// Covers a region; the cells come back ascending and merged. `None` when the limit is exceeded.
+pub(super) fn covering(region: &dyn Region, options: Options) -> Option<Vec<CellId>> {
     let mut coverer = Coverer { region, options, queue: BinaryHeap::new(), result: Vec::new() };
     for cell in coverer.initial_cells() {
         if let Some(candidate) = coverer.candidate(cell) {
@@ -35,9 +38,13 @@ pub(super) fn covering(region: &dyn Region, options: Options) -> Vec<CellId> {
         }
     }
     while let Some(Queued { cell, children, .. }) = coverer.queue.pop() {
-        let cells_if_split = coverer.result.len() + coverer.queue.len() + children.len();
-        let must_split = cell.level() < options.min_level || children.len() == 1;
-        if must_split || cells_if_split <= options.max_cells {
+        let others = coverer.result.len() + coverer.queue.len();
+        let is_too_large = cell.level() < options.min_level;
+        if is_too_large && others > options.limit {
+            // None of these can be merged any more: the smallest cells allowed are still to come.
+            return None;
+        }
+        if is_too_large || children.len() == 1 || others + children.len() <= options.max_cells {
             for child in children {
                 coverer.add(child);
             }
@@ -47,7 +54,8 @@ pub(super) fn covering(region: &dyn Region, options: Options) -> Vec<CellId> {
     }
     let mut union = CellUnion::from_cell_ids(coverer.result);
     union.normalize();
-    union.denormalize(options.min_level, options.level_mod).cell_ids().to_vec()
+    let union = union.denormalize(options.min_level, options.level_mod);
+    (union.cell_ids().len() <= options.limit).then(|| union.cell_ids().to_vec())
 }
 
 /// A cell that touches the region.
@@ -74,7 +82,7 @@ struct Coverer<'a> {
 
 impl Coverer<'_> {
     fn initial_cells(&self) -> Vec<CellId> {
-        let Options { min_level, max_level, level_mod, max_cells } = self.options;
+        let Options { min_level, max_level, level_mod, max_cells, .. } = self.options;
         let coverer =
             RegionCoverer::new().max_level(max_level).max_cells(max_cells.min(INITIAL_CELLS_MAX));
         let mut cells = self.region.cell_union_bound();

@@ -49,18 +49,18 @@ struct Sphere<R>(R);
 
 impl<R: s2::Region> Region for Sphere<R> {
     fn covering(&self, options: CoverOptions) -> Option<Vec<CellId>> {
-        let limit = options.cells_limit();
         let options = cover::Options {
             min_level: Level::try_from(options.min_level).ok()?,
             max_level: Level::try_from(options.max_level).ok()?,
             level_mod: LevelMod::try_from(options.level_mod).ok()?,
             max_cells: options.max_cells,
+            limit: options.cells_limit(),
         };
         if options.min_level > options.max_level {
             return None;
         }
-        let cells = cover::covering(&self.0, options);
-        (cells.len() <= limit).then(|| cells.iter().map(|cell| CellId(cell.id())).collect())
+        let cells = cover::covering(&self.0, options)?;
+        Some(cells.iter().map(|cell| CellId(cell.id())).collect())
     }
 
     fn contains(&self, cell: CellId) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! [`Reader`] turns any bytes into [`Token`]s or says [`Malformed`]: it never panics, never
 //! allocates and never trusts a declared size. [`Element`] is a slice that proved to be exactly
-//! one complete value. [`write`] appends values in their smallest form, which is the form that
+//! one complete value. [`mod@write`] appends values in their smallest form, which is the form that
 //! is stored.
 //!
 //! Two habits differ from plain msgpack (`reference`: cdt.md, section 10). Strings and blobs share
@@ -109,6 +109,9 @@ impl Flags {
 pub struct Element<'a>(&'a [u8]);
 
 impl<'a> Element<'a> {
+    /// Nil.
+    pub const NIL: Element<'static> = Element(&[0xc0]);
+
     /// Proves that `bytes` are one value and nothing else.
     ///
     /// # Errors
@@ -117,6 +120,11 @@ impl<'a> Element<'a> {
         let mut reader = Reader::new(bytes);
         let element = reader.element()?;
         if reader.is_empty() { Ok(element) } else { Err(Malformed) }
+    }
+
+    /// A list or map as a bin holds it. Before it was stored it proved to be one value.
+    pub(crate) fn stored(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
     /// The value's bytes.

@@ -1,15 +1,13 @@
-//! Replays writes recorded from the original server: every result code and every stored byte.
-
-use std::collections::BTreeMap;
+//! Writes: every result code and every stored byte.
 
 use value::{from_wire, scalar};
 use wire::{ParticleType, ResultCode};
 
-type Bins = BTreeMap<String, (ParticleType, Vec<u8>)>;
+use super::{Bins, particle};
 
 #[test]
 fn stores_what_the_original_stored() {
-    let script = include_str!("../testdata/writes.txt");
+    let script = include_str!("../../testdata/writes.txt");
     let blocks = script.split("\n\n").filter(|block| !block.starts_with('#'));
     let mut replayed = 0;
     let failures: Vec<String> = blocks
@@ -82,13 +80,4 @@ fn apply(
     let stored = stored.to_vec();
     bins.insert(bin.to_owned(), (particle_type, stored));
     Ok(())
-}
-
-fn particle(particle_type: &str, value: &str) -> (ParticleType, Vec<u8>) {
-    let digits = value.strip_prefix('-').unwrap_or(value).as_bytes();
-    let bytes = digits.chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).expect("values are ASCII");
-        u8::from_str_radix(pair, 16).expect("values are hexadecimal")
-    });
-    (ParticleType(particle_type.parse().expect("types are numbers")), bytes.collect())
 }

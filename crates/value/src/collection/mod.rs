@@ -1,12 +1,13 @@
-//! Lists and maps as a client sends them, checked and turned into the form in which they are stored.
+//! Lists and maps as a client sends them, checked and turned into the form in which they are
+//! stored.
 //!
 //! The rules are those of a plain write (`reference`: cdt.md, sections 8, 10 and 11):
 //!
-//! - everything is in its smallest encoding; long byte strings of the `bin` family stay as they are;
-//! - a map's pairs stand in the order of their keys, whether or not the map says that it is ordered;
+//! - everything is in its smallest encoding; long byte strings of the `bin` family stay as is;
+//! - a map's pairs stand in the order of their keys, whether or not it says that it is ordered;
 //! - the order extension keeps the bits that mean something, and vanishes when none is left;
 //! - keys are integers, strings or blobs, each at most once;
-//! - what says that it is ordered must be;
+//! - what says that it is ordered must be, as it came: before the maps inside are sorted;
 //! - nothing that only comparisons know (wildcard, infinity), at any depth;
 //! - nothing after the value.
 
@@ -35,11 +36,23 @@ pub enum Kind {
 /// # Errors
 /// [`Malformed`] when a rule of this module is broken.
 pub fn to_stored(input: &[u8], kind: Kind) -> Result<Cow<'_, [u8]>, Malformed> {
-    let mut check = Check { reader: Reader::new(input), is_stored_form: true };
     match (Reader::new(input).head()?.token, kind) {
-        (Token::List(_), Kind::List) | (Token::Map(_), Kind::Map) => check.value(0)?,
-        _ => return Err(Malformed),
+        (Token::List(_), Kind::List) | (Token::Map(_), Kind::Map) => any_to_stored(input),
+        _ => Err(Malformed),
     }
+}
+
+/// Turns a value that is to become an element or a key into its stored form.
+///
+/// # Errors
+/// [`Malformed`] when a rule of this module is broken.
+pub fn element_to_stored(element: Element<'_>) -> Result<Cow<'_, [u8]>, Malformed> {
+    any_to_stored(element.bytes())
+}
+
+fn any_to_stored(input: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
+    let mut check = Check { reader: Reader::new(input), is_stored_form: true };
+    check.value(0)?;
     if !check.reader.is_empty() {
         return Err(Malformed);
     }
@@ -61,7 +74,10 @@ struct Start {
 
 impl Start {
     fn list(reader: &mut Reader<'_>, head: &Head<'_>, count: usize) -> Result<Self, Malformed> {
-        Self::read(reader, head, count, Flags::of_stored_list)
+        let start = Self::read(reader, head, count, Flags::of_stored_list)?;
+        // Once the first is dropped, a second one would be taken for what the first one was.
+        let is_doubled = start.count < count && reader.clone().order_ext()?.is_some();
+        if is_doubled { Err(Malformed) } else { Ok(start) }
     }
 
     fn map(reader: &mut Reader<'_>, head: &Head<'_>, pairs: usize) -> Result<Self, Malformed> {
@@ -248,3 +264,6 @@ fn sort_pairs(out: &mut Vec<u8>, pair_starts: &[usize]) -> Result<(), Malformed>
     out.extend_from_slice(&sorted);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,8 @@
 //!
 //! Two values break the order of a mathematician. The wildcard equals everything, which is its
 //! purpose: it is never stored. A NaN equals every double, because the original asks only whether
-//! one is below or above the other; sorting must bear that ([`crate::order::compare`] is total on
-//! values without NaN).
+//! one is below or above the other; sorting must bear that ([`compare`] is total on
+//! values without NaN, and [`sort_by`] copes with the rest).
 
 use std::cmp::Ordering;
 
@@ -18,6 +18,9 @@ use crate::msgpack::{Element, Ext, Malformed, Reader, Token};
 
 /// Compares two values. Neither depth nor size costs memory.
 pub fn compare(left: Element<'_>, right: Element<'_>) -> Ordering {
+    if let Some(ordering) = compare_common(left.bytes(), right.bytes()) {
+        return ordering;
+    }
     let (mut left, mut right) = (left.reader(), right.reader());
     // Values still to compare in step, and the answer if all of them turn out equal.
     let mut pending = 1_usize;
@@ -43,6 +46,26 @@ pub fn compare(left: Element<'_>, right: Element<'_>) -> Ordering {
         }
     }
     answer
+}
+
+/// Compares what most keys and values are, integers of up to four bytes and short strings or blobs,
+/// in a fraction of the time.
+fn compare_common(left: &[u8], right: &[u8]) -> Option<Ordering> {
+    if let (Some(a), Some(b)) = (short_unsigned(left), short_unsigned(right)) {
+        return Some(a.cmp(&b));
+    }
+    let ([0xa2..=0xbf, left @ ..], [0xa2..=0xbf, right @ ..]) = (left, right) else { return None };
+    // The payload begins with its type.
+    (left.first() == right.first()).then(|| left.cmp(right))
+}
+
+fn short_unsigned(bytes: &[u8]) -> Option<u32> {
+    match *bytes {
+        [value @ 0..=0x7f] | [0xcc, value] => Some(value.into()),
+        [0xcd, a, b] => Some(u16::from_be_bytes([a, b]).into()),
+        [0xce, a, b, c, d] => Some(u32::from_be_bytes([a, b, c, d])),
+        _ => None,
+    }
 }
 
 /// Types in the order in which they compare.
@@ -135,3 +158,43 @@ impl<'a> Item<'a> {
         if ordering.is_eq() { Step::Equal } else { Step::Decided(ordering) }
     }
 }
+
+/// Sorts stably, as a merge sort does. Unlike the standard library's it accepts any comparison: the
+/// order of values is not total where there are NaNs ([`compare`]), and then the outcome is that of
+/// the original.
+pub fn sort_by<T: Copy>(items: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
+    let mut scratch = items.to_vec();
+    merge_sort(items, &mut scratch, &mut compare);
+}
+
+fn merge_sort<T: Copy>(
+    items: &mut [T],
+    scratch: &mut [T],
+    compare: &mut impl FnMut(&T, &T) -> Ordering,
+) {
+    if items.len() < 2 {
+        return;
+    }
+    let middle = items.len() / 2;
+    let (left, right) = items.split_at_mut(middle);
+    let (left_scratch, right_scratch) = scratch.split_at_mut(middle);
+    merge_sort(left, left_scratch, compare);
+    merge_sort(right, right_scratch, compare);
+    scratch.copy_from_slice(items);
+    let (mut left, mut right) = scratch.split_at(middle);
+    for item in items {
+        let from = match (left, right) {
+            ([], _) => &mut right,
+            (_, []) => &mut left,
+            ([a, ..], [b, ..]) if compare(a, b).is_gt() => &mut right,
+            _ => &mut left,
+        };
+        if let Some((next, rest)) = from.split_first() {
+            *item = *next;
+            *from = rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
