@@ -42,6 +42,18 @@ fn told_to_stop_it_answers_what_it_has_read_and_exits_well() -> Result<()> {
     Ok(())
 }
 
+/// The ticker speaks when its time has come, not when it is stopped.
+#[test]
+fn the_end_is_no_time_for_statistics() -> Result<()> {
+    let mut server = start(&[("context any critical", "context any info")])?;
+    server.signal(Signal::TERM)?;
+    server.wait()?;
+    let log = server.log();
+    ensure!(log.contains("finished clean shutdown"), "{log}");
+    ensure!(!log.contains("cluster-clock"), "{log}");
+    Ok(())
+}
+
 #[test]
 fn its_pid_is_in_the_pidfile() -> Result<()> {
     let server = Server::start(GOLDEN_CONFIGURATION)?;
