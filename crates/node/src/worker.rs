@@ -134,3 +134,6 @@ impl Worker {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests;

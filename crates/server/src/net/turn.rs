@@ -12,13 +12,22 @@ use super::stats::{LoopCounters, Stats};
 use super::stream::Progress;
 use super::throttle::Throttle;
 use super::{Peer, Verdict, Worker};
+use wire::ProtoType;
 
 /// The most that is read in one turn. One call for many small requests, while the bytes are still
 /// in the core's cache when they are answered.
 const SCRATCH_SIZE: usize = 64 * 1024;
 
-/// The most requests answered in one turn. A full scratch of ordinary requests is below it.
-const TURN_REQUESTS_MAX: usize = 1024;
+/// The most requests answered in one wake-up, as far as [`TURN_REQUESTS_MIN`] allows: connections
+/// share it equally, since everybody waits for everybody's turn. A full scratch of ordinary
+/// requests is below it.
+const WAKE_UP_REQUESTS: usize = 1024;
+
+/// What a turn may answer in any crowd: enough to be worth the calls that it makes.
+const TURN_REQUESTS_MIN: usize = 8;
+
+/// How many record requests an info request counts for. It takes some hundred times as long.
+const INFO_WEIGHT: usize = 256;
 
 /// A turn answers no further request once its replies have this size, in bytes.
 const TURN_REPLY_SIZE: usize = 256 * 1024;
@@ -41,6 +50,8 @@ pub(super) enum Next {
 pub(super) struct Desk<W> {
     scratch: Box<[u8]>,
     clerk: Clerk<W>,
+    /// What a turn of this wake-up may answer.
+    turn_requests: usize,
     stats: Arc<Stats>,
     loop_index: usize,
 }
@@ -54,11 +65,14 @@ impl<W: Worker> Desk<W> {
             panics: 0,
             malformed: Throttle::default(),
         };
-        Self { scratch: vec![0; SCRATCH_SIZE].into(), clerk, stats, loop_index }
+        let scratch = vec![0; SCRATCH_SIZE].into();
+        Self { scratch, clerk, turn_requests: WAKE_UP_REQUESTS, stats, loop_index }
     }
 
-    /// Begins a wake-up: reads the clock and lets the worker prepare.
-    pub(super) fn wake_up(&mut self) {
+    /// Begins a wake-up in which so many turns are to be given: reads the clock and lets the
+    /// worker prepare.
+    pub(super) fn wake_up(&mut self, turns: usize) {
+        self.turn_requests = (WAKE_UP_REQUESTS / turns.max(1)).max(TURN_REQUESTS_MIN);
         self.clerk.now = Instant::now();
         let prepare = AssertUnwindSafe(|| self.clerk.worker.on_wakeup());
         if let Err(panic) = catch_unwind(prepare) {
@@ -88,9 +102,8 @@ impl<W: Worker> Desk<W> {
                 return Ok(Next::Wait);
             }
         }
-        let mut budget = Budget { requests: TURN_REQUESTS_MAX };
-        let streams = connection.stream.is_some();
-        if streams {
+        let mut budget = Budget { requests: self.turn_requests };
+        if connection.stream.is_some() {
             self.clerk.advance(connection);
         } else if connection.suspended {
             self.clerk.resume(connection, &mut budget);
@@ -145,6 +158,8 @@ impl<W: Worker> Desk<W> {
         if sent < self.clerk.replies.len() {
             let (owed, from) = self.clerk.unsent_replies(sent);
             connection.owe(owed, from);
+            // Answering may have taken long, and the client's time to take the replies begins now.
+            connection.active_at = Instant::now();
         }
         Ok(())
     }
@@ -209,10 +224,18 @@ struct Budget {
 }
 
 impl Budget {
-    /// Takes off what a request cost beyond the one that every request costs.
     #[inline]
-    fn charge(&mut self, work: usize) {
-        self.requests = self.requests.saturating_sub(work.saturating_sub(1));
+    fn charge(&mut self, requests: usize) {
+        self.requests = self.requests.saturating_sub(requests);
+    }
+}
+
+/// What a request takes of a turn's allowance.
+#[inline]
+fn weight(request: &Request<'_>) -> usize {
+    match request {
+        Request::Frame(frame) if frame.kind() != ProtoType::Info => 1,
+        Request::Frame(_) | Request::Line(_) => INFO_WEIGHT,
     }
 }
 
@@ -301,14 +324,14 @@ impl<W: Worker> Clerk<W> {
                     break;
                 }
                 Ok(Some((request, size))) => {
-                    budget.requests -= 1;
+                    budget.charge(weight(&request));
                     at += size;
                     if matches!(request, Request::Line(_)) {
                         connection.swallow_newline = at == data.len() && data.ends_with(b"\r");
                     }
                     match self.call_worker(&connection.peer, request) {
                         Verdict::Continue => {}
-                        Verdict::Worked(work) => budget.charge(work),
+                        Verdict::Worked(work) => budget.charge(work.saturating_sub(1)),
                         Verdict::Stream(stream) => {
                             connection.stream = Some(stream);
                             connection.suspended = true;
