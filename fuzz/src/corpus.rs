@@ -11,6 +11,9 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use wire::proto::{ProtoHeader, ProtoType};
 
+/// The recordings.
+const FILES: [&str; 5] =
+    ["record.jsonl.gz", "list.jsonl.gz", "map.jsonl.gz", "batch.jsonl.gz", "info.jsonl.gz"];
 /// Of the recorded cases, one in so many is taken: their kinds repeat.
 const CASES_APART: usize = 12;
 
@@ -38,7 +41,7 @@ impl Corpus {
     /// When a file is missing or not what it should be.
     pub fn load() -> Result<Self> {
         let mut corpus = Self::default();
-        for file in ["record.jsonl.gz", "list.jsonl.gz", "map.jsonl.gz", "info.jsonl.gz"] {
+        for file in FILES {
             corpus.read_transcript(&tree("crates/tests/testdata/golden").join(file))?;
         }
         let files = tree("crates/config/testdata");

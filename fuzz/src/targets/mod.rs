@@ -1,6 +1,7 @@
 //! The targets, a file each, and what they have in common.
 
 mod admin;
+mod batch;
 mod bits;
 mod body;
 mod collection;
@@ -71,6 +72,7 @@ pub struct Entry {
 /// All targets, ascending by name.
 pub const TARGETS: &[Entry] = &[
     admin::ENTRY,
+    batch::ENTRY,
     bits::ENTRY,
     body::ENTRY,
     collection::ENTRY,

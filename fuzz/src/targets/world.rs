@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use config::{Config, LOG_CONTEXTS, LogLevel};
 use node::host::{Connections, Log};
-use node::{Host, Node, Vitals, Worker};
+use node::{Answer, Host, Node, Progress, Vitals, Worker};
 use record::LastUpdateTime;
 use wire::client::Reply;
 use wire::compress::inflate;
@@ -40,13 +40,28 @@ impl World {
 
     /// Sends a body, a millisecond after the last one, and returns the frame that answers it.
     pub fn ask(&mut self, kind: ProtoType, body: &[u8]) -> Frame {
+        let mut frames = self.ask_many(kind, body);
+        assert_eq!(frames.len(), 1, "one frame, and nothing behind it");
+        frames.pop().expect("there is one")
+    }
+
+    /// The same for a request that several frames may answer.
+    pub fn ask_many(&mut self, kind: ProtoType, body: &[u8]) -> Vec<Frame> {
         self.pass();
         let mut out = Vec::new();
-        self.worker.answer(kind, body, CLIENT, &mut out).expect("this kind is answered");
-        let (header, body) = out.split_first_chunk().expect("an answer has a header");
-        let header = ProtoHeader::parse(*header).expect("an answer's header is sound");
-        assert_eq!(header.body_size_bytes, body.len(), "one frame, and nothing behind it");
-        Frame { kind: header.kind, body: body.to_vec() }
+        let answer = self.worker.answer(kind, body, CLIENT, &mut out);
+        if let Answer::Partial(mut batch) = answer.expect("this kind is answered") {
+            while batch.advance(&mut self.worker, &mut out) == Progress::More {}
+        }
+        let (mut frames, mut rest) = (Vec::new(), &out[..]);
+        while !rest.is_empty() {
+            let (header, behind) = rest.split_first_chunk().expect("an answer has a header");
+            let header = ProtoHeader::parse(*header).expect("an answer's header is sound");
+            let (body, behind) = behind.split_at(header.body_size_bytes);
+            frames.push(Frame { kind: header.kind, body: body.to_vec() });
+            rest = behind;
+        }
+        frames
     }
 
     /// Sends a line of the text port and returns the answer.
@@ -76,23 +91,35 @@ pub struct Frame {
 impl Frame {
     /// The result code of the one message in it.
     pub fn result(&self) -> ResultCode {
+        let results = self.results();
+        assert_eq!(results.len(), 1, "one message, and nothing behind it");
+        results[0]
+    }
+
+    /// The result codes of all messages in it.
+    pub fn results(&self) -> Vec<ResultCode> {
         let mut inflated = Vec::new();
-        let body = match self.kind {
+        let mut rest = match self.kind {
             ProtoType::Message => &self.body,
             ProtoType::Compressed => {
                 inflate(&self.body, &mut inflated).expect("an answer can be inflated")
             }
             other => panic!("a message is answered by {other:?}"),
         };
-        let (reply, rest) = Reply::parse(body).expect("an answer is a message");
-        assert!(rest.is_empty(), "one message, and nothing behind it");
-        let header = reply.header;
-        assert_eq!(header.n_fields, 0, "no answer of a record has fields");
-        assert!((Info3::empty() | Info3::LAST).contains(header.info3), "{:?}", header.info3);
-        let known = ResultCode::ALL.iter().any(|(code, ..)| *code == header.result);
-        assert!(known, "unknown result code {:?}", header.result);
-        assert!(header.result == ResultCode::OK || header.n_ops == 0, "an error with operations");
-        header.result
+        let mut results = Vec::new();
+        while !rest.is_empty() {
+            let (reply, behind) = Reply::parse(rest).expect("an answer consists of messages");
+            let header = reply.header;
+            assert_eq!(header.n_fields, 0, "no answer of a record has fields");
+            assert!((Info3::empty() | Info3::LAST).contains(header.info3), "{:?}", header.info3);
+            let known = ResultCode::ALL.iter().any(|(code, ..)| *code == header.result);
+            assert!(known, "unknown result code {:?}", header.result);
+            let is_error = header.result != ResultCode::OK;
+            assert!(!is_error || header.n_ops == 0, "an error with operations");
+            results.push(header.result);
+            rest = behind;
+        }
+        results
     }
 }
 
