@@ -10,6 +10,7 @@
 //! - [`particle`]: the particle types, [`from_wire`], sizes of the original's stored form;
 //! - [`scalar`]: increment, append, prepend;
 //! - [`collection`]: lists and maps in msgpack, checked and put into storage form;
+//! - [`context`]: the way to what a secondary index holds, checked;
 //! - [`msgpack`], [`order`]: reading, writing, comparing the values inside lists and maps;
 //! - [`list`]: list operations; [`cdt`]: what they will share with map operations;
 //! - [`hll`]: the form of a HyperLogLog sketch;
@@ -17,6 +18,7 @@
 
 pub mod cdt;
 pub mod collection;
+pub mod context;
 pub mod geo;
 pub mod hll;
 pub mod list;
