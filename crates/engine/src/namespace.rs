@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use config::{Namespace as NamespaceConfig, SetOverride};
+use config::{EngineKind, Namespace as NamespaceConfig, SetOverride, StorageEngine};
 use record::size::stored_size_bytes;
 use record::ttl::TtlRules;
-use record::{Body, LastUpdateTime, RecordMeta, SecondsSince2010, SetId, VoidTime};
+use record::{
+    Body, LastUpdateTime, Medium, RecordMeta, Scene, SecondsSince2010, SetId, StoredRecord,
+    VoidTime,
+};
 use storage::{Counts, Records, SetIndexState, Stored};
 use wire::{Digest, PartitionId, ResultCode};
 
@@ -48,6 +51,7 @@ pub struct Namespace {
     /// Wakes whoever supervises the namespace.
     pub bell: Bell,
     pub(crate) records: Records,
+    medium: Medium,
     pub(crate) size_histograms: ArcSwap<SizeHistograms>,
     config: ArcSwap<NamespaceConfig>,
 }
@@ -97,6 +101,7 @@ impl Namespace {
             compression: CompressionStat::default(),
             bell: Bell::default(),
             records: Records::new(),
+            medium: medium_of(&config.storage_engine),
             size_histograms: ArcSwap::default(),
             config: ArcSwap::default(),
         };
@@ -230,6 +235,28 @@ impl Namespace {
             || self.is_truncated(self.sets.by_id(meta.set), meta.last_update_time)
     }
 
+    /// What a request's expressions see of a record with this metadata.
+    pub(crate) fn scene<'s>(
+        &self,
+        digest: &'s Digest,
+        set: Option<&'s Set>,
+        now: LastUpdateTime,
+        meta: RecordMeta,
+        stored: Option<&Stored<'s>>,
+    ) -> Scene<'s> {
+        Scene {
+            digest,
+            set_name: set.map_or(&[], |set| &set.name),
+            now,
+            medium: self.medium,
+            meta,
+            stored: stored.map(|stored| StoredRecord {
+                body: stored.body(),
+                void_time: stored.meta.void_time,
+            }),
+        }
+    }
+
     /// Rules for time to live in a set.
     pub(crate) fn ttl_rules(&self, config: &NamespaceConfig, set: Option<&Set>) -> TtlRules {
         let of_set = set.map_or(SetOverride::Inherit, |set| set.config.load().default_ttl);
@@ -298,6 +325,17 @@ impl Namespace {
             return Err(ResultCode::OUT_OF_SPACE);
         }
         Ok(())
+    }
+}
+
+/// Where a storage engine keeps records.
+fn medium_of(engine: &StorageEngine) -> Medium {
+    match engine.kind {
+        EngineKind::Memory if engine.devices.is_empty() && engine.files.is_empty() => {
+            Medium::Memory
+        }
+        EngineKind::Memory => Medium::PersistedMemory,
+        EngineKind::Device | EngineKind::Pmem => Medium::Device,
     }
 }
 

@@ -24,6 +24,7 @@ enum Decision {
 /// A write request with what is checked before any record is looked at.
 struct Write<'w, 'a> {
     request: &'w Request<'a>,
+    digest: &'w Digest,
     policy: WritePolicy,
     config: &'w NamespaceConfig,
     now: LastUpdateTime,
@@ -67,7 +68,7 @@ impl Namespace {
         if request.present.contains(FieldType::MRT_ID) {
             return Err(ResultCode::ENTERPRISE_ONLY);
         }
-        let write = Write { request, policy, config: &config, now: turn.now };
+        let write = Write { request, digest, policy, config: &config, now: turn.now };
         let mut guard = self.records.write(digest);
         let found = guard.find();
         if let Some(found) = &found {
@@ -111,7 +112,7 @@ impl Namespace {
         reply: &mut ReplyWriter<'_>,
         scratch: &mut Vec<u8>,
     ) -> Result<Decision, ResultCode> {
-        let Write { request, policy, config, now } = write;
+        let Write { request, digest, policy, config, now } = write;
         let existing = found.as_ref().filter(|found| !self.is_doomed(&found.meta, now.seconds()));
         let live = existing.filter(|found| !found.meta.tombstone);
         check_existence(policy, live.is_some())?;
@@ -121,8 +122,8 @@ impl Namespace {
         if set.is_some_and(Set::is_oversize) {
             return Err(ResultCode::FORBIDDEN);
         }
-        if live.is_some() && request.present.contains(FieldType::FILTER) {
-            return Err(ResultCode::UNSUPPORTED_FEATURE);
+        if let Some(live) = live {
+            self.scene(digest, set, *now, live.meta, Some(live)).check_filter(request)?;
         }
         let stored_key = existing.and_then(|found| found.body().key());
         let key = key_to_store(stored_key, request.key)?;
@@ -131,7 +132,6 @@ impl Namespace {
             now.seconds(),
             live.map(|found| found.meta.void_time),
         )?;
-        let bins = record::apply(request, policy, live.map(Stored::body), reply)?;
         let last_generation = existing.map_or(Generation(0), |found| found.meta.generation);
         let last_update_time = found.as_ref().map(|found| found.meta.last_update_time);
         let meta = RecordMeta {
@@ -142,6 +142,10 @@ impl Namespace {
             tombstone: false,
             xdr_write: request.header.info1.contains(Info1::XDR),
         };
+        let old_tombstone = existing.is_some_and(|found| found.meta.tombstone);
+        let seen_meta = RecordMeta { tombstone: old_tombstone, ..meta };
+        let scene = self.scene(digest, set, *now, seen_meta, existing);
+        let bins = record::apply(request, policy, live.map(Stored::body), &scene, reply)?;
         bins.write_body(key, scratch);
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;

@@ -25,7 +25,9 @@ pub trait Metadata {
 }
 
 /// A whole record.
-pub trait RecordView: Metadata {
+pub trait RecordView {
+    /// Its metadata.
+    fn metadata(&self) -> &dyn Metadata;
     /// Its stored user key: particle type, then the value.
     fn key(&self) -> Option<&[u8]>;
     /// Type and stored value of the bin with this name.

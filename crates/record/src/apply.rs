@@ -1,5 +1,6 @@
 //! The operations of a write request, applied to one record.
 
+use expr::{Change as BinChange, Operation};
 use value::StoredBytes;
 use wire::reply::ReplyWriter;
 use wire::{Op, OpCode, ParticleType, Request, ResultCode};
@@ -7,6 +8,7 @@ use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 use crate::bins::{Bin, BinTable};
 use crate::body::{BINS_MAX, Body};
 use crate::policy::{WritePolicy, is_read_all};
+use crate::view::{Scene, WorkView};
 
 /// Bins of a record after all operations of a request, not yet stored.
 #[derive(Debug)]
@@ -27,7 +29,8 @@ impl NewBins<'_> {
 }
 
 /// Applies a request's operations in order to the record's bins (`None`: it is being created) and
-/// appends their results to `reply`. Operations see what earlier ones of the same request did.
+/// appends their results to `reply`. Operations see what earlier ones of the same request did; of
+/// metadata, those that evaluate expressions see the `scene`.
 ///
 /// # Errors
 /// The first operation that fails decides; the caller drops the new bins and the results.
@@ -35,13 +38,14 @@ pub fn apply<'a>(
     request: &Request<'a>,
     policy: &WritePolicy,
     old: Option<Body<'a>>,
+    scene: &Scene<'_>,
     reply: &mut ReplyWriter<'_>,
 ) -> Result<NewBins<'a>, ResultCode> {
     let table = match old {
         Some(body) if !policy.replace => BinTable::of(body),
         _ => BinTable::default(),
     };
-    let mut writer = Writer { table, respond_all: policy.respond_all, reply };
+    let mut writer = Writer { table, policy, scene, reply };
     for op in request.ops() {
         if is_read_all(&op, request.header.info1) {
             writer.read_all();
@@ -57,7 +61,8 @@ pub fn apply<'a>(
 
 struct Writer<'a, 'r, 'o> {
     table: BinTable<'a>,
-    respond_all: bool,
+    policy: &'r WritePolicy,
+    scene: &'r Scene<'r>,
     reply: &'r mut ReplyWriter<'o>,
 }
 
@@ -69,17 +74,19 @@ impl<'a> Writer<'a, '_, '_> {
                 self.read(op);
                 return Ok(());
             }
+            OpCode::EXPRESSION_READ => return self.evaluate(op),
             OpCode::WRITE if op.particle_type == ParticleType::NULL => self.table.remove(op.name),
             OpCode::WRITE => self.write(op)?,
             OpCode::INCREMENT => self.change(op, value::scalar::increment)?,
             OpCode::APPEND => self.change(op, value::scalar::append)?,
             OpCode::PREPEND => self.change(op, value::scalar::prepend)?,
             OpCode::DELETE_ALL => self.table.clear(),
+            OpCode::EXPRESSION_MODIFY => self.write_evaluated(op)?,
             OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ
                 if self.table.get(op.name).is_none() => {}
             _ => return Err(unsupported(op.code)),
         }
-        if self.respond_all {
+        if self.policy.respond_all {
             self.reply.op(op.code, ParticleType::NULL, op.name, &[]);
         }
         Ok(())
@@ -88,7 +95,7 @@ impl<'a> Writer<'a, '_, '_> {
     fn read(&mut self, op: &Op<'a>) {
         match self.table.get(op.name) {
             Some(bin) => self.reply.op(op.code, bin.particle_type, bin.name, &bin.value),
-            None if self.respond_all => {
+            None if self.policy.respond_all => {
                 self.reply.op(op.code, ParticleType::NULL, op.name, &[]);
             }
             None => {}
@@ -125,9 +132,46 @@ impl<'a> Writer<'a, '_, '_> {
         Ok(())
     }
 
+    /// Replies an expression's value.
+    fn evaluate(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
+        let operation = Operation::to_read(op.value)?;
+        let view = view(&self.table, self.scene, self.policy);
+        match operation.read(&view)? {
+            Some((particle_type, value)) => {
+                self.reply.op(op.code, particle_type, op.name, &value);
+            }
+            None => self.reply.op(op.code, ParticleType::NULL, op.name, &[]),
+        }
+        Ok(())
+    }
+
+    /// Writes an expression's value.
+    fn write_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
+        let operation = Operation::to_modify(op.value)?;
+        let view = view(&self.table, self.scene, self.policy);
+        match operation.modify(&view, op.name)? {
+            BinChange::Keep => {}
+            BinChange::Remove => self.table.remove(op.name),
+            BinChange::Set(particle_type, value) => {
+                let value = detached(value);
+                self.set(op, particle_type, value);
+            }
+        }
+        Ok(())
+    }
+
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
         self.table.set(Bin { name: op.name, particle_type, value });
     }
+}
+
+/// What an expression sees of the record between two operations.
+fn view<'v, 'a>(
+    bins: &'v BinTable<'a>,
+    scene: &'v Scene<'v>,
+    policy: &WritePolicy,
+) -> WorkView<'v, 'a> {
+    WorkView { scene, bins, replaces: policy.replace }
 }
 
 /// One of [`value::scalar`]'s functions.
@@ -143,7 +187,7 @@ fn detached<'a>(value: StoredBytes<'_>) -> StoredBytes<'a> {
     }
 }
 
-/// Collection, bit, sketch and expression operations come with a later step; everything else that
+/// Collection, bit and sketch operations come with a later step; everything else that
 /// is no known operation is a bad request.
 pub(crate) fn unsupported(code: OpCode) -> ResultCode {
     match code {
@@ -152,9 +196,7 @@ pub(crate) fn unsupported(code: OpCode) -> ResultCode {
         | OpCode::BITS_READ
         | OpCode::BITS_MODIFY
         | OpCode::HLL_READ
-        | OpCode::HLL_MODIFY
-        | OpCode::EXPRESSION_READ
-        | OpCode::EXPRESSION_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
+        | OpCode::HLL_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
         _ => ResultCode::PARAMETER,
     }
 }

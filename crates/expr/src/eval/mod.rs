@@ -37,7 +37,8 @@ impl<'e> Evaluation<'e> {
 
     /// Over a whole record.
     pub fn of_record(program: &'e Program<'e>, record: &'e dyn RecordView) -> Self {
-        Self { program, metadata: record, record: Some(record), variables: SmallVec::new() }
+        let metadata = record.metadata();
+        Self { program, metadata, record: Some(record), variables: SmallVec::new() }
     }
 
     /// The program's value.
