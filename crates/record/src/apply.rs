@@ -1,7 +1,8 @@
 //! The operations of a write request, applied to one record.
 
-use expr::{Change as BinChange, Operation};
+use expr::Operation;
 use value::StoredBytes;
+use value::cdt::answer::Answer;
 use wire::reply::ReplyWriter;
 use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 
@@ -9,9 +10,10 @@ use crate::bins::{Bin, BinTable};
 use crate::body::{BINS_MAX, Body};
 use crate::policy::{WritePolicy, is_read_all};
 use crate::view::{Scene, WorkView};
+use crate::within;
 
 /// Bins of a record after all operations of a request, not yet stored.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct NewBins<'a> {
     table: BinTable<'a>,
 }
@@ -22,15 +24,17 @@ impl NewBins<'_> {
         self.table.len() == 0
     }
 
-    /// Writes the record's new body into `out`, replacing what was there.
-    pub fn write_body(&self, key: Option<&[u8]>, out: &mut Vec<u8>) {
-        self.table.write(out, key);
+    /// Writes the record's new body into `out`, replacing what was there. Returns the size of key
+    /// and bins by the original's arithmetic: see [`crate::size`].
+    pub fn write_body(&self, key: Option<&[u8]>, out: &mut Vec<u8>) -> usize {
+        self.table.write(out, key)
     }
 }
 
 /// Applies a request's operations in order to the record's bins (`None`: it is being created) and
 /// appends their results to `reply`. Operations see what earlier ones of the same request did; of
-/// metadata, those that evaluate expressions see the `scene`.
+/// metadata, expressions see the `scene`. `new` is empty before; it is the caller's because it is too
+/// large to be handed around.
 ///
 /// # Errors
 /// The first operation that fails decides; the caller drops the new bins and the results.
@@ -39,13 +43,14 @@ pub fn apply<'a>(
     policy: &WritePolicy,
     old: Option<Body<'a>>,
     scene: &Scene<'_>,
+    new: &mut NewBins<'a>,
     reply: &mut ReplyWriter<'_>,
-) -> Result<NewBins<'a>, ResultCode> {
-    let table = match old {
-        Some(body) if !policy.replace => BinTable::of(body),
-        _ => BinTable::default(),
-    };
-    let mut writer = Writer { table, policy, scene, reply };
+) -> Result<(), ResultCode> {
+    let table = &mut new.table;
+    if let Some(body) = old.filter(|_| !policy.replace) {
+        table.load(body);
+    }
+    let mut writer = Writer { table, made_bytes: 0, policy, scene, reply };
     for op in request.ops() {
         if is_read_all(&op, request.header.info1) {
             writer.read_all();
@@ -56,11 +61,18 @@ pub fn apply<'a>(
     if writer.table.len() > BINS_MAX {
         return Err(ResultCode::PARAMETER);
     }
-    Ok(NewBins { table: writer.table })
+    Ok(())
 }
 
+/// Bytes that a request's operations may make of a few: far more than any record can hold, but a
+/// request of a megabyte could otherwise ask for all memory there is, a zero-filled blob or an empty
+/// sketch in each of its bins.
+const MADE_BYTES_MAX: usize = 128 << 20;
+
 struct Writer<'a, 'r, 'o> {
-    table: BinTable<'a>,
+    table: &'r mut BinTable<'a>,
+    /// Bytes of the values that operations within values made and that are still there.
+    made_bytes: usize,
     policy: &'r WritePolicy,
     scene: &'r Scene<'r>,
     reply: &'r mut ReplyWriter<'o>,
@@ -74,17 +86,30 @@ impl<'a> Writer<'a, '_, '_> {
                 self.read(op);
                 return Ok(());
             }
-            OpCode::EXPRESSION_READ => return self.evaluate(op),
             OpCode::WRITE if op.particle_type == ParticleType::NULL => self.table.remove(op.name),
             OpCode::WRITE => self.write(op)?,
             OpCode::INCREMENT => self.change(op, value::scalar::increment)?,
             OpCode::APPEND => self.change(op, value::scalar::append)?,
             OpCode::PREPEND => self.change(op, value::scalar::prepend)?,
             OpCode::DELETE_ALL => self.table.clear(),
+            OpCode::CDT_MODIFY | OpCode::BITS_MODIFY | OpCode::HLL_MODIFY => {
+                if let Some((particle_type, value)) = self.modify(op)? {
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
+            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ => {
+                if let Some(bin) = self.table.get(op.name) {
+                    let bin = (bin.particle_type, &*bin.value);
+                    let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
+                    let (particle_type, value) = within::read(op, bin)?.unwrap_or(nothing);
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
+            OpCode::EXPRESSION_READ => return self.read_evaluated(op),
             OpCode::EXPRESSION_MODIFY => self.write_evaluated(op)?,
-            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ
-                if self.table.get(op.name).is_none() => {}
-            _ => return Err(unsupported(op.code)),
+            _ => return Err(ResultCode::PARAMETER),
         }
         if self.policy.respond_all {
             self.reply.op(op.code, ParticleType::NULL, op.name, &[]);
@@ -132,46 +157,59 @@ impl<'a> Writer<'a, '_, '_> {
         Ok(())
     }
 
-    /// Replies an expression's value.
-    fn evaluate(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
-        let operation = Operation::to_read(op.value)?;
-        let view = view(&self.table, self.scene, self.policy);
-        match operation.read(&view)? {
-            Some((particle_type, value)) => {
-                self.reply.op(op.code, particle_type, op.name, &value);
-            }
-            None => self.reply.op(op.code, ParticleType::NULL, op.name, &[]),
+    /// Applies an operation that works within a value. Returns its answer.
+    fn modify(&mut self, op: &Op<'a>) -> Result<Answer, ResultCode> {
+        let existing = self.table.get(op.name).map(|bin| (bin.particle_type, &*bin.value));
+        let modified = within::modify(op, existing)?;
+        if let Some((particle_type, value)) = modified.bin {
+            self.account_for(op, &value)?;
+            self.set(op, particle_type, StoredBytes::Owned(value));
         }
+        Ok(modified.answer)
+    }
+
+    fn account_for(&mut self, op: &Op<'a>, new: &[u8]) -> Result<(), ResultCode> {
+        let replaced_bytes = match self.table.get(op.name) {
+            Some(Bin { value: StoredBytes::Owned(old), .. }) => old.len(),
+            _ => 0,
+        };
+        self.made_bytes = self.made_bytes.saturating_sub(replaced_bytes) + new.len();
+        if self.made_bytes <= MADE_BYTES_MAX { Ok(()) } else { Err(ResultCode::RECORD_TOO_BIG) }
+    }
+
+    /// Replies an expression's value, with a null for nil.
+    fn read_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
+        let operation = Operation::to_read(op.value)?;
+        let view = self.view();
+        let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
+        let (particle_type, value) = operation.read(&view)?.unwrap_or(nothing);
+        self.reply.op(op.code, particle_type, op.name, &value);
         Ok(())
     }
 
     /// Writes an expression's value.
     fn write_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
         let operation = Operation::to_modify(op.value)?;
-        let view = view(&self.table, self.scene, self.policy);
-        match operation.modify(&view, op.name)? {
-            BinChange::Keep => {}
-            BinChange::Remove => self.table.remove(op.name),
-            BinChange::Set(particle_type, value) => {
+        match operation.modify(&self.view(), op.name)? {
+            expr::Change::Keep => {}
+            expr::Change::Remove => self.table.remove(op.name),
+            expr::Change::Set(particle_type, value) => {
                 let value = detached(value);
+                self.account_for(op, &value)?;
                 self.set(op, particle_type, value);
             }
         }
         Ok(())
     }
 
+    /// What an expression sees of the record between two operations.
+    fn view(&self) -> WorkView<'_, 'a> {
+        WorkView { scene: self.scene, bins: self.table, replaces: self.policy.replace }
+    }
+
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
         self.table.set(Bin { name: op.name, particle_type, value });
     }
-}
-
-/// What an expression sees of the record between two operations.
-fn view<'v, 'a>(
-    bins: &'v BinTable<'a>,
-    scene: &'v Scene<'v>,
-    policy: &WritePolicy,
-) -> WorkView<'v, 'a> {
-    WorkView { scene, bins, replaces: policy.replace }
 }
 
 /// One of [`value::scalar`]'s functions.
@@ -184,20 +222,6 @@ fn detached<'a>(value: StoredBytes<'_>) -> StoredBytes<'a> {
         StoredBytes::Borrowed(bytes) => StoredBytes::Owned(bytes.to_vec()),
         StoredBytes::Word(bytes) => StoredBytes::Word(bytes),
         StoredBytes::Owned(bytes) => StoredBytes::Owned(bytes),
-    }
-}
-
-/// Collection, bit and sketch operations come with a later step; everything else that
-/// is no known operation is a bad request.
-pub(crate) fn unsupported(code: OpCode) -> ResultCode {
-    match code {
-        OpCode::CDT_READ
-        | OpCode::CDT_MODIFY
-        | OpCode::BITS_READ
-        | OpCode::BITS_MODIFY
-        | OpCode::HLL_READ
-        | OpCode::HLL_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
-        _ => ResultCode::PARAMETER,
     }
 }
 

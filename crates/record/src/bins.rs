@@ -33,12 +33,21 @@ const UNINDEXED_MAX: usize = 32;
 impl<'a> BinTable<'a> {
     /// The bins of a stored record.
     pub fn of(body: Body<'a>) -> Self {
-        let bins = body.bins().map(|bin| Bin {
-            name: bin.name,
-            particle_type: bin.particle_type,
-            value: StoredBytes::Borrowed(bin.value),
-        });
-        Self { bins: bins.collect(), places: None }
+        let mut table = Self::default();
+        table.load(body);
+        table
+    }
+
+    /// Adds the bins of a stored record to an empty table.
+    pub fn load(&mut self, body: Body<'a>) {
+        self.bins.reserve(usize::from(body.bin_count()));
+        for bin in body.bins() {
+            self.bins.push(Bin {
+                name: bin.name,
+                particle_type: bin.particle_type,
+                value: StoredBytes::Borrowed(bin.value),
+            });
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -113,13 +122,14 @@ impl<'a> BinTable<'a> {
         self.places = None;
     }
 
-    /// Writes the bins as a stored body.
-    pub fn write(&self, out: &mut Vec<u8>, key: Option<&[u8]>) {
+    /// Writes the bins as a stored body; returns its size by the original's arithmetic, as
+    /// [`BodyWriter::finish`] does.
+    pub fn write(&self, out: &mut Vec<u8>, key: Option<&[u8]>) -> usize {
         let mut writer = BodyWriter::new(out, key);
         for bin in &self.bins {
             writer.bin(bin.name, bin.particle_type, &bin.value);
         }
-        writer.finish();
+        writer.finish()
     }
 }
 

@@ -2,24 +2,30 @@
 //!
 //! | offset | size | meaning |
 //! |---|---|---|
-//! | 0 | 4 | size of the whole body in bytes, little-endian |
-//! | 4 | 2 | number of bins (15 bits), little-endian; top bit: a user key follows |
-//! | 6 | 4 + n | only with a key: its size, little-endian, then particle type and value |
+//! | 0 | 3 | size of the whole body in bytes |
+//! | 3 | 3 | size of key and bins by the original's arithmetic (see [`crate::size`]) |
+//! | 6 | 2 | number of bins (15 bits); top bit: a user key follows |
+//! | 8 | 4 + n | only with a key: its size, then particle type and value |
 //! | .. | .. | the bins, each exactly as an operation of a reply |
 //!
-//! Because bins are stored as the reply needs them, reading all bins is one copy. Metadata (digest,
-//! generation, times, set) is in the primary index and is added when a record leaves the node's
-//! memory.
+//! Numbers are little-endian. Because bins are stored as the reply needs them, reading all bins is
+//! one copy; because the other size is stored too, statistics are kept without walking the bins.
+//! Metadata (digest, generation, times, set) is in the primary index and is added when a record
+//! leaves the node's memory.
 
 use wire::reply::{OP_HEADER_BYTES, append_op};
 use wire::{OpCode, ParticleType};
 
+use crate::size;
+
 /// Bins a record holds at most.
 pub const BINS_MAX: usize = 32_767;
 
-const HEADER_BYTES: usize = 6;
+const HEADER_BYTES: usize = 8;
 const KEY_SIZE_BYTES: usize = 4;
 const HAS_KEY: u16 = 0x8000;
+/// Largest size that the header can hold: far above `max-record-size`, which is at most 8 MiB.
+const SIZE_BYTES_MAX: usize = (1 << 24) - 1;
 
 /// View of a stored body.
 ///
@@ -28,6 +34,7 @@ const HAS_KEY: u16 = 0x8000;
 #[derive(Clone, Copy, Debug)]
 pub struct Body<'a> {
     bin_count: u16,
+    content_size_bytes: u32,
     key: Option<&'a [u8]>,
     bins: &'a [u8],
 }
@@ -35,17 +42,20 @@ pub struct Body<'a> {
 impl<'a> Body<'a> {
     /// Size in bytes of the body that starts with these four bytes.
     pub fn size_bytes(start: [u8; 4]) -> usize {
-        u32::from_le_bytes(start) as usize
+        let [s0, s1, s2, _] = start;
+        u32::from_le_bytes([s0, s1, s2, 0]) as usize
     }
 
     /// Looks at a whole body.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self::parse(bytes).unwrap_or(Self { bin_count: 0, key: None, bins: &[] })
+        let empty = Self { bin_count: 0, content_size_bytes: 0, key: None, bins: &[] };
+        Self::parse(bytes).unwrap_or(empty)
     }
 
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (header, mut rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-        let count = u16::from_le_bytes([header[4], header[5]]);
+        let [.., c0, c1, c2, n0, n1] = *header;
+        let count = u16::from_le_bytes([n0, n1]);
         let mut key = None;
         if count & HAS_KEY != 0 {
             let (size, after) = rest.split_first_chunk::<KEY_SIZE_BYTES>()?;
@@ -53,7 +63,13 @@ impl<'a> Body<'a> {
             key = Some(stored);
             rest = bins;
         }
-        Some(Self { bin_count: count & !HAS_KEY, key, bins: rest })
+        let content_size_bytes = u32::from_le_bytes([c0, c1, c2, 0]);
+        Some(Self { bin_count: count & !HAS_KEY, content_size_bytes, key, bins: rest })
+    }
+
+    /// Size of key and bins by the original's arithmetic, in bytes: see [`crate::size`].
+    pub fn content_size_bytes(&self) -> usize {
+        self.content_size_bytes as usize
     }
 
     /// The user key, if one is stored: particle type, then the value.
@@ -121,6 +137,7 @@ impl<'a> Iterator for Bins<'a> {
 pub struct BodyWriter<'a> {
     out: &'a mut Vec<u8>,
     count: u16,
+    content_size_bytes: usize,
 }
 
 impl<'a> BodyWriter<'a> {
@@ -128,32 +145,39 @@ impl<'a> BodyWriter<'a> {
     pub fn new(out: &'a mut Vec<u8>, key: Option<&[u8]>) -> Self {
         out.clear();
         out.extend_from_slice(&[0; HEADER_BYTES]);
-        let mut count = 0;
+        let mut writer = Self { out, count: 0, content_size_bytes: 0 };
         if let Some(key) = key {
-            count = HAS_KEY;
-            out.extend_from_slice(&(key.len() as u32).to_le_bytes());
-            out.extend_from_slice(key);
+            writer.count = HAS_KEY;
+            writer.content_size_bytes = size::key_size_bytes(key);
+            writer.out.extend_from_slice(&(key.len() as u32).to_le_bytes());
+            writer.out.extend_from_slice(key);
         }
-        Self { out, count }
+        writer
     }
 
     /// Adds a bin.
     pub fn bin(&mut self, name: &[u8], particle_type: ParticleType, value: &[u8]) {
         append_op(self.out, OpCode::READ, particle_type, name, value);
+        self.content_size_bytes += size::bin_size_bytes(name, particle_type, value);
         self.count += 1;
     }
 
-    /// Adds a bin that is already in the form of a reply's operation.
-    pub fn raw_bin(&mut self, reply_op: &[u8]) {
-        self.out.extend_from_slice(reply_op);
+    /// Adds a bin of another body.
+    pub fn stored_bin(&mut self, bin: &StoredBin<'_>) {
+        self.out.extend_from_slice(bin.reply_op);
+        self.content_size_bytes += size::bin_size_bytes(bin.name, bin.particle_type, bin.value);
         self.count += 1;
     }
 
-    /// Completes the body.
-    pub fn finish(self) {
-        let size = self.out.len() as u32;
-        self.out[..4].copy_from_slice(&size.to_le_bytes());
-        self.out[4..HEADER_BYTES].copy_from_slice(&self.count.to_le_bytes());
+    /// Completes the body. Returns the size of key and bins by the original's arithmetic; a body
+    /// for which it exceeds `max-record-size` must not be stored.
+    pub fn finish(self) -> usize {
+        let content = self.content_size_bytes + size::bin_count_size_bytes(self.count & !HAS_KEY);
+        let [s0, s1, s2, _] = (self.out.len().min(SIZE_BYTES_MAX) as u32).to_le_bytes();
+        let [c0, c1, c2, _] = (content.min(SIZE_BYTES_MAX) as u32).to_le_bytes();
+        let [n0, n1] = self.count.to_le_bytes();
+        self.out[..HEADER_BYTES].copy_from_slice(&[s0, s1, s2, c0, c1, c2, n0, n1]);
+        content
     }
 }
 
@@ -183,6 +207,35 @@ mod tests {
             assert_eq!(body.bin(b"a").unwrap().particle_type, ParticleType::STRING);
             assert_eq!(body.bin(b"b"), None);
         }
+    }
+
+    #[test]
+    fn the_other_size_is_at_hand() {
+        for key in [None, Some(&b"\x03user"[..])] {
+            let mut bytes = Vec::new();
+            let mut writer = BodyWriter::new(&mut bytes, key);
+            writer.bin(b"n", ParticleType::INTEGER, &300u64.to_be_bytes());
+            writer.bin(b"text", ParticleType::STRING, &[b'x'; 70_000]);
+            let content = writer.finish();
+            let mut copy = Vec::new();
+            let mut writer = BodyWriter::new(&mut copy, key);
+            Body::new(&bytes).bins().for_each(|bin| writer.stored_bin(&bin));
+            assert_eq!(writer.finish(), content);
+            assert_eq!(copy, bytes);
+            // 1 for the number of bins; names 1 + 1 and 1 + 4; values 4 and 5 + 70,000.
+            let key_size_bytes = key.map_or(0, |_| 1 + 5);
+            assert_eq!(content, key_size_bytes + 1 + 2 + 4 + 5 + 70_005);
+            assert_eq!(Body::new(&bytes).content_size_bytes(), content);
+        }
+    }
+
+    #[test]
+    fn sizes_beyond_the_header_are_told_all_the_same() {
+        let mut bytes = Vec::new();
+        let mut writer = BodyWriter::new(&mut bytes, None);
+        let value = vec![0; SIZE_BYTES_MAX];
+        writer.bin(b"a", ParticleType::BLOB, &value);
+        assert_eq!(writer.finish(), 1 + 2 + 5 + SIZE_BYTES_MAX);
     }
 
     #[test]

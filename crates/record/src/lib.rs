@@ -13,6 +13,7 @@ pub mod ttl;
 pub mod view;
 
 mod bins;
+mod within;
 
 pub use apply::{NewBins, apply};
 pub use body::Body;

@@ -4,11 +4,11 @@ use expr::Operation;
 use wire::reply::ReplyWriter;
 use wire::{Info1, Info2, Op, OpCode, ParticleType, Request, ResultCode};
 
-use crate::apply::unsupported;
 use crate::bins::BinTable;
 use crate::body::Body;
 use crate::policy::is_valid_bin_name;
 use crate::view::{Scene, StoredView};
+use crate::within;
 
 /// Bins from which, and operations from which, looking bins up in a table pays.
 const TABLE_PAYS_FROM: u16 = 16;
@@ -16,8 +16,8 @@ const TABLE_PAYS_FROM: u16 = 16;
 /// Appends what a read request asks of a record's bins to `reply`.
 ///
 /// # Errors
-/// `PARAMETER` without operations or with one that writes, `BIN_NAME` for a bad name, and those of
-/// an expression's [`Operation::read`]. The caller drops the results.
+/// `PARAMETER` without operations or with one that writes, `BIN_NAME` for a bad name, those of the
+/// operations that look into a value. The caller drops the results.
 pub fn read(
     request: &Request<'_>,
     body: Body<'_>,
@@ -56,8 +56,14 @@ pub fn read(
                     reply.op(op.code, ParticleType::NULL, op.name, &[]);
                 }
             }
-            (OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ, _) => {
-                return Err(unsupported(op.code));
+            (OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ, Some(bin)) => {
+                match within::read(&op, bin)? {
+                    Some((particle_type, value)) => {
+                        reply.op(op.code, particle_type, op.name, &value);
+                    }
+                    None if respond_all => reply.op(op.code, ParticleType::NULL, op.name, &[]),
+                    None => {}
+                }
             }
             _ => return Err(ResultCode::PARAMETER),
         }

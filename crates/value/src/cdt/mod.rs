@@ -1,16 +1,24 @@
-//! What operations on lists and maps have in common: how they are sent, the path to a nested list
-//! or map, what they answer (`reference`: cdt.md, sections 2, 5 and 9).
+//! Operations on lists and maps: how they are sent, the path to a nested list or map, what they
+//! answer (`reference`: cdt.md, sections 2, 5 and 9).
 //!
-//! `call` takes an operation's value apart, `container` a list or map, `path` follows a
-//! context and puts changed containers back, [`answer`] turns selected elements into a reply's
-//! value.
+//! [`read`] and [`modify`] are pure functions: the bin's stored value and the operation's value go
+//! in, the answer and, of what modifies, the new stored value come out. `call` takes an operation's
+//! value apart, `path` follows a context and puts changed containers back, and then `list`
+//! or `map` does what is asked with a `container`'s elements; `select`, `find`, `rank`
+//! and `seek` look for them, and [`answer`] turns those that were selected into a reply's value.
 
 pub mod answer;
 pub(crate) mod call;
 pub(crate) mod container;
+pub(crate) mod find;
+pub(crate) mod number;
 pub(crate) mod path;
 pub(crate) mod rank;
+pub(crate) mod run;
+pub(crate) mod seek;
+pub(crate) mod select;
 
+pub use run::{modify, read};
 use wire::{ParticleType, ResultCode};
 
 use self::answer::Answer;

@@ -5,40 +5,25 @@ use std::borrow::Cow;
 use wire::ResultCode;
 
 use super::code;
-use super::select::{self, Selection, Selector};
+use super::select::{self, Selector};
 use crate::cdt::answer::{self, Answer, Request, ReturnType};
 use crate::cdt::call::Call;
 use crate::cdt::container::{Container, List};
+use crate::cdt::find;
+use crate::cdt::number::Number;
 use crate::cdt::path::{self, PADDING_MAX};
+use crate::cdt::run::{Change, Changed};
+use crate::cdt::select::Selection;
 use crate::collection;
-use crate::msgpack::{Element, Flags, Token, write};
+use crate::msgpack::{Element, Flags};
 use crate::order;
 
-/// What becomes of the list.
-#[derive(Debug)]
-pub(super) enum Change {
-    /// Nothing; if it is missing, it stays so.
-    None,
-    /// Nothing; but if it is missing, an empty one is created.
-    CreatesEmpty {
-        /// How the new list is ordered.
-        flags: Flags,
-        /// Also when it is not the bin itself.
-        nested: bool,
-    },
-    /// Its new stored form.
-    Made(Vec<u8>),
-}
-
-type Changed = Result<(Change, Answer), ResultCode>;
-
 /// The list that an operation is to modify.
-pub(super) struct Target<'a> {
+pub(super) struct ListTarget<'a> {
     /// `None` when it is missing.
     pub(super) list: Option<List<'a>>,
     pub(super) bin_exists: bool,
-    /// When the bin is created together with the way to a nested list, the original forgets to drop
-    /// that list's hint to persist an index, and clients see it.
+    /// See [`cdt::run::Target`](crate::cdt::run::Target).
     pub(super) keeps_hint: bool,
 }
 
@@ -81,7 +66,7 @@ const SORT_DROP_DUPLICATES: u64 = 2;
 /// Flags that a client may set: ordered, and the hint to persist an index.
 const SETTABLE_FLAGS: u8 = 0x11;
 
-impl<'a> Target<'a> {
+impl<'a> ListTarget<'a> {
     /// Runs an operation.
     pub(super) fn modify(self, call: &Call<'a>) -> Changed {
         match call.code {
@@ -177,12 +162,8 @@ impl<'a> Target<'a> {
         let flags = WriteFlags(parameters.flags_or_none()?);
         let list = self.list_or_new(create_type);
         let index = insertion_index(index, list.elements.len())?;
-        let sum = sum(list.elements.get(index).copied(), delta)?;
-        let mut bytes = Vec::new();
-        match sum {
-            Number::Integer(value) => write::integer(&mut bytes, value),
-            Number::Double(value) => write::double(&mut bytes, value),
-        }
+        let sum = Number::delta(delta)?.added_to(list.elements.get(index).copied())?;
+        let bytes = sum.encode();
         let value = Element::new(&bytes)?;
         let (change, _) = if list.is_ordered() {
             list.replace_ordered(index, value, flags)?
@@ -221,11 +202,6 @@ impl<'a> Target<'a> {
 }
 
 impl<'a> List<'a> {
-    /// A list without elements.
-    pub(super) fn empty(flags: Flags) -> Vec<u8> {
-        Self::encode(flags, std::iter::empty())
-    }
-
     fn remove(&self, call: &Call<'_>) -> Changed {
         use ReturnType::{Count, Value};
         let selection = match call.code {
@@ -394,9 +370,9 @@ impl<'a> List<'a> {
         if index > self.elements.len() {
             return Err(ResultCode::OP_NOT_APPLICABLE);
         }
-        let (rank, equal) = self.equal_range(value);
-        if flags.is_unique() && equal > 0 {
-            if rank == index {
+        let equal = find::equal_range(&self.elements, value);
+        if flags.is_unique() && !equal.is_empty() {
+            if equal.start == index {
                 return Ok((Change::None, None));
             }
             return flags.refuse(ResultCode::ELEMENT_EXISTS, self);
@@ -451,49 +427,4 @@ fn repetitions(values: &[Element<'_>]) -> Vec<bool> {
 fn contains(sorted: &[Element<'_>], value: Element<'_>) -> bool {
     let below = sorted.partition_point(|element| order::compare(*element, value).is_lt());
     sorted.get(below).is_some_and(|element| order::compare(*element, value).is_eq())
-}
-
-#[derive(Clone, Copy)]
-enum Number {
-    Integer(i64),
-    Double(f64),
-}
-
-impl Number {
-    fn read(element: Element<'_>) -> Result<Option<Self>, ResultCode> {
-        match element.reader().head()?.token {
-            Token::Nil => Ok(None),
-            Token::Unsigned(value) => Ok(Some(Self::Integer(value.cast_signed()))),
-            Token::Negative(value) => Ok(Some(Self::Integer(value))),
-            Token::Double(value) => Ok(Some(Self::Double(value))),
-            _ => Err(ResultCode::PARAMETER),
-        }
-    }
-
-    fn to_integer(self) -> i64 {
-        const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-        match self {
-            Self::Integer(value) => value,
-            Self::Double(value) if (-LIMIT..LIMIT).contains(&value) => value as i64,
-            // What the original's processor makes of it.
-            Self::Double(_) => i64::MIN,
-        }
-    }
-
-    fn to_double(self) -> f64 {
-        match self {
-            Self::Integer(value) => value as f64,
-            Self::Double(value) => value,
-        }
-    }
-}
-
-/// An element, if there is one, plus a delta, which is 1 if it is nil or left out.
-fn sum(element: Option<Element<'_>>, delta: Option<Element<'_>>) -> Result<Number, ResultCode> {
-    let delta = delta.map(Number::read).transpose()?.flatten().unwrap_or(Number::Integer(1));
-    let Some(element) = element else { return Ok(delta) };
-    match Number::read(element)?.ok_or(ResultCode::PARAMETER)? {
-        Number::Integer(value) => Ok(Number::Integer(value.wrapping_add(delta.to_integer()))),
-        Number::Double(value) => Ok(Number::Double(value + delta.to_double())),
-    }
 }

@@ -122,6 +122,11 @@ impl<'a> Element<'a> {
         if reader.is_empty() { Ok(element) } else { Err(Malformed) }
     }
 
+    /// A list or map as a bin holds it. Before it was stored it proved to be one value.
+    pub(crate) fn stored(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// The value's bytes.
     pub fn bytes(self) -> &'a [u8] {
         self.0

@@ -1,16 +1,24 @@
-//! List operations: every result code, every answer, every stored byte.
+//! List and map operations: every result code, every answer, every stored byte.
 
 use std::collections::VecDeque;
 
 use value::cdt::answer::Answer;
-use value::{from_wire, list};
+use value::{cdt, from_wire};
 use wire::ResultCode;
 
 use super::{Bins, bytes, particle};
 
 #[test]
-fn answers_what_the_original_answered() {
-    let script = include_str!("../../testdata/lists.txt");
+fn lists_answer_what_the_original_answered() {
+    replay(include_str!("../../testdata/lists.txt"));
+}
+
+#[test]
+fn maps_answer_what_the_original_answered() {
+    replay(include_str!("../../testdata/maps.txt"));
+}
+
+fn replay(script: &str) {
     let cases = script.split("\n\n").filter(|case| !case.starts_with('#'));
     let mut replayed = 0;
     let failures: Vec<String> = cases
@@ -107,7 +115,7 @@ impl Replay {
                     self.answers.extend(self.answers_all.then_some(None));
                     return Ok(());
                 };
-                let answer = list::read((*particle_type, value), &bytes(operation))?;
+                let answer = cdt::read((*particle_type, value), &bytes(operation))?;
                 if self.answers_all || self.is_write || answer.is_some() {
                     self.answers.push_back(answer);
                 }
@@ -115,7 +123,7 @@ impl Replay {
             ["modify", bin, operation] => {
                 let existing =
                     self.bins.get(bin).map(|(particle_type, value)| (*particle_type, &value[..]));
-                let modified = list::modify(existing, &bytes(operation))?;
+                let modified = cdt::modify(existing, &bytes(operation))?;
                 if self.answers_all || modified.answer.is_some() {
                     self.answers.push_back(modified.answer);
                 }

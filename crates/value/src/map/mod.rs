@@ -1,0 +1,57 @@
+//! Map operations (`reference`: cdt.md, sections 3, 5, 6 and 8).
+//!
+//! A map is flagged as unordered, ordered by key, or ordered by key and value; whatever the flags
+//! say, its pairs stand in the order of their keys. A pair's index is its position there, its rank
+//! the position in the order of the values, where keys decide between equal values. `select` finds
+//! pairs, `answers` says what is to be answered of them, `change` adds, replaces and removes.
+
+mod answers;
+mod change;
+mod code;
+mod select;
+mod single;
+
+#[cfg(test)]
+mod tests;
+
+use wire::ResultCode;
+
+use self::select::Selector;
+use crate::cdt::DAMAGED;
+use crate::cdt::answer::{self, Answer};
+use crate::cdt::call::Call;
+use crate::cdt::container::{Map, Raw};
+use crate::cdt::run::{Changed, Target};
+use crate::collection::Kind;
+use crate::msgpack::{Malformed, Reader};
+
+/// Runs an operation that reads a map; `INCOMPATIBLE_TYPE` if the value is none.
+pub(crate) fn read(value: &[u8], call: &Call<'_>) -> Result<Answer, ResultCode> {
+    let map = raw_map(value)?;
+    match call.code {
+        code::SIZE => Ok(answer::integer(map.count as i64)),
+        code::GET_BY_KEY => single::get(&map, call),
+        code => {
+            let selector = Selector::of_reading(code).ok_or(ResultCode::PARAMETER)?;
+            Ok(select::select(&as_map(&map)?, call, selector)?.answer)
+        }
+    }
+}
+
+/// Runs an operation that modifies a map.
+pub(crate) fn modify(target: Target<'_>, call: &Call<'_>) -> Changed {
+    let map = target.value.map(raw_map).transpose()?;
+    change::MapTarget { map, keeps_hint: target.keeps_hint }.modify(call)
+}
+
+fn raw_map(value: &[u8]) -> Result<Raw<'_>, ResultCode> {
+    Raw::parse(value)?.filter(|raw| raw.kind == Kind::Map).ok_or(ResultCode::INCOMPATIBLE_TYPE)
+}
+
+/// Takes a map apart.
+fn as_map<'a>(map: &Raw<'a>) -> Result<Map<'a>, ResultCode> {
+    let mut reader = Reader::new(map.body);
+    let pairs = (0..map.count).map(|_| Ok((reader.element()?, reader.element()?)));
+    let pairs = pairs.collect::<Result<_, Malformed>>().map_err(|Malformed| DAMAGED)?;
+    Ok(Map { flags: map.flags, pairs })
+}
