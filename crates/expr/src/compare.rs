@@ -24,7 +24,7 @@ pub(crate) fn compare(
         (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
         (Value::Float(left), Value::Float(right)) => left.partial_cmp(right),
         (Value::Str(left), Value::Str(right)) | (Value::Blob(left), Value::Blob(right)) => {
-            Some(left.cmp(right))
+            Some((**left).cmp(&**right))
         }
         (Value::List(left), Value::List(right)) | (Value::Map(left), Value::Map(right)) => {
             Some(compare_packed(left, right)?)

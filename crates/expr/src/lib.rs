@@ -26,6 +26,11 @@ mod types;
 mod values;
 mod view;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use filter::Filter;
 pub use operation::{Change, Operation};
 pub use program::Program;

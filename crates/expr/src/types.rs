@@ -60,22 +60,4 @@ impl Type {
             Self::Hll => ParticleType::HLL,
         }
     }
-
-    /// The type of the values in bins of this particle type. Expressions do not see the bytes types
-    /// of particular client languages.
-    pub(crate) fn of_particle(particle_type: ParticleType) -> Option<Self> {
-        const ALL: [Type; 10] = [
-            Type::Nil,
-            Type::Bool,
-            Type::Int,
-            Type::Str,
-            Type::List,
-            Type::Map,
-            Type::Blob,
-            Type::Float,
-            Type::GeoJson,
-            Type::Hll,
-        ];
-        ALL.into_iter().find(|known| known.particle_type() == particle_type)
-    }
 }

@@ -1,6 +1,7 @@
 //! Values while an expression is evaluated.
 
-use std::borrow::Cow;
+use std::ops::Deref;
+use std::rc::Rc;
 
 use value::StoredBytes;
 use value::geo::{self, Geometry};
@@ -16,8 +17,46 @@ pub struct Unknown;
 /// A bin's value: its type and its stored bytes; `None` is nil.
 pub type Particle<'v> = Option<(ParticleType, StoredBytes<'v>)>;
 
-/// Bytes of the record or of the expression, or of what a call made.
-pub(crate) type Bytes<'v> = Cow<'v, [u8]>;
+/// Bytes of a value: cheap to copy, because variables are used more than once.
+#[derive(Clone, Debug)]
+pub(crate) enum Bytes<'v> {
+    /// Part of the record or of the expression.
+    Borrowed(&'v [u8]),
+    /// Made by a call.
+    Made(Rc<Vec<u8>>),
+}
+
+impl Deref for Bytes<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Made(bytes) => bytes,
+        }
+    }
+}
+
+impl<'v> From<&'v [u8]> for Bytes<'v> {
+    fn from(bytes: &'v [u8]) -> Self {
+        Self::Borrowed(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Bytes<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Made(Rc::new(bytes))
+    }
+}
+
+impl<'v> From<Bytes<'v>> for StoredBytes<'v> {
+    fn from(bytes: Bytes<'v>) -> Self {
+        match bytes {
+            Bytes::Borrowed(bytes) => Self::Borrowed(bytes),
+            Bytes::Made(bytes) => Self::Owned(Rc::unwrap_or_clone(bytes)),
+        }
+    }
+}
 
 /// A value.
 #[derive(Clone, Debug)]
@@ -51,8 +90,9 @@ impl<'v> Value<'v> {
         Ok(match value_type {
             Type::Nil => Self::Nil,
             Type::Bool => Self::Bool(*bytes.first().ok_or(Unknown)? != 0),
-            Type::Int => Self::Int(i64::from_be_bytes(word(&bytes)?)),
-            Type::Float => Self::Float(f64::from_be_bytes(word(&bytes)?)),
+            Type::Int | Type::Float => {
+                return Self::from_word(value_type, (&*bytes).try_into().map_err(|_| Unknown)?);
+            }
             Type::Str => Self::Str(bytes),
             Type::Blob => Self::Blob(bytes),
             Type::Hll => Self::Hll(bytes),
@@ -60,6 +100,15 @@ impl<'v> Value<'v> {
             Type::List => Self::List(bytes),
             Type::Map => Self::Map(bytes),
         })
+    }
+
+    /// A number in the form in which bins hold it.
+    pub fn from_word(value_type: Type, word: [u8; 8]) -> Result<Self, Unknown> {
+        match value_type {
+            Type::Int => Ok(Self::Int(i64::from_be_bytes(word))),
+            Type::Float => Ok(Self::Float(f64::from_be_bytes(word))),
+            _ => Err(Unknown),
+        }
     }
 
     /// The value as a bin holds it.
@@ -161,7 +210,7 @@ enum Described<'g> {
     Now(Geometry),
 }
 
-impl std::ops::Deref for Described<'_> {
+impl Deref for Described<'_> {
     type Target = Geometry;
 
     fn deref(&self) -> &Geometry {
@@ -183,8 +232,4 @@ fn write_bytes(out: &mut Vec<u8>, particle_type: ParticleType, bytes: &[u8]) {
     write::bytes_header(out, bytes.len() + 1);
     out.push(particle_type.0);
     out.extend_from_slice(bytes);
-}
-
-fn word(bytes: &[u8]) -> Result<[u8; 8], Unknown> {
-    bytes.try_into().map_err(|_| Unknown)
 }

@@ -180,7 +180,7 @@ impl<'a> Writer<'a, '_, '_> {
     /// Replies an expression's value, with a null for nil.
     fn read_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
         let operation = Operation::to_read(op.value)?;
-        let view = self.view();
+        let view = WorkView { scene: self.scene, bins: self.table, policy: self.policy };
         let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
         let (particle_type, value) = operation.read(&view)?.unwrap_or(nothing);
         self.reply.op(op.code, particle_type, op.name, &value);
@@ -190,7 +190,8 @@ impl<'a> Writer<'a, '_, '_> {
     /// Writes an expression's value.
     fn write_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
         let operation = Operation::to_modify(op.value)?;
-        match operation.modify(&self.view(), op.name)? {
+        let view = WorkView { scene: self.scene, bins: self.table, policy: self.policy };
+        match operation.modify(&view, op.name)? {
             expr::Change::Keep => {}
             expr::Change::Remove => self.table.remove(op.name),
             expr::Change::Set(particle_type, value) => {
@@ -200,11 +201,6 @@ impl<'a> Writer<'a, '_, '_> {
             }
         }
         Ok(())
-    }
-
-    /// What an expression sees of the record between two operations.
-    fn view(&self) -> WorkView<'_, 'a> {
-        WorkView { scene: self.scene, bins: self.table, replaces: self.policy.replace }
     }
 
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {

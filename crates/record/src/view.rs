@@ -8,6 +8,7 @@ pub use expr::Medium;
 use crate::bins::BinTable;
 use crate::body::Body;
 use crate::meta::{LastUpdateTime, RecordMeta, VoidTime};
+use crate::policy::WritePolicy;
 use crate::size::stored_size_bytes;
 
 /// The metadata that expressions of a request see, and the record it belongs to.
@@ -109,12 +110,11 @@ impl RecordView for StoredView<'_> {
     }
 }
 
-/// The record while a request works on its bins.
+/// The record between two operations of a request.
 pub(crate) struct WorkView<'v, 'a> {
     pub scene: &'v Scene<'v>,
     pub bins: &'v BinTable<'a>,
-    /// Whether the old record is not looked at, since all of it goes.
-    pub replaces: bool,
+    pub policy: &'v WritePolicy,
 }
 
 impl RecordView for WorkView<'_, '_> {
@@ -123,7 +123,8 @@ impl RecordView for WorkView<'_, '_> {
     }
 
     fn key(&self) -> Option<&[u8]> {
-        if self.replaces { None } else { self.scene.stored?.body.key() }
+        // A replace does not look at the old record, not even at its key.
+        if self.policy.replace { None } else { self.scene.stored?.body.key() }
     }
 
     fn bin(&self, name: &[u8]) -> Option<(ParticleType, &[u8])> {

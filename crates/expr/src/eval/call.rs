@@ -2,14 +2,18 @@
 
 use std::borrow::Cow;
 
-use value::geo;
+use value::{StoredBytes, geo};
 use wire::ParticleType;
 
 use super::{Evaluation, Outcome};
 use crate::calls;
 use crate::program::{Arguments, Call, Part};
 use crate::types::Type;
-use crate::values::{Bytes, Unknown, Value, stored_geo};
+use crate::values::{Unknown, Value, stored_geo};
+
+/// Bytes that the calls of one evaluation may make: far more than any record holds, but nested calls
+/// could otherwise ask for all memory there is.
+const MADE_BYTES_MAX: usize = 128 << 20;
 
 impl<'e> Evaluation<'e> {
     pub(super) fn call(&mut self, call: &'e Call, mut arguments: Arguments<'e>) -> Outcome<'e> {
@@ -17,25 +21,36 @@ impl<'e> Evaluation<'e> {
         let target = self.next(&mut arguments)?;
         let made = if call.is_modify {
             match calls::modify(call.system, target.as_target()?, &operation)? {
-                Some(made) => Some(made),
+                Some((kind, bytes)) => Some((kind, StoredBytes::Owned(bytes))),
                 None => return unchanged(target, call.result),
             }
         } else {
             calls::read(call.system, target.as_target()?, &operation)?
         };
-        let (made_type, bytes) = match made {
-            Some((particle_type, bytes)) => (Type::of_particle(particle_type), bytes),
-            None => (Some(Type::Nil), Vec::new()),
-        };
-        if made_type != Some(call.result) {
+        let Some((particle_type, bytes)) = made else { return unchanged(Value::Nil, call.result) };
+        if particle_type != call.result.particle_type() {
             return Err(Unknown);
         }
-        let bytes = match call.result {
+        match bytes {
+            StoredBytes::Word(word) => Value::from_word(call.result, word),
+            StoredBytes::Borrowed(bytes) => self.made(call.result, bytes.to_vec()),
+            StoredBytes::Owned(bytes) => self.made(call.result, bytes),
+        }
+    }
+
+    /// A value that an operation made of others.
+    fn made(&mut self, made_type: Type, bytes: Vec<u8>) -> Outcome<'e> {
+        let bytes = match made_type {
             // As an element it had no cells yet, and was not checked.
             Type::GeoJson => stored_geo(geo::text(&bytes).ok_or(Unknown)?)?,
             _ => bytes,
         };
-        Value::from_particle(call.result, Cow::Owned(bytes))
+        // Also what is long gone counts: it took time.
+        self.made_bytes = self.made_bytes.saturating_add(bytes.len());
+        if self.made_bytes > MADE_BYTES_MAX {
+            return Err(Unknown);
+        }
+        Value::from_particle(made_type, bytes.into())
     }
 
     /// The operation's value with the values of those parameters that are expressions.
@@ -43,7 +58,7 @@ impl<'e> Evaluation<'e> {
         &mut self,
         call: &'e Call,
         arguments: &mut Arguments<'e>,
-    ) -> Result<Bytes<'e>, Unknown> {
+    ) -> Result<Cow<'e, [u8]>, Unknown> {
         if let [Part::Literal(whole)] = call.parts[..] {
             return Ok(Cow::Borrowed(self.program.bytes(whole)));
         }

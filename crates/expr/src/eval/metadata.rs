@@ -1,7 +1,5 @@
 //! A record's metadata as values (`reference`: expressions.md, 4.5).
 
-use std::borrow::Cow;
-
 use crate::program::Field;
 use crate::values::Value;
 use crate::view::{Medium, Metadata};
@@ -27,7 +25,7 @@ pub(super) fn field(metadata: &dyn Metadata, field: Field) -> Value<'_> {
         }
         Field::VoidTime => Value::Int(void_time_unix_nanos(metadata)),
         Field::Ttl => Value::Int(ttl_seconds(metadata)),
-        Field::SetName => Value::Str(Cow::Borrowed(metadata.set_name())),
+        Field::SetName => Value::Str(metadata.set_name().into()),
         Field::KeyExists => Value::Bool(metadata.has_key()),
         Field::IsTombstone => Value::Bool(metadata.is_tombstone()),
         Field::DeviceSize if metadata.medium() == Medium::Memory => Value::Int(0),

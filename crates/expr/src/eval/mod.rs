@@ -7,12 +7,11 @@ mod call;
 mod metadata;
 mod number;
 
-use std::borrow::Cow;
-
+use regex::bytes::Regex;
 use smallvec::SmallVec;
 
 use crate::compare::compare;
-use crate::operator::Operator;
+use crate::operator::{Comparison, Operator};
 use crate::program::{Arguments, Literal, Op, Program, Span};
 use crate::types::Type;
 use crate::values::{Bytes, Geo, Unknown, Value};
@@ -27,18 +26,20 @@ pub(crate) struct Evaluation<'e> {
     metadata: &'e dyn Metadata,
     record: Option<&'e dyn RecordView>,
     variables: SmallVec<[Outcome<'e>; 4]>,
+    /// Bytes that calls have made.
+    made_bytes: usize,
 }
 
 impl<'e> Evaluation<'e> {
     /// Over metadata only: whatever depends on key or bins is unknown.
     pub fn of_metadata(program: &'e Program<'e>, metadata: &'e dyn Metadata) -> Self {
-        Self { program, metadata, record: None, variables: SmallVec::new() }
+        Self { program, metadata, record: None, variables: SmallVec::new(), made_bytes: 0 }
     }
 
     /// Over a whole record.
     pub fn of_record(program: &'e Program<'e>, record: &'e dyn RecordView) -> Self {
         let metadata = record.metadata();
-        Self { program, metadata, record: Some(record), variables: SmallVec::new() }
+        Self { program, metadata, record: Some(record), variables: SmallVec::new(), made_bytes: 0 }
     }
 
     /// The program's value.
@@ -53,19 +54,12 @@ impl<'e> Evaluation<'e> {
             Op::Unknown => Err(Unknown),
             Op::Literal(literal) => Ok(self.literal(literal)),
             Op::Operator(operator) => self.operator(*operator, program.arguments(at)),
-            Op::Matches(regex) => {
-                let subject = self.str(at + 1)?;
-                let end = subject.iter().position(|byte| *byte == 0).unwrap_or(subject.len());
-                Ok(Value::Bool(regex.is_match(subject.get(..end).unwrap_or_default())))
-            }
+            Op::Matches(regex) => self.matches(regex, program.arguments(at)),
             Op::DigestModulo(modulus) => Ok(metadata::digest_modulo(self.metadata, *modulus)),
             Op::Metadata(field) => Ok(metadata::field(self.metadata, *field)),
             Op::Key(key_type) => self.key(*key_type),
             Op::Bin(bin_type, name) => self.bin(*bin_type, *name),
-            Op::BinType(name) => {
-                let bin = self.record.ok_or(Unknown)?.bin(program.bytes(*name));
-                Ok(Value::Int(bin.map_or(0, |(particle_type, _)| particle_type.0.into())))
-            }
+            Op::BinType(name) => self.bin_type(*name),
             Op::Cond => self.cond(program.arguments(at)),
             Op::Variable(slot) => {
                 self.variables.get(*slot as usize).cloned().unwrap_or(Err(Unknown))
@@ -76,7 +70,7 @@ impl<'e> Evaluation<'e> {
     }
 
     fn literal(&self, literal: &'e Literal) -> Value<'e> {
-        let bytes = |span: &Span| Cow::Borrowed(self.program.bytes(*span));
+        let bytes = |span: &Span| Bytes::from(self.program.bytes(*span));
         match literal {
             Literal::Nil => Value::Nil,
             Literal::Bool(value) => Value::Bool(*value),
@@ -96,44 +90,45 @@ impl<'e> Evaluation<'e> {
         }
     }
 
-    fn operator(&mut self, operator: Operator, mut arguments: Arguments<'e>) -> Outcome<'e> {
+    fn operator(&mut self, operator: Operator, arguments: Arguments<'e>) -> Outcome<'e> {
         match operator {
-            Operator::Compare(comparison) => {
-                let left = self.next(&mut arguments)?;
-                let right = self.next(&mut arguments)?;
-                compare(comparison, &left, &right).map(Value::Bool)
-            }
-            Operator::Within => {
-                let (Value::GeoJson(left), Value::GeoJson(right)) =
-                    (self.next(&mut arguments)?, self.next(&mut arguments)?)
-                else {
-                    return Err(Unknown);
-                };
-                left.is_within(&right).map(Value::Bool)
-            }
+            Operator::Compare(comparison) => self.compare(comparison, arguments),
+            Operator::Within => self.within(arguments),
             Operator::And => self.first_to_decide(arguments, false),
             Operator::Or => self.first_to_decide(arguments, true),
-            Operator::Not => {
-                let argument = arguments.next().ok_or(Unknown)?;
-                Ok(Value::Bool(!self.bool(argument)?))
-            }
+            Operator::Not => self.not(arguments),
             Operator::Exclusive => self.exclusive(arguments),
             Operator::Chain(chain) => self.chain(chain, arguments),
-            Operator::Single(single) => {
-                let number = self.next(&mut arguments)?;
-                number::single(single, &number)
-            }
-            Operator::Pair(pair) => {
-                let left = self.next(&mut arguments)?;
-                let right = self.next(&mut arguments)?;
-                number::pair(pair, &left, &right)
-            }
-            Operator::ScanLeft | Operator::ScanRight => {
-                let Value::Int(bits) = self.next(&mut arguments)? else { return Err(Unknown) };
-                let wanted = self.bool(arguments.next().ok_or(Unknown)?)?;
-                Ok(Value::Int(number::scan(operator, bits, wanted)))
-            }
+            Operator::Single(single) => self.single(single, arguments),
+            Operator::Pair(pair) => self.pair(pair, arguments),
+            Operator::ScanLeft | Operator::ScanRight => self.scan(operator, arguments),
         }
+    }
+
+    fn compare(&mut self, comparison: Comparison, mut arguments: Arguments<'e>) -> Outcome<'e> {
+        let left = self.next(&mut arguments)?;
+        let right = self.next(&mut arguments)?;
+        compare(comparison, &left, &right).map(Value::Bool)
+    }
+
+    fn within(&mut self, mut arguments: Arguments<'e>) -> Outcome<'e> {
+        match (self.next(&mut arguments)?, self.next(&mut arguments)?) {
+            (Value::GeoJson(left), Value::GeoJson(right)) => {
+                left.is_within(&right).map(Value::Bool)
+            }
+            _ => Err(Unknown),
+        }
+    }
+
+    fn matches(&mut self, regex: &Regex, mut arguments: Arguments<'e>) -> Outcome<'e> {
+        let Value::Str(subject) = self.next(&mut arguments)? else { return Err(Unknown) };
+        let end = subject.iter().position(|byte| *byte == 0).unwrap_or(subject.len());
+        Ok(Value::Bool(regex.is_match(subject.get(..end).unwrap_or_default())))
+    }
+
+    fn not(&mut self, mut arguments: Arguments<'e>) -> Outcome<'e> {
+        let argument = arguments.next().ok_or(Unknown)?;
+        Ok(Value::Bool(!self.bool(argument)?))
     }
 
     /// `and`, `or`: the first argument that is `deciding` decides; else one that is unknown makes the
@@ -196,7 +191,7 @@ impl<'e> Evaluation<'e> {
         if *particle_type != key_type.particle_type().0 {
             return Err(Unknown);
         }
-        Value::from_particle(key_type, Cow::Borrowed(value))
+        Value::from_particle(key_type, value.into())
     }
 
     fn bin(&self, bin_type: Type, name: Span) -> Outcome<'e> {
@@ -205,7 +200,12 @@ impl<'e> Evaluation<'e> {
         if particle_type != bin_type.particle_type() {
             return Err(Unknown);
         }
-        Value::from_particle(bin_type, Cow::Borrowed(value))
+        Value::from_particle(bin_type, value.into())
+    }
+
+    fn bin_type(&self, name: Span) -> Outcome<'e> {
+        let bin = self.record.ok_or(Unknown)?.bin(self.program.bytes(name));
+        Ok(Value::Int(bin.map_or(0, |(particle_type, _)| particle_type.0.into())))
     }
 
     fn next(&mut self, arguments: &mut Arguments<'_>) -> Outcome<'e> {
@@ -215,13 +215,6 @@ impl<'e> Evaluation<'e> {
     fn bool(&mut self, at: usize) -> Result<bool, Unknown> {
         match self.value(at)? {
             Value::Bool(value) => Ok(value),
-            _ => Err(Unknown),
-        }
-    }
-
-    fn str(&mut self, at: usize) -> Result<Bytes<'e>, Unknown> {
-        match self.value(at)? {
-            Value::Str(bytes) => Ok(bytes),
             _ => Err(Unknown),
         }
     }

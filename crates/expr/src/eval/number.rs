@@ -78,6 +78,30 @@ impl<'e> Evaluation<'e> {
             _ => Err(Unknown),
         }
     }
+
+    pub(super) fn single(&mut self, single: Single, mut arguments: Arguments<'e>) -> Outcome<'e> {
+        let number = self.next(&mut arguments)?;
+        single_number(single, &number)
+    }
+
+    pub(super) fn pair(&mut self, pair: Pair, mut arguments: Arguments<'e>) -> Outcome<'e> {
+        let left = self.next(&mut arguments)?;
+        let right = self.next(&mut arguments)?;
+        pair_of_numbers(pair, &left, &right)
+    }
+
+    pub(super) fn scan(
+        &mut self,
+        direction: Operator,
+        mut arguments: Arguments<'e>,
+    ) -> Outcome<'e> {
+        match (self.next(&mut arguments)?, self.next(&mut arguments)?) {
+            (Value::Int(bits), Value::Bool(wanted)) => {
+                Ok(Value::Int(first_bit(direction, bits, wanted)))
+            }
+            _ => Err(Unknown),
+        }
+    }
 }
 
 fn integers(
@@ -122,7 +146,7 @@ fn numbers<N: Number>(
     }
 }
 
-pub(super) fn single<'e>(operator: Single, number: &Value<'e>) -> Outcome<'e> {
+fn single_number<'e>(operator: Single, number: &Value<'e>) -> Outcome<'e> {
     Ok(match (operator, number) {
         (Single::Absolute, Value::Int(value)) => Value::Int(value.wrapping_abs()),
         (Single::Absolute, Value::Float(value)) => Value::Float(value.abs()),
@@ -142,7 +166,7 @@ fn truncated(value: f64) -> i64 {
     if (-BOUND..BOUND).contains(&value) { value as i64 } else { i64::MIN }
 }
 
-pub(super) fn pair<'e>(operator: Pair, left: &Value<'e>, right: &Value<'e>) -> Outcome<'e> {
+fn pair_of_numbers<'e>(operator: Pair, left: &Value<'e>, right: &Value<'e>) -> Outcome<'e> {
     Ok(match (operator, left, right) {
         (Pair::Power, Value::Float(base), Value::Float(exponent)) => {
             Value::Float(base.powf(*exponent))
@@ -169,7 +193,7 @@ pub(super) fn pair<'e>(operator: Pair, left: &Value<'e>, right: &Value<'e>) -> O
 }
 
 /// Index of the first bit as wanted, counted from the most significant; -1 if there is none.
-pub(super) fn scan(direction: Operator, bits: i64, wanted: bool) -> i64 {
+fn first_bit(direction: Operator, bits: i64, wanted: bool) -> i64 {
     let ones = if wanted { bits } else { !bits };
     match (direction, ones) {
         (_, 0) => -1,
