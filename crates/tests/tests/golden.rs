@@ -16,6 +16,18 @@ fn golden_record() -> Result<()> {
     replay("record.jsonl.gz")
 }
 
+/// List operations: orders, flags, return types, index and rank edges, nested contexts.
+#[test]
+fn golden_list() -> Result<()> {
+    replay("list.jsonl.gz")
+}
+
+/// Map operations, likewise.
+#[test]
+fn golden_map() -> Result<()> {
+    replay("map.jsonl.gz")
+}
+
 /// Info commands: names, parameters, error texts, configuration.
 #[test]
 fn golden_info() -> Result<()> {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::connection::{Connection, Phase};
-use super::frame::FrameKind;
 use super::protocol::{Malformed, Protocol, Request};
 use super::stats::{LoopCounters, Stats};
 use super::throttle::Throttle;
 use super::{Peer, Verdict, Worker};
+use wire::ProtoType;
 
 /// The most that is read in one turn. One call for many small requests, while the bytes are still
 /// in the core's cache when they are answered.
@@ -217,7 +217,7 @@ struct Budget {
 #[inline]
 fn weight(request: &Request<'_>) -> usize {
     match request {
-        Request::Frame(frame) if frame.kind() != FrameKind::Info => 1,
+        Request::Frame(frame) if frame.kind() != ProtoType::Info => 1,
         Request::Frame(_) | Request::Line(_) => INFO_WEIGHT,
     }
 }

@@ -56,7 +56,6 @@ fn later_message(message: &Message) -> Option<Capability> {
         return Some("filter expression");
     }
     message.ops.iter().find_map(|op| match op.code {
-        3 | 4 => Some("list and map operations"),
         7 | 8 => Some("expression operations"),
         12 | 13 => Some("bit operations"),
         15 | 16 => Some("HyperLogLog operations"),

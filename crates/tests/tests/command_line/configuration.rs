@@ -181,13 +181,13 @@ fn thirty_two_namespaces_are_served() -> Result<()> {
 #[test]
 fn missing_directories_are_made() -> Result<()> {
     let server = start(&[
-        ("work-directory @FOLDER@", "work-directory @FOLDER@/deep/er/work"),
+        ("work-directory @FOLDER@", "work-directory @FOLDER@/deep/er/files"),
         ("user-path @FOLDER@/udf", "user-path @FOLDER@/other/udf"),
         ("pidfile @FOLDER@/bolide.pid", "pidfile @FOLDER@/run/here/bolide.pid"),
         ("file @FOLDER@/server.log", "file @FOLDER@/log/there/server.log"),
     ])?;
     let folder = server.folder();
-    for directory in ["deep/er/work", "deep/er/work/smd", "other/udf"] {
+    for directory in ["deep/er/files", "deep/er/files/smd", "other/udf"] {
         ensure!(folder.join(directory).is_dir(), "{directory} is missing");
     }
     let pid = std::fs::read_to_string(folder.join("run/here/bolide.pid"))?;

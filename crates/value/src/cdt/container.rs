@@ -1,4 +1,4 @@
-//! Stored lists and maps, taken apart into elements and put together again.
+//! Stored lists and maps, in one piece or taken apart into elements, and put together again.
 
 use wire::ResultCode;
 
@@ -20,13 +20,6 @@ pub(crate) struct Map<'a> {
     pub(crate) pairs: Vec<(Element<'a>, Element<'a>)>,
 }
 
-/// A list or a map.
-#[derive(Clone, Debug)]
-pub(crate) enum Container<'a> {
-    List(List<'a>),
-    Map(Map<'a>),
-}
-
 /// A list or map not taken apart: what its header says, and the bytes of its elements or pairs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raw<'a> {
@@ -38,6 +31,11 @@ pub(crate) struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
+    /// Reads a value's header; `INCOMPATIBLE_TYPE` when it is of another kind.
+    pub(crate) fn of_kind(kind: Kind, value: &'a [u8]) -> Result<Self, ResultCode> {
+        Self::parse(value)?.filter(|raw| raw.kind == kind).ok_or(ResultCode::INCOMPATIBLE_TYPE)
+    }
+
     /// Reads a value's header; `None` when it is neither list nor map.
     pub(crate) fn parse(value: &'a [u8]) -> Result<Option<Self>, ResultCode> {
         Self::read(value).map_err(|Malformed| DAMAGED)
@@ -65,6 +63,22 @@ impl<'a> Raw<'a> {
         self.flags != Flags::NONE
     }
 
+    /// Takes a list apart.
+    pub(crate) fn to_list(self) -> Result<List<'a>, ResultCode> {
+        let mut reader = Reader::new(self.body);
+        let elements = (0..self.count).map(|_| reader.element());
+        let elements = elements.collect::<Result<_, _>>().map_err(|Malformed| DAMAGED)?;
+        Ok(List { flags: self.flags, elements })
+    }
+
+    /// Takes a map apart.
+    pub(crate) fn to_map(self) -> Result<Map<'a>, ResultCode> {
+        let mut reader = Reader::new(self.body);
+        let pairs = (0..self.count).map(|_| Ok((reader.element()?, reader.element()?)));
+        let pairs = pairs.collect::<Result<_, Malformed>>().map_err(|Malformed| DAMAGED)?;
+        Ok(Map { flags: self.flags, pairs })
+    }
+
     /// The same with other elements or pairs: `parts`, one after the other.
     pub(crate) fn with(&self, count: usize, parts: &[&[u8]]) -> Vec<u8> {
         let size_bytes = parts.iter().map(|part| part.len()).sum::<usize>() + HEADER_BYTES_MAX;
@@ -80,30 +94,6 @@ impl<'a> Raw<'a> {
 
 /// Bytes of the longest header: a count of four bytes, the order extension and its nil.
 const HEADER_BYTES_MAX: usize = 9;
-
-impl<'a> Container<'a> {
-    /// Takes a value apart; `None` when it is neither list nor map.
-    pub(crate) fn parse(value: &'a [u8]) -> Result<Option<Self>, ResultCode> {
-        Self::read(value).map_err(|Malformed| DAMAGED)
-    }
-
-    fn read(value: &'a [u8]) -> Result<Option<Self>, Malformed> {
-        let Some(Raw { kind, flags, count, body }) = Raw::read(value)? else { return Ok(None) };
-        let mut reader = Reader::new(body);
-        Ok(Some(match kind {
-            Kind::List => {
-                let elements = (0..count).map(|_| reader.element()).collect::<Result<_, _>>()?;
-                Self::List(List { flags, elements })
-            }
-            Kind::Map => {
-                let pairs = (0..count)
-                    .map(|_| Ok((reader.element()?, reader.element()?)))
-                    .collect::<Result<_, _>>()?;
-                Self::Map(Map { flags, pairs })
-            }
-        }))
-    }
-}
 
 impl List<'_> {
     /// The stored form of a list.

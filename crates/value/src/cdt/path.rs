@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use wire::{ParticleType, ResultCode};
 
-use super::container::{Container, List, Map, Raw};
+use super::container::{List, Raw};
 use super::seek::{Place, seek};
 use super::{Bin, call, rank};
 use crate::collection::{self, Kind};
@@ -124,8 +124,10 @@ impl<'a> Path<'a> {
         };
         let container = Raw::parse(value.bytes())?.ok_or(ResultCode::OP_NOT_APPLICABLE)?;
         let slot = match container.kind {
-            Kind::List if step.bits & MAP == 0 => step.slot_in_list(as_list(value)?, reader)?,
-            Kind::Map if step.bits & LIST == 0 => step.slot_in_map(&container, value, reader)?,
+            Kind::List if step.bits & MAP == 0 => {
+                step.slot_in_list(container.to_list()?, reader)?
+            }
+            Kind::Map if step.bits & LIST == 0 => step.slot_in_map(&container, reader)?,
             _ => return Err(ResultCode::OP_NOT_APPLICABLE),
         };
         self.end = match &slot {
@@ -269,7 +271,6 @@ impl Step {
     fn slot_in_map<'a>(
         self,
         map: &Raw<'a>,
-        bytes: Element<'a>,
         reader: &mut Reader<'a>,
     ) -> Result<Slot<'a>, ResultCode> {
         let value = match self.by {
@@ -283,18 +284,18 @@ impl Step {
             }
             By::Index => {
                 let index = from_either_end(position(reader)?, map.count);
-                let pairs = as_map(bytes)?.pairs;
+                let pairs = map.to_map()?.pairs;
                 index.and_then(|index| pairs.get(index)).map(|(_, value)| *value)
             }
             By::Rank => {
                 let rank = from_either_end(position(reader)?, map.count);
-                let mut pairs = as_map(bytes)?.pairs;
+                let mut pairs = map.to_map()?.pairs;
                 order::sort_by(&mut pairs, |a, b| order::compare(a.1, b.1));
                 rank.and_then(|rank| pairs.get(rank)).map(|(_, value)| *value)
             }
             By::Value => {
                 let wanted = value(reader)?;
-                let mut values = as_map(bytes)?.pairs.into_iter().map(|(_, value)| value);
+                let mut values = map.to_map()?.pairs.into_iter().map(|(_, value)| value);
                 values.find(|value| order::compare(*value, wanted).is_eq())
             }
         };
@@ -334,20 +335,6 @@ fn list_with<'a>(mut list: List<'a>, value: &'a [u8]) -> Vec<u8> {
     let index = list.elements.partition_point(|&element| order::compare(element, value).is_lt());
     list.elements.insert(index, value);
     List::encode(list.flags, list.elements.into_iter())
-}
-
-fn as_list(value: Element<'_>) -> Result<List<'_>, ResultCode> {
-    match Container::parse(value.bytes())? {
-        Some(Container::List(list)) => Ok(list),
-        _ => Err(ResultCode::OP_NOT_APPLICABLE),
-    }
-}
-
-fn as_map(value: Element<'_>) -> Result<Map<'_>, ResultCode> {
-    match Container::parse(value.bytes())? {
-        Some(Container::Map(map)) => Ok(map),
-        _ => Err(ResultCode::OP_NOT_APPLICABLE),
-    }
 }
 
 impl MissingLevel<'_> {

@@ -8,20 +8,20 @@ use super::code;
 use super::select::{self, Selector};
 use crate::cdt::answer::{self, Answer, Request, ReturnType};
 use crate::cdt::call::Call;
-use crate::cdt::container::{Container, List};
+use crate::cdt::container::{List, Raw};
 use crate::cdt::find;
 use crate::cdt::number::Number;
 use crate::cdt::path::{self, PADDING_MAX};
 use crate::cdt::run::{Change, Changed};
 use crate::cdt::select::Selection;
-use crate::collection;
+use crate::collection::{self, Kind};
 use crate::msgpack::{Element, Flags};
 use crate::order;
 
 /// The list that an operation is to modify.
 pub(super) struct ListTarget<'a> {
     /// `None` when it is missing.
-    pub(super) list: Option<List<'a>>,
+    pub(super) list: Option<Raw<'a>>,
     pub(super) bin_exists: bool,
     /// See [`cdt::run::Target`](crate::cdt::run::Target).
     pub(super) keeps_hint: bool,
@@ -80,7 +80,7 @@ impl<'a> ListTarget<'a> {
             code::SORT => self.sort(call),
             // Parameters are not even looked at when there is nothing to remove from.
             code if code::REMOVING.contains(&code) => match &self.list {
-                Some(list) => list.remove(call),
+                Some(list) => list.to_list()?.remove(call),
                 None => Ok((Change::None, None)),
             },
             _ => Err(ResultCode::PARAMETER),
@@ -88,9 +88,9 @@ impl<'a> ListTarget<'a> {
     }
 
     /// The list, or the empty one that the operation begins with.
-    fn list_or_new(self, create_type: u64) -> List<'a> {
+    fn list_or_new(&self, create_type: u64) -> Raw<'a> {
         let flags = self.stored_flags(create_type).unwrap_or(Flags::NONE);
-        self.list.unwrap_or(List { flags, elements: Vec::new() })
+        self.list.unwrap_or(Raw { kind: Kind::List, flags, count: 0, body: &[] })
     }
 
     /// The flags that are stored for the ones that a client sent; `None` for unknown ones.
@@ -103,10 +103,11 @@ impl<'a> ListTarget<'a> {
     fn set_type(self, call: &Call<'_>) -> Changed {
         let flags = call.parameters(1, 1)?.flags()?;
         let flags = self.stored_flags(flags).ok_or(ResultCode::OP_NOT_APPLICABLE)?;
-        let mut list = self.list_or_new(0);
+        let list = self.list_or_new(0);
         if flags == list.flags {
             return Ok((Change::CreatesEmpty { flags, nested: true }, None));
         }
+        let mut list = list.to_list()?;
         if flags.is_ordered() {
             order::sort_by(&mut list.elements, |a, b| order::compare(*a, *b));
         }
@@ -121,11 +122,16 @@ impl<'a> ListTarget<'a> {
         let stored = stored(value)?;
         let values = values(&stored, are_items)?;
         let list = self.list_or_new(create_type);
-        if list.is_ordered() {
-            list.add_ordered(values, flags)
-        } else {
-            list.insert_at(list.elements.len() as i64, &values, flags)
+        if list.flags.is_ordered() {
+            return list.to_list()?.add_ordered(values.to_list()?.elements, flags);
         }
+        if flags.is_unique() || values.count == 0 {
+            let values = values.to_list()?.elements;
+            return list.to_list()?.insert_at(list.count as i64, &values, flags);
+        }
+        let count = list.count + values.count;
+        let new = list.with(count, &[list.body, values.body]);
+        Ok((Change::Made(new), answer::integer(count as i64)))
     }
 
     fn insert(self, call: &Call<'a>, are_items: bool) -> Changed {
@@ -133,8 +139,8 @@ impl<'a> ListTarget<'a> {
         let (index, value) = (parameters.index()?, parameters.value()?);
         let flags = WriteFlags(parameters.flags_or_none()?);
         let stored = stored(value)?;
-        let values = values(&stored, are_items)?;
-        let list = self.list_or_new(0);
+        let values = values(&stored, are_items)?.to_list()?.elements;
+        let list = self.list_or_new(0).to_list()?;
         if list.is_ordered() {
             return Err(ResultCode::OP_NOT_APPLICABLE);
         }
@@ -146,8 +152,8 @@ impl<'a> ListTarget<'a> {
         let (index, value) = (parameters.index()?, parameters.value()?);
         let flags = WriteFlags(parameters.flags_or_none()?);
         let stored = stored(value)?;
-        let [value] = values(&stored, false)?[..] else { return Err(ResultCode::PARAMETER) };
-        let list = self.list_or_new(0);
+        let value = Element::new(&stored)?;
+        let list = self.list_or_new(0).to_list()?;
         if list.is_ordered() {
             return Err(ResultCode::OP_NOT_APPLICABLE);
         }
@@ -160,7 +166,7 @@ impl<'a> ListTarget<'a> {
         let (index, delta) = (parameters.index()?, parameters.value_or_none()?);
         let create_type = parameters.flags_or_none()?;
         let flags = WriteFlags(parameters.flags_or_none()?);
-        let list = self.list_or_new(create_type);
+        let list = self.list_or_new(create_type).to_list()?;
         let index = insertion_index(index, list.elements.len())?;
         let sum = Number::delta(delta)?.added_to(list.elements.get(index).copied())?;
         let bytes = sum.encode();
@@ -179,7 +185,7 @@ impl<'a> ListTarget<'a> {
             return Err(ResultCode::INCOMPATIBLE_TYPE);
         }
         let flags = call.parameters(0, 1)?.flags_or_none()?;
-        let mut list = self.list_or_new(0);
+        let mut list = self.list_or_new(0).to_list()?;
         if list.elements.len() < 2 {
             return Ok((Change::None, None));
         }
@@ -392,15 +398,12 @@ fn stored(value: Element<'_>) -> Result<Cow<'_, [u8]>, ResultCode> {
     Ok(collection::element_to_stored(value)?)
 }
 
-/// The values to add: those of a stored list, or the stored value itself.
-fn values(stored: &[u8], are_items: bool) -> Result<Vec<Element<'_>>, ResultCode> {
+/// The values to add as a list: a stored one, or one of the stored value.
+fn values(stored: &[u8], are_items: bool) -> Result<Raw<'_>, ResultCode> {
     if !are_items {
-        return Ok(vec![Element::new(stored)?]);
+        return Ok(Raw { kind: Kind::List, flags: Flags::NONE, count: 1, body: stored });
     }
-    match Container::parse(stored)? {
-        Some(Container::List(list)) => Ok(list.elements),
-        _ => Err(ResultCode::PARAMETER),
-    }
+    Raw::parse(stored)?.filter(|raw| raw.kind == Kind::List).ok_or(ResultCode::PARAMETER)
 }
 
 /// Where an element is to be added; negative indexes count from the end.

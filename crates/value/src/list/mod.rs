@@ -14,26 +14,24 @@ mod tests;
 use wire::ResultCode;
 
 use self::change::ListTarget;
-use crate::cdt::answer::Answer;
+use crate::cdt::answer::{self, Answer};
 use crate::cdt::call::Call;
-use crate::cdt::container::{Container, List};
+use crate::cdt::container::Raw;
 use crate::cdt::run::{Changed, Target};
+use crate::collection::Kind;
 
 /// Runs an operation that reads a list; `INCOMPATIBLE_TYPE` if the value is none.
 pub(crate) fn read(value: &[u8], call: &Call<'_>) -> Result<Answer, ResultCode> {
-    select::read(&as_list(value)?, call)
+    let list = Raw::of_kind(Kind::List, value)?;
+    match call.code {
+        code::SIZE => Ok(answer::integer(list.count as i64)),
+        _ => select::read(&list.to_list()?, call),
+    }
 }
 
 /// Runs an operation that modifies a list.
 pub(crate) fn modify<'a>(target: Target<'a>, call: &Call<'a>) -> Changed {
-    let list = target.value.map(as_list).transpose()?;
+    let list = target.value.map(|value| Raw::of_kind(Kind::List, value)).transpose()?;
     let Target { bin_exists, keeps_hint, .. } = target;
     ListTarget { list, bin_exists, keeps_hint }.modify(call)
-}
-
-fn as_list(value: &[u8]) -> Result<List<'_>, ResultCode> {
-    match Container::parse(value)? {
-        Some(Container::List(list)) => Ok(list),
-        _ => Err(ResultCode::INCOMPATIBLE_TYPE),
-    }
 }

@@ -17,7 +17,6 @@ use crate::order;
 /// Runs an operation that reads.
 pub(super) fn read(list: &List<'_>, call: &Call<'_>) -> Result<Answer, ResultCode> {
     let selection = match call.code {
-        code::SIZE => return Ok(answer::integer(list.elements.len() as i64)),
         code::GET => {
             let index = call.parameters(1, 1)?.index()?;
             list.by_index(Request::plain(ReturnType::Value, false), index, 1)

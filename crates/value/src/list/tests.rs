@@ -181,7 +181,7 @@ fn random_operations_are_run_or_refused() {
             let Ok(modified) = cdt::modify(bin, &call) else { continue };
             run += 1;
             if let Some((ParticleType::LIST, value)) = modified.bin {
-                let is_list = as_list(&value).is_ok();
+                let is_list = Raw::of_kind(Kind::List, &value).and_then(Raw::to_list).is_ok();
                 assert!(is_list, "{call:02x?} on {bin:02x?} makes {value:02x?}");
             }
         }

@@ -6,10 +6,10 @@ use std::cmp::Ordering;
 use wire::ResultCode;
 
 use super::select::{self, Selector};
-use super::{as_map, code, single};
+use super::{code, single};
 use crate::cdt::answer::{self, Answer};
 use crate::cdt::call::{Call, Parameters};
-use crate::cdt::container::{Container, Map, Raw};
+use crate::cdt::container::{Map, Raw};
 use crate::cdt::number::Number;
 use crate::cdt::run::{Change, Changed};
 use crate::cdt::select::Selection;
@@ -136,7 +136,7 @@ impl<'a> MapTarget<'a> {
         let Some(map) = self.map else { return Ok((Change::None, None)) };
         match selector {
             Some(selector) => {
-                let map = as_map(&map)?;
+                let map = map.to_map()?;
                 let selection = select::select(&map, call, selector)?;
                 Ok(map.without(selection))
             }
@@ -172,16 +172,16 @@ impl<'a> MapTarget<'a> {
         let create_type = parameters.flags_or_none()?;
         let flags = flags(parameters)?;
         let items = collection::element_to_stored(items)?;
-        let Some(Container::Map(items)) = Container::parse(&items)? else {
+        let Some(items) = Raw::parse(&items)?.filter(|items| items.kind == Kind::Map) else {
             return Err(ResultCode::PARAMETER);
         };
         let map = self.map_or_new(create_type);
-        if items.pairs.is_empty() {
+        if items.count == 0 {
             let hinted = self.stored_flags(create_type).unwrap_or(Flags::NONE);
             let flags = if self.keeps_hint { hinted } else { map.flags };
             return Ok((Change::CreatesEmpty { flags, nested: true }, count_answer(&map)));
         }
-        with_items(&map, &items, flags)
+        with_items(&map, &items.to_map()?, flags)
     }
 }
 
@@ -193,7 +193,7 @@ fn count_answer(map: &Raw<'_>) -> Answer {
 fn with_items(map: &Raw<'_>, items: &Map<'_>, flags: WriteFlags) -> Changed {
     // The original finds out too late that an empty map has none of the keys.
     let adds_all = map.count == 0 && flags.no_fail && flags.partial;
-    let old = as_map(map)?;
+    let old = map.to_map()?;
     let mut new = Vec::with_capacity(old.pairs.len() + items.pairs.len());
     let mut own = old.pairs.iter().copied().peekable();
     for &(key, value) in &items.pairs {

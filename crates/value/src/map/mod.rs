@@ -17,41 +17,27 @@ mod tests;
 use wire::ResultCode;
 
 use self::select::Selector;
-use crate::cdt::DAMAGED;
 use crate::cdt::answer::{self, Answer};
 use crate::cdt::call::Call;
-use crate::cdt::container::{Map, Raw};
+use crate::cdt::container::Raw;
 use crate::cdt::run::{Changed, Target};
 use crate::collection::Kind;
-use crate::msgpack::{Malformed, Reader};
 
 /// Runs an operation that reads a map; `INCOMPATIBLE_TYPE` if the value is none.
 pub(crate) fn read(value: &[u8], call: &Call<'_>) -> Result<Answer, ResultCode> {
-    let map = raw_map(value)?;
+    let map = Raw::of_kind(Kind::Map, value)?;
     match call.code {
         code::SIZE => Ok(answer::integer(map.count as i64)),
         code::GET_BY_KEY => single::get(&map, call),
         code => {
             let selector = Selector::of_reading(code).ok_or(ResultCode::PARAMETER)?;
-            Ok(select::select(&as_map(&map)?, call, selector)?.answer)
+            Ok(select::select(&map.to_map()?, call, selector)?.answer)
         }
     }
 }
 
 /// Runs an operation that modifies a map.
 pub(crate) fn modify(target: Target<'_>, call: &Call<'_>) -> Changed {
-    let map = target.value.map(raw_map).transpose()?;
+    let map = target.value.map(|value| Raw::of_kind(Kind::Map, value)).transpose()?;
     change::MapTarget { map, keeps_hint: target.keeps_hint }.modify(call)
-}
-
-fn raw_map(value: &[u8]) -> Result<Raw<'_>, ResultCode> {
-    Raw::parse(value)?.filter(|raw| raw.kind == Kind::Map).ok_or(ResultCode::INCOMPATIBLE_TYPE)
-}
-
-/// Takes a map apart.
-fn as_map<'a>(map: &Raw<'a>) -> Result<Map<'a>, ResultCode> {
-    let mut reader = Reader::new(map.body);
-    let pairs = (0..map.count).map(|_| Ok((reader.element()?, reader.element()?)));
-    let pairs = pairs.collect::<Result<_, Malformed>>().map_err(|Malformed| DAMAGED)?;
-    Ok(Map { flags: map.flags, pairs })
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use wire::ResultCode;
 
-use super::as_map;
+use super::change::WriteFlags;
 use crate::cdt::answer::{self, Answer, Request, ReturnType};
 use crate::cdt::call::Call;
 use crate::cdt::container::Raw;
@@ -14,8 +14,6 @@ use crate::cdt::seek::{Place, seek};
 use crate::cdt::select::check_inversion;
 use crate::collection;
 use crate::msgpack::Element;
-
-use super::change::WriteFlags;
 
 /// A map with the place of one key in it.
 struct At<'m, 'a> {
@@ -65,7 +63,7 @@ impl At<'_, '_> {
             ReturnType::Value => answer::element(value),
             ReturnType::Map(flags) => Ok(answer::pairs(flags, [(key, value)].into_iter())),
             ReturnType::Rank { reverse } => {
-                let map = as_map(self.map)?;
+                let map = self.map.to_map()?;
                 Ok(map.ranks_answer(request, &[self.place.index], reverse))
             }
             _ => request.numbers(self.place.index..self.place.index + 1, self.map.count),
