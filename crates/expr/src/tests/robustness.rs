@@ -68,8 +68,8 @@ fn nesting_is_bounded_and_fits_a_small_stack() {
             123 => op(123, &[boolean(false), boolean(true), inner]),
             125 => op(125, &[raw(&format!("v{level}")), boolean(true), inner]),
             127 => {
-                // What is EXISTS of the value by index 0, or true if there is no such list.
-                let list = op(123, &[inner, quote(&[int(1)]), quote(&[])]);
+                // Whether a list that the inner call picks has an element.
+                let list = op(123, &[inner, quote(&[int(1)]), quote(&[int(2)])]);
                 let by_index = super::list(&[int(19), int(13), int(0)]);
                 op(127, &[int(1), int(0), by_index, list])
             }
@@ -84,9 +84,9 @@ fn nesting_is_bounded_and_fits_a_small_stack() {
             assert!(!is_valid(&nested(513, code)), "{code}");
             assert!(!is_valid(&nested(5_000, code)), "{code}");
         }
-        // Each level of these is two.
-        assert!(matches!(of_sample(&nested(256, 127)), Got::Bool(_)));
-        assert!(!is_valid(&nested(257, 127)));
+        // Each level of these is two, and within the last there is a literal list.
+        assert!(matches!(of_sample(&nested(255, 127)), Got::Bool(_)));
+        assert!(!is_valid(&nested(256, 127)));
     };
     let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(check);
     thread.expect("a thread starts").join().expect("the stack is large enough");
