@@ -8,6 +8,9 @@ mod brackets;
 mod set;
 mod translate;
 
+#[cfg(test)]
+mod tests;
+
 use regex::bytes::{Regex, RegexBuilder};
 
 use self::translate::Translator;
