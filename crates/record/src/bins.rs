@@ -88,6 +88,14 @@ impl<'a> BinTable<'a> {
         self.bins.get(place)
     }
 
+    /// The bin with this name, without making look-ups faster for later ones.
+    pub fn peek(&self, name: &[u8]) -> Option<&Bin<'a>> {
+        match &self.places {
+            Some(places) => self.bins.get(*places.get(name)?),
+            None => self.bins.iter().find(|bin| bin.name == name),
+        }
+    }
+
     /// Takes a bin's value out, to be set again; if that does not happen the bin is empty.
     pub fn take_value(&mut self, name: &[u8]) -> Option<(ParticleType, StoredBytes<'a>)> {
         let place = self.place(name)?;

@@ -5,6 +5,7 @@ use wire::{Info1, Info2, Info3, ProtoHeader};
 
 use super::*;
 use crate::body::BodyWriter;
+use crate::view::tests::scene;
 
 const STRING: ParticleType = ParticleType::STRING;
 const INTEGER: ParticleType = ParticleType::INTEGER;
@@ -40,7 +41,8 @@ fn run_with(old: Option<&[u8]>, info1: Info1, info2: Info2, info3: Info3, ops: &
     let mut out = Vec::new();
     let mut reply = ReplyWriter::new(&mut out);
     let mut bins = NewBins::default();
-    let applied = apply(&request, &policy, old.map(Body::new), &mut bins, &mut reply);
+    let old = old.map(Body::new);
+    let applied = apply(&request, &policy, old, &scene(old), &mut bins, &mut reply);
     let bins = applied.map(|()| {
         let mut stored = Vec::new();
         bins.write_body(None, &mut stored);
@@ -228,7 +230,7 @@ fn too_many_bins_are_refused() {
         let mut out = Vec::new();
         let mut bins = NewBins::default();
         let reply = &mut ReplyWriter::new(&mut out);
-        let applied = apply(&request, &policy, None, &mut bins, reply);
+        let applied = apply(&request, &policy, None, &scene(None), &mut bins, reply);
         assert_eq!(applied.err(), (!fits).then_some(ResultCode::PARAMETER), "{count}");
     }
 }
