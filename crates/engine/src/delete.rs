@@ -1,12 +1,13 @@
 //! The deletion of one record.
 
 use record::RecordMeta;
+use record::body::BodyWriter;
 use storage::Stored;
 use wire::{Digest, FieldType, Info1, Info2, Request, ResultCode, reply};
 
 use crate::namespace::{Namespace, Turn};
 use crate::read::check_set_if_sent;
-use crate::write::{admit_origin, check_generation, entombed};
+use crate::write::{check_generation, entombed};
 
 impl Namespace {
     /// Answers a delete request on the record with this digest; returns how it ended.
@@ -34,30 +35,29 @@ impl Namespace {
         digest: &Digest,
         turn: &mut Turn<'_>,
     ) -> Result<(), ResultCode> {
-        let config = self.config();
-        admit_origin(request, &config)?;
+        self.admit_origin(request, turn)?;
         if request.present.contains(FieldType::MRT_ID) {
             return Err(ResultCode::ENTERPRISE_ONLY);
         }
         let durable = request.header.info2.contains(Info2::DURABLE_DELETE);
         let mut guard = self.records.write(digest);
         let found = guard.find().ok_or(ResultCode::NOT_FOUND)?;
-        let meta = found.meta;
+        let (meta, weight) = (found.meta, self.weight_of(&found));
         self.check_delete(request, &found, durable, turn)?;
         if !durable {
-            self.expunge(&mut guard);
+            self.expunge(&mut guard, weight);
             return Ok(());
         }
         let key = found.body().key();
-        record::body::BodyWriter::new(turn.scratch, key).finish();
+        let content_size_bytes = BodyWriter::new(turn.scratch, key).finish();
         let tombstone = entombed(RecordMeta {
             generation: meta.generation.next(),
             last_update_time: meta.last_update_time.max(turn.now),
             xdr_write: request.header.info1.contains(Info1::XDR),
             ..meta
         });
-        let weight = self.weight(&tombstone, turn.scratch);
-        self.place(&mut guard, tombstone, weight, turn.scratch)
+        let flat_size_bytes = self.flat_size_bytes(&tombstone, content_size_bytes);
+        self.place(&mut guard, Some(weight), tombstone, flat_size_bytes, turn.scratch)
     }
 
     /// An expired record that is still there can be deleted, though not durably: it would come back
@@ -69,10 +69,10 @@ impl Namespace {
         durable: bool,
         turn: &Turn<'_>,
     ) -> Result<(), ResultCode> {
-        let gone =
-            found.meta.tombstone || (durable && self.is_doomed(&found.meta, turn.now.seconds()));
-        check_set_if_sent(self.sets.by_id(found.meta.set), request)?;
-        if gone {
+        let set = self.sets.by_id(found.meta.set);
+        check_set_if_sent(set, request)?;
+        let doomed = self.is_doomed(&found.meta, set, turn.now.seconds());
+        if found.meta.tombstone || (durable && doomed) {
             return Err(ResultCode::NOT_FOUND);
         }
         check_generation(&request.header, found.meta.generation)?;

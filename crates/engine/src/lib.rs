@@ -2,7 +2,8 @@
 //!
 //! Requests of any thread work on a record under its lock in the primary index. The
 //! [`supervisor::Supervisor`] removes what has expired, is truncated or has to make room. There is no
-//! clock, no thread and no I/O in here: time is an argument.
+//! clock and no I/O in here: time is an argument. The only threads are those among which a pass over
+//! many records is shared out, and they end with it.
 
 pub mod bell;
 pub mod compression;
@@ -16,10 +17,15 @@ pub mod size_histograms;
 pub mod stats;
 pub mod supervisor;
 pub mod sweep;
+pub mod truncation;
 
 mod delete;
 mod read;
+mod settings;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub use counters::Stripe;
 pub use namespace::{Namespace, Turn};

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use config::{Namespace as NamespaceConfig, SetOverride};
-use record::size::stored_size_bytes;
-use record::ttl::TtlRules;
-use record::{Body, LastUpdateTime, RecordMeta, SecondsSince2010, SetId, VoidTime};
+use config::Namespace as NamespaceConfig;
+use record::size::{flat_size_bytes, occupied_size_bytes};
+use record::{LastUpdateTime, RecordMeta, SetId, VoidTime};
 use storage::{Counts, Records, SetIndexState, Stored};
 use wire::{Digest, PartitionId, ResultCode};
 
@@ -16,6 +15,7 @@ use crate::compression::CompressionStat;
 use crate::counters::{Bank, Stripe};
 use crate::latencies::Latencies;
 use crate::sets::{Set, Sets};
+use crate::settings::NamespaceSettings;
 use crate::size_histograms::SizeHistograms;
 use crate::stats::NamespaceCounter;
 
@@ -49,6 +49,7 @@ pub struct Namespace {
     pub bell: Bell,
     pub(crate) records: Records,
     pub(crate) size_histograms: ArcSwap<SizeHistograms>,
+    pub(crate) settings: NamespaceSettings,
     config: ArcSwap<NamespaceConfig>,
 }
 
@@ -85,6 +86,14 @@ pub(crate) struct Weight {
     pub size_bytes: usize,
 }
 
+impl Weight {
+    /// Weight of a record with this metadata and flat size.
+    pub fn new(meta: &RecordMeta, flat_size_bytes: usize) -> Self {
+        let size_bytes = occupied_size_bytes(flat_size_bytes);
+        Self { set: meta.set, tombstone: meta.tombstone, size_bytes }
+    }
+}
+
 impl Namespace {
     /// An empty namespace with these settings, for this many event loops.
     pub fn new(config: NamespaceConfig, loops: usize) -> Self {
@@ -98,6 +107,7 @@ impl Namespace {
             bell: Bell::default(),
             records: Records::new(),
             size_histograms: ArcSwap::default(),
+            settings: NamespaceSettings::default(),
             config: ArcSwap::default(),
         };
         namespace.configure(config);
@@ -114,9 +124,10 @@ impl Namespace {
         for set_config in &config.sets {
             let created = self.sets.create(set_config.name.as_bytes(), set_config.clone());
             if let Ok(set) = created {
-                set.config.store(Arc::new(set_config.clone()));
+                set.configure(set_config.clone());
             }
         }
+        self.settings.update(&config);
         let latencies = &self.latencies;
         latencies.benchmarks_read.store(config.enable_benchmarks_read, Ordering::Relaxed);
         latencies.benchmarks_write.store(config.enable_benchmarks_write, Ordering::Relaxed);
@@ -151,7 +162,7 @@ impl Namespace {
 
     /// Space for records, in bytes.
     pub fn data_total_bytes(&self) -> u64 {
-        self.config().storage_engine.data_size_bytes
+        self.settings.data_size_bytes()
     }
 
     /// Size of all records by the original's arithmetic, in bytes.
@@ -199,68 +210,16 @@ impl Namespace {
         self.size_histograms.load_full()
     }
 
-    /// Makes all records of the namespace that were last written before `time` go away.
-    pub fn truncate(&self, time: LastUpdateTime) {
-        self.gauges.truncate_lut.fetch_max(time.0, Ordering::Relaxed);
-        self.gauges.truncating.store(true, Ordering::Relaxed);
-        self.bell.ring();
-    }
-
-    /// Takes back a truncation: records that were not removed yet are visible again.
-    pub fn undo_truncate(&self) {
-        self.gauges.truncate_lut.store(0, Ordering::Relaxed);
-    }
-
-    /// Makes all records of a set that were last written before `time` go away.
-    pub fn truncate_set(&self, set: &Set, time: LastUpdateTime) {
-        set.truncate_lut.fetch_max(time.0, Ordering::Relaxed);
-        set.truncating.store(true, Ordering::Relaxed);
-        self.bell.ring();
-    }
-
-    /// Whether records last written at `time` in this set are truncated.
-    pub(crate) fn is_truncated(&self, set: Option<&Set>, time: LastUpdateTime) -> bool {
-        time.0 < self.gauges.truncate_lut.load(Ordering::Relaxed)
-            || set.is_some_and(|set| set.is_truncated(time))
-    }
-
-    /// Whether a record is gone though it is still there: expired or truncated.
-    pub(crate) fn is_doomed(&self, meta: &RecordMeta, now: SecondsSince2010) -> bool {
-        meta.void_time.is_expired(now)
-            || self.is_truncated(self.sets.by_id(meta.set), meta.last_update_time)
-    }
-
-    /// Rules for time to live in a set.
-    pub(crate) fn ttl_rules(&self, config: &NamespaceConfig, set: Option<&Set>) -> TtlRules {
-        let of_set = set.map_or(SetOverride::Inherit, |set| set.config.load().default_ttl);
-        TtlRules {
-            default_ttl_seconds: match of_set {
-                SetOverride::Inherit => config.default_ttl_seconds,
-                SetOverride::Never => 0,
-                SetOverride::Value(seconds) => seconds,
-            },
-            expiry_allowed: config.nsup_period_seconds != 0 || config.allow_ttl_without_nsup,
-        }
-    }
-
     /// Weight of a stored record.
     pub(crate) fn weight_of(&self, stored: &Stored<'_>) -> Weight {
-        self.weight(&stored.meta, stored.bytes)
+        let content_size_bytes = stored.body().content_size_bytes();
+        Weight::new(&stored.meta, self.flat_size_bytes(&stored.meta, content_size_bytes))
     }
 
-    /// Weight of a record with this metadata and body.
-    pub(crate) fn weight(&self, meta: &RecordMeta, body: &[u8]) -> Weight {
-        let body = Body::new(body);
-        let set = self.sets.by_id(meta.set);
-        Weight {
-            set: meta.set,
-            tombstone: meta.tombstone,
-            size_bytes: stored_size_bytes(
-                body,
-                set.map_or(0, |set| set.name.len()),
-                meta.void_time,
-            ),
-        }
+    /// Size by the original's arithmetic of a record with this metadata and content.
+    pub(crate) fn flat_size_bytes(&self, meta: &RecordMeta, content_size_bytes: usize) -> usize {
+        let set_name_bytes = self.sets.by_id(meta.set).map_or(0, |set| set.name.len());
+        flat_size_bytes(content_size_bytes, set_name_bytes, meta.void_time)
     }
 
     /// Keeps the statistics in step with a record that changed from `old` to `new`.
@@ -292,12 +251,13 @@ impl Namespace {
 
     /// Refuses what would not fit the space for records any more.
     pub(crate) fn check_space(&self, delta_bytes: i64) -> Result<(), ResultCode> {
+        if delta_bytes <= 0 {
+            return Ok(());
+        }
         let total = self.data_total_bytes() as i64;
         let used = self.gauges.data_used_bytes.load(Ordering::Relaxed);
-        if delta_bytes > 0 && total != 0 && used.saturating_add(delta_bytes) > total {
-            return Err(ResultCode::OUT_OF_SPACE);
-        }
-        Ok(())
+        let fits = total == 0 || used.saturating_add(delta_bytes) <= total;
+        if fits { Ok(()) } else { Err(ResultCode::OUT_OF_SPACE) }
     }
 }
 

@@ -1,8 +1,7 @@
 //! The read of one record.
 
-use config::SetOverride;
-use record::VoidTime;
 use record::ttl::read_touch;
+use record::{RecordMeta, VoidTime};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Request, ResultCode};
 
@@ -24,8 +23,8 @@ impl Namespace {
         match self.try_read(request, digest, turn, &mut reply, &mut seen) {
             Ok(renewal) => {
                 reply.finish(ResultCode::OK, seen.generation, seen.void_time);
-                if let Some(void_time) = renewal {
-                    self.renew(digest, void_time, turn);
+                if let Some(renewal) = renewal {
+                    self.renew(digest, renewal, turn);
                 }
                 ResultCode::OK
             }
@@ -36,7 +35,7 @@ impl Namespace {
         }
     }
 
-    /// Returns the void-time that the read gives the record, if it renews it.
+    /// Returns the renewal that the read brings the record, if any.
     fn try_read(
         &self,
         request: &Request<'_>,
@@ -44,7 +43,7 @@ impl Namespace {
         turn: &Turn<'_>,
         reply: &mut ReplyWriter<'_>,
         seen: &mut Seen,
-    ) -> Result<Option<VoidTime>, ResultCode> {
+    ) -> Result<Option<Renewal>, ResultCode> {
         if request.present.contains(FieldType::MRT_ID) {
             return Err(ResultCode::ENTERPRISE_ONLY);
         }
@@ -52,15 +51,18 @@ impl Namespace {
         let guard = self.records.read(digest);
         let entry = guard.find().ok_or(ResultCode::NOT_FOUND)?;
         let meta = entry.meta;
-        *seen = Seen::from(&meta);
         let set = self.sets.by_id(meta.set);
+        let gone = meta.tombstone || self.is_doomed(&meta, set, now);
+        if !gone {
+            *seen = Seen::from(&meta);
+        }
         check_set_if_sent(set, request)?;
-        if self.is_doomed(&meta, now) || meta.tombstone {
+        if gone {
             return Err(ResultCode::NOT_FOUND);
         }
-        let renewal = read_touch(
+        let renewed_to = read_touch(
             request.header.record_ttl,
-            self.default_read_touch_pct(set),
+            self.settings.read_touch_pct(set.map(|set| &set.settings)),
             meta.void_time,
             meta.last_update_time,
             now,
@@ -73,38 +75,29 @@ impl Namespace {
         if !request.header.info1.contains(Info1::GET_NO_BINS) {
             record::read(request, body, reply)?;
         }
-        Ok(renewal)
+        Ok(renewed_to.map(|void_time| Renewal { read: meta, void_time }))
     }
 
-    fn default_read_touch_pct(&self, set: Option<&Set>) -> u32 {
-        let of_set =
-            set.map_or(SetOverride::Inherit, |set| set.config.load().default_read_touch_ttl_pct);
-        match of_set {
-            SetOverride::Inherit => self.config().default_read_touch_ttl_pct,
-            SetOverride::Never => 0,
-            SetOverride::Value(percent) => percent,
-        }
-    }
-
-    /// Gives a record that was just read a new void-time; its generation stays.
-    fn renew(&self, digest: &Digest, void_time: VoidTime, turn: &Turn<'_>) {
+    /// Gives a record that was just read a new void-time, unless somebody changed it meanwhile. Its
+    /// generation stays.
+    fn renew(&self, digest: &Digest, renewal: Renewal, turn: &Turn<'_>) {
         let mut guard = self.records.write(digest);
-        let found = guard.find().map(|entry| entry.meta);
-        let live =
-            found.filter(|meta| !meta.tombstone && !self.is_doomed(meta, turn.now.seconds()));
-        let counter = match live {
-            Some(mut meta) => {
-                meta.void_time = void_time;
-                meta.last_update_time = meta.last_update_time.max(turn.now);
-                match guard.set_meta(meta) {
-                    Ok(()) => NamespaceCounter::ReadTouchSuccess,
-                    Err(_) => NamespaceCounter::ReadTouchError,
-                }
-            }
+        let unchanged = guard.find().is_some_and(|entry| entry.meta == renewal.read);
+        let last_update_time = renewal.read.last_update_time.max(turn.now);
+        let renewed = RecordMeta { void_time: renewal.void_time, last_update_time, ..renewal.read };
+        let counter = match unchanged.then(|| guard.set_meta(renewed)) {
+            Some(Ok(())) => NamespaceCounter::ReadTouchSuccess,
+            Some(Err(_)) => NamespaceCounter::ReadTouchError,
             None => NamespaceCounter::ReadTouchSkip,
         };
         self.counters.raise(turn.stripe, counter);
     }
+}
+
+/// A new void-time for a record as it was read.
+struct Renewal {
+    read: RecordMeta,
+    void_time: VoidTime,
 }
 
 /// Reads and deletes may leave the set out; what they send must be the record's.

@@ -14,6 +14,8 @@ use record::{LastUpdateTime, SetId};
 use wire::ResultCode;
 use wire::message::SET_NAME_BYTES_MAX;
 
+use crate::settings::SetSettings;
+
 /// One set.
 #[derive(Debug)]
 pub struct Set {
@@ -21,8 +23,9 @@ pub struct Set {
     pub id: SetId,
     /// Its name, 1 to 63 bytes as clients sent them.
     pub name: Box<[u8]>,
-    /// Its settings.
+    /// Its settings; they change by [`Self::configure`].
     pub config: ArcSwap<SetConfig>,
+    pub(crate) settings: SetSettings,
     /// Live records.
     pub objects: AtomicU64,
     /// Tombstones.
@@ -39,10 +42,13 @@ pub struct Set {
 
 impl Set {
     fn new(id: SetId, name: &[u8], config: SetConfig) -> Self {
+        let settings = SetSettings::default();
+        settings.update(&config);
         Self {
             id,
             name: name.into(),
             config: ArcSwap::from_pointee(config),
+            settings,
             objects: AtomicU64::new(0),
             tombstones: AtomicU64::new(0),
             data_used_bytes: AtomicU64::new(0),
@@ -52,6 +58,12 @@ impl Set {
         }
     }
 
+    /// Puts settings into force.
+    pub(crate) fn configure(&self, config: SetConfig) {
+        self.settings.update(&config);
+        self.config.store(config.into());
+    }
+
     /// Whether a record last written at `time` is truncated.
     pub fn is_truncated(&self, time: LastUpdateTime) -> bool {
         time.0 < self.truncate_lut.load(Ordering::Relaxed)
@@ -59,13 +71,13 @@ impl Set {
 
     /// Whether the set takes no more records.
     pub fn is_full(&self) -> bool {
-        let limit = self.config.load().stop_writes_count;
+        let limit = self.settings.stop_writes_count();
         limit != 0 && self.objects.load(Ordering::Relaxed) >= limit
     }
 
     /// Whether the set takes no more data.
     pub fn is_oversize(&self) -> bool {
-        let limit = self.config.load().stop_writes_size_bytes;
+        let limit = self.settings.stop_writes_size_bytes();
         limit != 0 && self.data_used_bytes.load(Ordering::Relaxed) > limit
     }
 }

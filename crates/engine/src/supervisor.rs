@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use record::LastUpdateTime;
+use record::{LastUpdateTime, SecondsSince2010, VoidTime};
 use storage::SetIndexState;
 use wire::PartitionId;
 
@@ -112,6 +112,8 @@ pub struct Supervisor {
     last_compact_ms: u64,
     /// Records as of the last compaction.
     last_count: u64,
+    /// The threshold that the last cycle evicted up to.
+    evicted_before: VoidTime,
 }
 
 impl Supervisor {
@@ -143,79 +145,108 @@ impl Supervisor {
             events.push(Event::Truncated { removed });
         }
         tend_set_indexes(namespace);
-        let mut next = now + STEP_PERIOD_MAX_MS;
-        let mut due = |last: &mut u64, period_ms: u64| {
-            let is_due = period_ms != 0 && now >= last.saturating_add(period_ms);
-            if is_due {
-                *last = now;
-            }
-            if period_ms != 0 {
-                next = next.min(last.saturating_add(period_ms));
-            }
-            is_due
-        };
-        let seconds = |period: u32| u64::from(period) * 1000;
-        if due(&mut self.last_thresholds_ms, THRESHOLDS_PERIOD_MS) {
+        let mut agenda = Agenda { now_ms: now, next_ms: now + STEP_PERIOD_MAX_MS };
+        let ms = |period_seconds: u32| u64::from(period_seconds) * 1000;
+        if agenda.is_due(&mut self.last_thresholds_ms, THRESHOLDS_PERIOD_MS) {
             check_stop_writes(namespace, world, events);
         }
-        let count = namespace.record_count();
-        let busy = count != self.last_count;
-        let period_ms = if busy { COMPACT_PERIOD_MS } else { THRESHOLDS_PERIOD_MS };
-        if due(&mut self.last_compact_ms, period_ms) {
-            self.last_count = count;
-            namespace.records.compact_index();
+        self.compact(namespace, &mut agenda);
+        if agenda.is_due(&mut self.last_cycle_ms, ms(config.nsup_period_seconds)) {
+            self.run_cycle(namespace, world.now, &clock, events);
         }
-        if due(&mut self.last_cycle_ms, seconds(config.nsup_period_seconds)) {
-            run_cycle(namespace, world.now, &clock, events);
+        if agenda.is_due(&mut self.last_histograms_ms, ms(config.nsup_hist_period_seconds)) {
+            collect_histograms(namespace, world.now.seconds());
         }
-        if due(&mut self.last_histograms_ms, seconds(config.nsup_hist_period_seconds))
-            && namespace.record_count() != 0
-        {
-            namespace.collect_size_histograms(world.now.seconds());
-        }
-        if due(&mut self.last_tomb_raid_ms, seconds(config.tomb_raider_period_seconds)) {
-            let age_ms = seconds(config.tomb_raider_eligible_age_seconds);
-            let limit = LastUpdateTime(now.saturating_sub(age_ms));
-            let removed = namespace.remove_tombstones(limit);
+        if agenda.is_due(&mut self.last_tomb_raid_ms, ms(config.tomb_raider_period_seconds)) {
+            let age_ms = ms(config.tomb_raider_eligible_age_seconds);
+            let removed = namespace.remove_tombstones(LastUpdateTime(now.saturating_sub(age_ms)));
             if removed != 0 {
                 events.push(Event::TombstonesRemoved { removed });
             }
         }
-        next
+        agenda.next_ms
+    }
+
+    /// Gives memory of the index back, often while records come and go.
+    fn compact(&mut self, namespace: &Namespace, agenda: &mut Agenda) {
+        let count = namespace.record_count();
+        let busy = count != self.last_count;
+        let period_ms = if busy { COMPACT_PERIOD_MS } else { THRESHOLDS_PERIOD_MS };
+        if agenda.is_due(&mut self.last_compact_ms, period_ms) {
+            self.last_count = count;
+            namespace.records.compact_index();
+        }
+    }
+
+    fn run_cycle(
+        &mut self,
+        namespace: &Namespace,
+        now: LastUpdateTime,
+        clock: &impl Fn() -> LastUpdateTime,
+        events: &mut Vec<Event>,
+    ) {
+        let gauges = &namespace.gauges;
+        let breached = is_eviction_due(namespace);
+        gauges.hwm_breached.store(breached, Ordering::Relaxed);
+        if breached {
+            set_eviction_threshold(namespace, now.seconds(), events);
+        }
+        // An operator may have set the threshold too; each takes effect once.
+        let threshold = VoidTime(gauges.evict_void_time.load(Ordering::Relaxed));
+        let evict_before = Some(threshold).filter(|threshold| *threshold > self.evicted_before);
+        self.evicted_before = threshold;
+        let removal = namespace.remove_expired(now.seconds(), evict_before);
+        let took_ms = clock().0.saturating_sub(now.0);
+        gauges.non_expirable_objects.store(removal.non_expirable, Ordering::Relaxed);
+        gauges.nsup_cycle_seconds.store(took_ms / 1000, Ordering::Relaxed);
+        let deleted = (removal.expired + removal.evicted) * 10_000;
+        let share = deleted.checked_div(removal.visited).unwrap_or(0);
+        gauges.nsup_cycle_deleted_pct_hundredths.store(share, Ordering::Relaxed);
+        events.push(Event::CycleDone { removal, took_ms });
     }
 }
 
-fn run_cycle(
-    namespace: &Namespace,
-    now: LastUpdateTime,
-    clock: &impl Fn() -> LastUpdateTime,
-    events: &mut Vec<Event>,
-) {
-    let gauges = &namespace.gauges;
-    let seconds = now.seconds();
-    let breached = is_eviction_due(namespace);
-    gauges.hwm_breached.store(breached, Ordering::Relaxed);
-    let mut evict_before = None;
-    if breached {
-        match namespace.eviction_threshold(seconds) {
-            Eviction::Before(threshold) => {
-                let ttl = i64::from(threshold.0) - i64::from(seconds.0);
-                gauges.evict_ttl_seconds.store(ttl, Ordering::Relaxed);
-                gauges.evict_void_time.store(threshold.0, Ordering::Relaxed);
-                evict_before = Some(threshold);
-            }
-            Eviction::Nothing => events.push(Event::NothingToEvict),
+/// What is due now, and when the next is.
+struct Agenda {
+    now_ms: u64,
+    next_ms: u64,
+}
+
+impl Agenda {
+    /// Whether something is due that is done once a period, and was done last at `last_ms`; then that
+    /// is now. A period of 0 is never over. When the clock has gone back, a new period begins.
+    fn is_due(&mut self, last_ms: &mut u64, period_ms: u64) -> bool {
+        *last_ms = (*last_ms).min(self.now_ms);
+        if period_ms == 0 {
+            return false;
         }
+        let is_due = self.now_ms >= last_ms.saturating_add(period_ms);
+        if is_due {
+            *last_ms = self.now_ms;
+        }
+        self.next_ms = self.next_ms.min(last_ms.saturating_add(period_ms));
+        is_due
     }
-    let threads = namespace.config().nsup_threads as usize;
-    let removal = namespace.remove_expired(seconds, evict_before, threads);
-    let took_ms = clock().0.saturating_sub(now.0);
-    gauges.non_expirable_objects.store(removal.non_expirable, Ordering::Relaxed);
-    gauges.nsup_cycle_seconds.store(took_ms / 1000, Ordering::Relaxed);
-    let deleted = (removal.expired + removal.evicted) * 10_000;
-    let share = deleted.checked_div(removal.visited).unwrap_or(0);
-    gauges.nsup_cycle_deleted_pct_hundredths.store(share, Ordering::Relaxed);
-    events.push(Event::CycleDone { removal, took_ms });
+}
+
+/// Says which records have to go to make room.
+fn set_eviction_threshold(namespace: &Namespace, now: SecondsSince2010, events: &mut Vec<Event>) {
+    match namespace.eviction_threshold(now) {
+        Eviction::Before(threshold) => {
+            let gauges = &namespace.gauges;
+            let ttl = i64::from(threshold.0) - i64::from(now.0);
+            gauges.evict_ttl_seconds.store(ttl, Ordering::Relaxed);
+            gauges.evict_void_time.store(threshold.0, Ordering::Relaxed);
+        }
+        Eviction::Nothing => events.push(Event::NothingToEvict),
+    }
+}
+
+/// Makes the histograms over records anew; without a record ever seen there are none.
+fn collect_histograms(namespace: &Namespace, now: SecondsSince2010) {
+    if namespace.record_count() != 0 || namespace.size_histograms().namespace.is_some() {
+        namespace.collect_size_histograms(now);
+    }
 }
 
 /// Memory of all indexes in percent of their budget, if they have one.

@@ -1,6 +1,6 @@
-//! Passes over all records of a namespace that remove some of them.
+//! Passes over all records of a namespace, some of which remove records.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use record::{LastUpdateTime, RecordMeta, SecondsSince2010, VoidTime};
 use storage::Verdict;
@@ -25,44 +25,31 @@ pub struct Removal {
 }
 
 impl Removal {
-    fn add(&mut self, other: &Self) {
-        self.visited += other.visited;
-        self.non_expirable += other.non_expirable;
-        self.expired += other.expired;
-        self.evicted += other.evicted;
+    fn plus(self, other: Self) -> Self {
+        Self {
+            visited: self.visited + other.visited,
+            non_expirable: self.non_expirable + other.non_expirable,
+            expired: self.expired + other.expired,
+            evicted: self.evicted + other.evicted,
+        }
     }
 }
 
+/// Records for which a thread of its own pays.
+const RECORDS_PER_THREAD: u64 = 10_000;
+
 impl Namespace {
     /// Removes expired records, and with `evict_before` also those that would expire before it,
-    /// except in sets that are protected from eviction. Partitions are shared out to `threads`.
+    /// except in sets that are protected from eviction.
     pub(crate) fn remove_expired(
         &self,
         now: SecondsSince2010,
         evict_before: Option<VoidTime>,
-        threads: usize,
     ) -> Removal {
-        let pass = |first: usize, step: usize| {
-            let mut removal = Removal::default();
-            for partition in PartitionId::all().skip(first).step_by(step) {
-                self.expire_partition(partition, now, evict_before, &mut removal);
-            }
-            removal
-        };
-        let removal = if threads <= 1 {
-            pass(0, 1)
-        } else {
-            std::thread::scope(|scope| {
-                let pass = &pass;
-                let workers: Vec<_> =
-                    (0..threads).map(|first| scope.spawn(move || pass(first, threads))).collect();
-                let mut sum = Removal::default();
-                for worker in workers {
-                    sum.add(&worker.join().unwrap_or_default());
-                }
-                sum
-            })
-        };
+        let threads = self.config().nsup_threads;
+        let removals = self
+            .share_out(threads, |partition| self.expire_partition(partition, now, evict_before));
+        let removal = removals.into_iter().fold(Removal::default(), Removal::plus);
         self.counters.add(Stripe::SHARED, NamespaceCounter::ExpiredObjects, removal.expired);
         self.counters.add(Stripe::SHARED, NamespaceCounter::EvictedObjects, removal.evicted);
         removal
@@ -73,8 +60,8 @@ impl Namespace {
         partition: PartitionId,
         now: SecondsSince2010,
         evict_before: Option<VoidTime>,
-        removal: &mut Removal,
-    ) {
+    ) -> Removal {
+        let mut removal = Removal::default();
         self.sweep(partition, |meta| {
             if meta.tombstone {
                 return false;
@@ -93,46 +80,33 @@ impl Namespace {
             removal.evicted += u64::from(evicted);
             evicted
         });
+        removal
     }
 
     /// Whether eviction may take a record.
     pub(crate) fn is_evictable(&self, meta: &RecordMeta) -> bool {
         !meta.tombstone
             && meta.void_time != VoidTime::NEVER
-            && !self.sets.by_id(meta.set).is_some_and(|set| set.config.load().disable_eviction)
+            && !self.sets.by_id(meta.set).is_some_and(|set| set.settings.is_spared())
     }
 
-    /// Removes truncated records; afterwards nothing is being truncated any more, unless a new
-    /// truncation came meanwhile.
-    pub(crate) fn remove_truncated(&self) -> u64 {
-        self.gauges.truncating.store(false, Ordering::Relaxed);
-        self.sets.iter().for_each(|set| set.truncating.store(false, Ordering::Relaxed));
-        let mut removed = 0;
-        for partition in PartitionId::all() {
-            removed += self.sweep(partition, |meta| {
-                self.is_truncated(self.sets.by_id(meta.set), meta.last_update_time)
-            });
-        }
-        removed
-    }
-
-    /// Whether a truncation waits for its records to be removed.
-    pub(crate) fn is_truncating(&self) -> bool {
-        self.gauges.truncating.load(Ordering::Relaxed)
-            || self.sets.iter().any(|set| set.truncating.load(Ordering::Relaxed))
-    }
-
-    /// Removes tombstones last written before `limit`.
+    /// Removes tombstones last written before `limit`; returns how many there were.
     pub(crate) fn remove_tombstones(&self, limit: LastUpdateTime) -> u64 {
-        PartitionId::all()
-            .map(|partition| {
-                self.sweep(partition, |meta| meta.tombstone && meta.last_update_time < limit)
-            })
-            .sum()
+        let removed = self.share_out(1, |partition| {
+            if self.partition_counts(partition).tombstones == 0 {
+                return 0;
+            }
+            self.sweep(partition, |meta| meta.tombstone && meta.last_update_time < limit)
+        });
+        sum(removed)
     }
 
     /// Removes the records of a partition that `goes` names; returns how many.
-    fn sweep(&self, partition: PartitionId, mut goes: impl FnMut(&RecordMeta) -> bool) -> u64 {
+    pub(crate) fn sweep(
+        &self,
+        partition: PartitionId,
+        mut goes: impl FnMut(&RecordMeta) -> bool,
+    ) -> u64 {
         let swept = self.records.sweep(partition, |_, stored| {
             if !goes(&stored.meta) {
                 return Verdict::Keep;
@@ -143,13 +117,45 @@ impl Namespace {
         swept.removed
     }
 
+    /// Lets `work` do each partition that holds records, on as many threads as are allowed and pay;
+    /// returns what came of it.
+    pub(crate) fn share_out<T: Send>(
+        &self,
+        threads_max: u32,
+        work: impl Fn(PartitionId) -> T + Sync,
+    ) -> Vec<T> {
+        let partitions: Vec<_> = self.occupied_partitions().collect();
+        let threads = (self.record_count() / RECORDS_PER_THREAD + 1).min(u64::from(threads_max));
+        if threads <= 1 {
+            return partitions.into_iter().map(work).collect();
+        }
+        let next = AtomicUsize::new(0);
+        let worker = || {
+            let take = || partitions.get(next.fetch_add(1, Ordering::Relaxed));
+            std::iter::from_fn(|| take().map(|partition| work(*partition))).collect::<Vec<_>>()
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+            let results = workers.into_iter().map(|worker| match worker.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            results.flatten().collect()
+        })
+    }
+
+    /// Partitions that hold any record. One that gets its first record meanwhile may be missing.
+    fn occupied_partitions(&self) -> impl Iterator<Item = PartitionId> {
+        PartitionId::all().filter(|partition| self.partition_counts(*partition).entries != 0)
+    }
+
     /// Makes the histograms of sizes and times to live anew.
     pub(crate) fn collect_size_histograms(&self, now: SecondsSince2010) {
         let mut latest = VoidTime::NEVER;
         self.for_each_live(|meta, _| latest = latest.max(meta.void_time));
         let scale = Scale {
             ttl_seconds_max: u64::from(latest.0.saturating_sub(now.0)),
-            record_size_bytes_max: u64::from(self.config().max_record_size_bytes),
+            record_size_bytes_max: self.settings.record_size_bytes_max() as u64,
         };
         let mut builder = SizeHistogramsBuilder::new(scale, now);
         self.for_each_live(|meta, size_bytes| {
@@ -160,7 +166,7 @@ impl Namespace {
 
     /// Visits all live records with their size by the original's arithmetic.
     fn for_each_live(&self, mut visit: impl FnMut(&RecordMeta, u64)) {
-        for partition in PartitionId::all() {
+        for partition in self.occupied_partitions() {
             self.records.for_each(partition, |_, stored| {
                 if !stored.meta.tombstone {
                     visit(&stored.meta, self.weight_of(&stored).size_bytes as u64);
@@ -171,8 +177,13 @@ impl Namespace {
 
     /// Visits the metadata of all records.
     pub(crate) fn for_each_meta(&self, mut visit: impl FnMut(&RecordMeta)) {
-        for partition in PartitionId::all() {
+        for partition in self.occupied_partitions() {
             self.records.for_each(partition, |_, stored| visit(&stored.meta));
         }
     }
+}
+
+/// The sum of what the partitions of a pass counted.
+pub(crate) fn sum(counts: Vec<u64>) -> u64 {
+    counts.into_iter().sum()
 }

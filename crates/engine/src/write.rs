@@ -1,8 +1,9 @@
 //! The write of one record: create, update, replace, touch, and whatever operations say.
 
-use config::Namespace as NamespaceConfig;
+use std::sync::atomic::Ordering;
+
 use record::key::key_to_store;
-use record::{Generation, LastUpdateTime, RecordMeta, SetId, VoidTime, WritePolicy};
+use record::{Generation, LastUpdateTime, NewBins, RecordMeta, SetId, VoidTime, WritePolicy};
 use storage::{Refusal, Stored, WriteGuard};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Info2, MessageHeader, Request, ResultCode};
@@ -13,19 +14,25 @@ use crate::stats::NamespaceCounter;
 
 /// What a write makes of a record.
 enum Decision {
-    /// The body in the turn's scratch space, with this metadata, takes its place.
-    Store(RecordMeta),
+    /// The body in the turn's scratch space takes its place.
+    Store(NewRecord),
     /// Its last bin is gone, and so is it.
     Delete,
-    /// Its last bin is gone, durably: a tombstone with this metadata takes its place.
-    Entomb(RecordMeta),
+    /// Its last bin is gone, durably: a tombstone takes its place.
+    Entomb(NewRecord),
+}
+
+/// What is to be stored beside the body.
+struct NewRecord {
+    meta: RecordMeta,
+    /// Size of the body's key and bins by the original's arithmetic.
+    content_size_bytes: usize,
 }
 
 /// A write request with what is checked before any record is looked at.
 struct Write<'w, 'a> {
     request: &'w Request<'a>,
     policy: WritePolicy,
-    config: &'w NamespaceConfig,
     now: LastUpdateTime,
 }
 
@@ -61,22 +68,19 @@ impl Namespace {
         reply: &mut ReplyWriter<'_>,
         seen: &mut Seen,
     ) -> Result<(), ResultCode> {
-        let config = self.config();
-        self.admit_write(request, &config)?;
+        self.admit_write(request, turn)?;
         let policy = WritePolicy::of(request)?;
         if request.present.contains(FieldType::MRT_ID) {
             return Err(ResultCode::ENTERPRISE_ONLY);
         }
-        let write = Write { request, policy, config: &config, now: turn.now };
+        let write = Write { request, policy, now: turn.now };
         let mut guard = self.records.write(digest);
         let found = guard.find();
-        if let Some(found) = &found {
-            *seen = Seen::from(&found.meta);
-        }
-        let decision = self.decide(&write, found, reply, turn.scratch)?;
-        self.commit(&write, &mut guard, &decision, turn.scratch)?;
+        let weight = found.as_ref().map(|found| self.weight_of(found));
+        let decision = self.decide(&write, found, reply, seen, turn.scratch)?;
+        self.commit(&mut guard, weight, &decision, turn.scratch)?;
         *seen = match &decision {
-            Decision::Store(meta) => Seen::from(meta),
+            Decision::Store(new) => Seen::from(&new.meta),
             Decision::Delete | Decision::Entomb(_) => {
                 self.counters.raise(turn.stripe, NamespaceCounter::DeletedLastBin);
                 Seen::default()
@@ -86,17 +90,26 @@ impl Namespace {
     }
 
     /// Refuses writes that the namespace does not take, whatever the record.
-    fn admit_write(
-        &self,
-        request: &Request<'_>,
-        config: &NamespaceConfig,
-    ) -> Result<(), ResultCode> {
-        admit_origin(request, config)?;
-        if self.gauges.stop_writes.load(std::sync::atomic::Ordering::Relaxed) {
+    fn admit_write(&self, request: &Request<'_>, turn: &Turn<'_>) -> Result<(), ResultCode> {
+        self.admit_origin(request, turn)?;
+        if self.gauges.stop_writes.load(Ordering::Relaxed) {
             return Err(ResultCode::OUT_OF_SPACE);
         }
-        if config.disallow_null_setname && request.set.is_none() {
+        if request.set.is_none() && self.settings.demands_set() {
             return Err(ResultCode::PARAMETER);
+        }
+        Ok(())
+    }
+
+    /// Refuses what the namespace takes only from shipping, or not from it.
+    pub(crate) fn admit_origin(
+        &self,
+        request: &Request<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<(), ResultCode> {
+        if self.settings.rejects_origin(request.header.info1.contains(Info1::XDR)) {
+            self.counters.raise(turn.stripe, NamespaceCounter::FailXdrForbidden);
+            return Err(ResultCode::FORBIDDEN);
         }
         Ok(())
     }
@@ -109,15 +122,25 @@ impl Namespace {
         write: &Write<'_, '_>,
         found: Option<Stored<'_>>,
         reply: &mut ReplyWriter<'_>,
+        seen: &mut Seen,
         scratch: &mut Vec<u8>,
     ) -> Result<Decision, ResultCode> {
-        let Write { request, policy, config, now } = write;
-        let existing = found.as_ref().filter(|found| !self.is_doomed(&found.meta, now.seconds()));
+        let Write { request, policy, now } = write;
+        let set_of_found = found.as_ref().and_then(|found| self.sets.by_id(found.meta.set));
+        let existing = found
+            .as_ref()
+            .filter(|found| !self.is_doomed(&found.meta, set_of_found, now.seconds()));
         let live = existing.filter(|found| !found.meta.tombstone);
+        if let Some(live) = live {
+            *seen = Seen::from(&live.meta);
+        }
         check_existence(policy, live.is_some())?;
         let live_generation = live.map_or(Generation(0), |found| found.meta.generation);
         check_generation(&request.header, live_generation)?;
-        let set = self.set_of_write(request, existing.map(|found| found.meta.set), *now)?;
+        let set = match existing {
+            Some(_) => same_set(request, set_of_found)?,
+            None => self.set_to_create_in(request, *now)?,
+        };
         if set.is_some_and(Set::is_oversize) {
             return Err(ResultCode::FORBIDDEN);
         }
@@ -126,12 +149,13 @@ impl Namespace {
         }
         let stored_key = existing.and_then(|found| found.body().key());
         let key = key_to_store(stored_key, request.key)?;
-        let void_time = self.ttl_rules(config, set).void_time(
+        let void_time = self.settings.ttl_rules(set.map(|set| &set.settings)).void_time(
             request.header.record_ttl,
             now.seconds(),
             live.map(|found| found.meta.void_time),
         )?;
-        let bins = record::apply(request, policy, live.map(Stored::body), reply)?;
+        let mut bins = NewBins::default();
+        record::apply(request, policy, live.map(Stored::body), &mut bins, reply)?;
         let last_generation = existing.map_or(Generation(0), |found| found.meta.generation);
         let last_update_time = found.as_ref().map(|found| found.meta.last_update_time);
         let meta = RecordMeta {
@@ -142,80 +166,81 @@ impl Namespace {
             tombstone: false,
             xdr_write: request.header.info1.contains(Info1::XDR),
         };
-        bins.write_body(key, scratch);
+        let content_size_bytes = bins.write_body(key, scratch);
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;
         match (bins.is_empty(), had_bins) {
-            (false, _) => Ok(Decision::Store(meta)),
+            (false, _) => Ok(Decision::Store(NewRecord { meta, content_size_bytes })),
             (true, false) => Err(ResultCode::NOT_FOUND),
-            (true, true) if policy.durable_delete => Ok(Decision::Entomb(entombed(meta))),
+            (true, true) if policy.durable_delete => {
+                Ok(Decision::Entomb(NewRecord { meta: entombed(meta), content_size_bytes }))
+            }
             (true, true) => Ok(Decision::Delete),
         }
     }
 
-    /// Carries a decision out: storage, index and statistics change together.
+    /// Carries a decision out: storage, index and statistics change together. `weight` is that of the
+    /// record as it was.
     fn commit(
         &self,
-        write: &Write<'_, '_>,
         guard: &mut WriteGuard<'_>,
+        weight: Option<Weight>,
         decision: &Decision,
         body: &[u8],
     ) -> Result<(), ResultCode> {
-        match decision {
-            Decision::Store(meta) => {
-                let weight = self.weight(meta, body);
-                if weight.size_bytes > write.config.max_record_size_bytes as usize {
+        match (decision, weight) {
+            (Decision::Store(NewRecord { meta, content_size_bytes }), _) => {
+                let flat_size_bytes = self.flat_size_bytes(meta, *content_size_bytes);
+                if flat_size_bytes > self.settings.record_size_bytes_max() {
                     return Err(ResultCode::RECORD_TOO_BIG);
                 }
-                self.place(guard, *meta, weight, body)
+                self.place(guard, weight, *meta, flat_size_bytes, body)
             }
-            Decision::Entomb(meta) => self.place(guard, *meta, self.weight(meta, body), body),
-            Decision::Delete => {
-                self.expunge(guard);
+            (Decision::Entomb(NewRecord { meta, content_size_bytes }), _) => {
+                let flat_size_bytes = self.flat_size_bytes(meta, *content_size_bytes);
+                self.place(guard, weight, *meta, flat_size_bytes, body)
+            }
+            (Decision::Delete, Some(weight)) => {
+                self.expunge(guard, weight);
                 Ok(())
             }
+            (Decision::Delete, None) => Ok(()),
         }
     }
 
-    /// Puts a body and its metadata where the record was or will be.
+    /// Puts a body and its metadata where the record was, with the weight `old`, or will be.
     pub(crate) fn place(
         &self,
         guard: &mut WriteGuard<'_>,
+        old: Option<Weight>,
         meta: RecordMeta,
-        weight: Weight,
+        flat_size_bytes: usize,
         body: &[u8],
     ) -> Result<(), ResultCode> {
-        let old = guard.find().map(|stored| self.weight_of(&stored));
-        let growth = weight.size_bytes as i64 - old.map_or(0, |old| old.size_bytes as i64);
+        let new = Weight::new(&meta, flat_size_bytes);
+        let growth = new.size_bytes as i64 - old.map_or(0, |old| old.size_bytes as i64);
         self.check_space(growth)?;
         guard.store(meta, body).map_err(|refusal| match refusal {
             Refusal::Body => ResultCode::OUT_OF_SPACE,
             Refusal::Index => ResultCode::UNKNOWN,
         })?;
-        self.account(old, Some(weight));
+        self.account(old, Some(new));
         Ok(())
     }
 
-    /// Removes the record without a trace.
-    pub(crate) fn expunge(&self, guard: &mut WriteGuard<'_>) {
-        let weight = guard.find().map(|stored| self.weight_of(&stored));
+    /// Removes a record of this weight without a trace.
+    pub(crate) fn expunge(&self, guard: &mut WriteGuard<'_>, weight: Weight) {
         if guard.remove() {
-            self.account(weight, None);
+            self.account(Some(weight), None);
         }
     }
 
-    /// The set that a write names; a record keeps the one in which it was created.
-    fn set_of_write(
+    /// The set that a write creates a record in.
+    fn set_to_create_in(
         &self,
         request: &Request<'_>,
-        existing: Option<SetId>,
         now: LastUpdateTime,
     ) -> Result<Option<&Set>, ResultCode> {
-        if let Some(id) = existing {
-            let set = self.sets.by_id(id);
-            let same = set.map(|set| &*set.name) == request.set;
-            return if same { Ok(set) } else { Err(ResultCode::PARAMETER) };
-        }
         let set = request.set.map(|name| self.sets.get_or_create(name)).transpose()?;
         if set.is_some_and(Set::is_full) || self.is_truncated(set, now) {
             return Err(ResultCode::FORBIDDEN);
@@ -238,14 +263,13 @@ pub(crate) fn entombed(meta: RecordMeta) -> RecordMeta {
     RecordMeta { tombstone: true, void_time: VoidTime::NEVER, ..meta }
 }
 
-/// Refuses what the namespace takes only from shipping, or not from it.
-pub(crate) fn admit_origin(
+/// A record keeps the set in which it was created, and a write must name it.
+fn same_set<'s>(
     request: &Request<'_>,
-    config: &NamespaceConfig,
-) -> Result<(), ResultCode> {
-    let shipped = request.header.info1.contains(Info1::XDR);
-    let refused = if shipped { config.reject_xdr_writes } else { config.reject_non_xdr_writes };
-    if refused { Err(ResultCode::FORBIDDEN) } else { Ok(()) }
+    set: Option<&'s Set>,
+) -> Result<Option<&'s Set>, ResultCode> {
+    let same = set.map(|set| &*set.name) == request.set;
+    if same { Ok(set) } else { Err(ResultCode::PARAMETER) }
 }
 
 /// Compares the generation sent, if the request asks for it, with the record's.

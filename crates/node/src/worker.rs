@@ -100,3 +100,6 @@ impl Worker {
         self.inflated = inflated;
     }
 }
+
+#[cfg(test)]
+mod tests;

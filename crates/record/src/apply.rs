@@ -1,16 +1,17 @@
 //! The operations of a write request, applied to one record.
 
 use value::StoredBytes;
-use value::cdt::Modified;
+use value::cdt::answer::Answer;
 use wire::reply::ReplyWriter;
 use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 
 use crate::bins::{Bin, BinTable};
 use crate::body::{BINS_MAX, Body};
 use crate::policy::{WritePolicy, is_read_all};
+use crate::within;
 
 /// Bins of a record after all operations of a request, not yet stored.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct NewBins<'a> {
     table: BinTable<'a>,
 }
@@ -21,14 +22,16 @@ impl NewBins<'_> {
         self.table.len() == 0
     }
 
-    /// Writes the record's new body into `out`, replacing what was there.
-    pub fn write_body(&self, key: Option<&[u8]>, out: &mut Vec<u8>) {
-        self.table.write(out, key);
+    /// Writes the record's new body into `out`, replacing what was there. Returns the size of key
+    /// and bins by the original's arithmetic: see [`crate::size`].
+    pub fn write_body(&self, key: Option<&[u8]>, out: &mut Vec<u8>) -> usize {
+        self.table.write(out, key)
     }
 }
 
 /// Applies a request's operations in order to the record's bins (`None`: it is being created) and
-/// appends their results to `reply`. Operations see what earlier ones of the same request did.
+/// appends their results to `reply`. Operations see what earlier ones of the same request did. `new`
+/// is empty before; it is the caller's because it is too large to be handed around.
 ///
 /// # Errors
 /// The first operation that fails decides; the caller drops the new bins and the results.
@@ -36,13 +39,14 @@ pub fn apply<'a>(
     request: &Request<'a>,
     policy: &WritePolicy,
     old: Option<Body<'a>>,
+    new: &mut NewBins<'a>,
     reply: &mut ReplyWriter<'_>,
-) -> Result<NewBins<'a>, ResultCode> {
-    let table = match old {
-        Some(body) if !policy.replace => BinTable::of(body),
-        _ => BinTable::default(),
-    };
-    let mut writer = Writer { table, respond_all: policy.respond_all, reply };
+) -> Result<(), ResultCode> {
+    let table = &mut new.table;
+    if let Some(body) = old.filter(|_| !policy.replace) {
+        table.load(body);
+    }
+    let mut writer = Writer { table, made_bytes: 0, respond_all: policy.respond_all, reply };
     for op in request.ops() {
         if is_read_all(&op, request.header.info1) {
             writer.read_all();
@@ -53,11 +57,18 @@ pub fn apply<'a>(
     if writer.table.len() > BINS_MAX {
         return Err(ResultCode::PARAMETER);
     }
-    Ok(NewBins { table: writer.table })
+    Ok(())
 }
 
+/// Bytes that a request's operations may make of a few: far more than any record can hold, but a
+/// request of a megabyte could otherwise ask for all memory there is, a zero-filled blob or an empty
+/// sketch in each of its bins.
+const MADE_BYTES_MAX: usize = 128 << 20;
+
 struct Writer<'a, 'r, 'o> {
-    table: BinTable<'a>,
+    table: &'r mut BinTable<'a>,
+    /// Bytes of the values that operations within values made and that are still there.
+    made_bytes: usize,
     respond_all: bool,
     reply: &'r mut ReplyWriter<'o>,
 }
@@ -76,10 +87,20 @@ impl<'a> Writer<'a, '_, '_> {
             OpCode::APPEND => self.change(op, value::scalar::append)?,
             OpCode::PREPEND => self.change(op, value::scalar::prepend)?,
             OpCode::DELETE_ALL => self.table.clear(),
-            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ
-                if self.table.get(op.name).is_none() => {}
-            OpCode::CDT_READ => return self.read_collection(op),
-            OpCode::CDT_MODIFY => return self.modify_collection(op),
+            OpCode::CDT_MODIFY | OpCode::BITS_MODIFY | OpCode::HLL_MODIFY => {
+                if let Some((particle_type, value)) = self.modify(op)? {
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
+            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ => {
+                if let Some(bin) = self.table.get(op.name) {
+                    let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
+                    let (particle_type, value) = within::read(op, bin.stored())?.unwrap_or(nothing);
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
             _ => return Err(unsupported(op.code)),
         }
         if self.respond_all {
@@ -129,33 +150,23 @@ impl<'a> Writer<'a, '_, '_> {
         Ok(())
     }
 
-    /// Answers from a list or map, with a null if there is no answer.
-    fn read_collection(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
-        if let Some(bin) = self.table.get(op.name) {
-            let answer = value::cdt::read(bin.stored(), op.value)?;
-            let (particle_type, value) = answer.unwrap_or((ParticleType::NULL, Vec::new()));
-            self.reply.op(op.code, particle_type, op.name, &value);
+    /// Applies an operation that works within a value. Returns its answer.
+    fn modify(&mut self, op: &Op<'a>) -> Result<Answer, ResultCode> {
+        let modified = within::modify(op, self.table.get(op.name).map(Bin::stored))?;
+        if let Some((particle_type, value)) = modified.bin {
+            self.account_for(op, &value)?;
+            self.set_guided(op, particle_type, StoredBytes::Owned(value), modified.guide);
         }
-        Ok(())
+        Ok(modified.answer)
     }
 
-    /// Modifies a list or map, or creates it.
-    fn modify_collection(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
-        let old = self.table.get(op.name).map(Bin::stored);
-        let Modified { bin, guide, answer } = value::cdt::modify(old, op.value)?;
-        if let Some((particle_type, value)) = bin {
-            self.set_guided(op, particle_type, StoredBytes::Owned(value), guide);
-        }
-        match answer {
-            Some((particle_type, value)) => {
-                self.reply.op(op.code, particle_type, op.name, &value);
-            }
-            None if self.respond_all => {
-                self.reply.op(op.code, ParticleType::NULL, op.name, &[]);
-            }
-            None => {}
-        }
-        Ok(())
+    fn account_for(&mut self, op: &Op<'a>, new: &[u8]) -> Result<(), ResultCode> {
+        let replaced_bytes = match self.table.get(op.name) {
+            Some(Bin { value: StoredBytes::Owned(old), .. }) => old.len(),
+            _ => 0,
+        };
+        self.made_bytes = self.made_bytes.saturating_sub(replaced_bytes) + new.len();
+        if self.made_bytes <= MADE_BYTES_MAX { Ok(()) } else { Err(ResultCode::RECORD_TOO_BIG) }
     }
 
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
@@ -169,7 +180,8 @@ impl<'a> Writer<'a, '_, '_> {
         value: StoredBytes<'a>,
         guide: Vec<u8>,
     ) {
-        self.table.set(Bin { name: op.name, particle_type, value, guide: guide.into() });
+        let guide = Bin::keep_guide(guide);
+        self.table.set(Bin { name: op.name, particle_type, value, guide });
     }
 }
 
@@ -186,16 +198,11 @@ fn detached<'a>(value: StoredBytes<'_>) -> StoredBytes<'a> {
     }
 }
 
-/// Bit, sketch and expression operations come with a later step; everything else that
-/// is no known operation is a bad request.
+/// Expression operations come with a later step; everything else that is no known operation is a bad
+/// request.
 pub(crate) fn unsupported(code: OpCode) -> ResultCode {
     match code {
-        OpCode::BITS_READ
-        | OpCode::BITS_MODIFY
-        | OpCode::HLL_READ
-        | OpCode::HLL_MODIFY
-        | OpCode::EXPRESSION_READ
-        | OpCode::EXPRESSION_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
+        OpCode::EXPRESSION_READ | OpCode::EXPRESSION_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
         _ => ResultCode::PARAMETER,
     }
 }

@@ -16,15 +16,26 @@ pub(crate) struct Bin<'a> {
     pub name: &'a [u8],
     pub particle_type: ParticleType,
     pub value: StoredBytes<'a>,
-    /// What is kept beside the value; see [`value::cdt::guide`].
-    pub guide: Cow<'a, [u8]>,
+    /// What is kept beside the value; see [`value::cdt::guide`]. Few bins have it, and a bin at work
+    /// should be small.
+    pub guide: Option<Box<Cow<'a, [u8]>>>,
 }
 
-impl Bin<'_> {
-    /// The value as operations on lists and maps take it.
+impl<'a> Bin<'a> {
+    /// The value as operations within values take it.
     pub fn stored(&self) -> Stored<'_> {
-        let guide = Guide::new(&self.guide);
+        let guide = Guide::new(self.guide_bytes());
         Stored { particle_type: self.particle_type, value: &self.value, guide }
+    }
+
+    /// A guide to keep, unless it is empty.
+    pub fn keep_guide(guide: impl Into<Cow<'a, [u8]>>) -> Option<Box<Cow<'a, [u8]>>> {
+        let guide = guide.into();
+        (!guide.is_empty()).then(|| Box::new(guide))
+    }
+
+    fn guide_bytes(&self) -> &[u8] {
+        self.guide.as_ref().map_or(&[], |guide| guide)
     }
 }
 
@@ -45,13 +56,22 @@ const UNINDEXED_MAX: usize = 32;
 impl<'a> BinTable<'a> {
     /// The bins of a stored record.
     pub fn of(body: Body<'a>) -> Self {
-        let bins = body.bins().map(|bin| Bin {
-            name: bin.name,
-            particle_type: bin.particle_type,
-            value: StoredBytes::Borrowed(bin.value),
-            guide: Cow::Borrowed(bin.guide),
-        });
-        Self { bins: bins.collect(), places: None }
+        let mut table = Self::default();
+        table.load(body);
+        table
+    }
+
+    /// Adds the bins of a stored record to an empty table.
+    pub fn load(&mut self, body: Body<'a>) {
+        self.bins.reserve(usize::from(body.bin_count()));
+        for bin in body.bins() {
+            self.bins.push(Bin {
+                name: bin.name,
+                particle_type: bin.particle_type,
+                value: StoredBytes::Borrowed(bin.value),
+                guide: Bin::keep_guide(bin.guide),
+            });
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -118,13 +138,14 @@ impl<'a> BinTable<'a> {
         self.places = None;
     }
 
-    /// Writes the bins as a stored body.
-    pub fn write(&self, out: &mut Vec<u8>, key: Option<&[u8]>) {
+    /// Writes the bins as a stored body; returns its size by the original's arithmetic, as
+    /// [`BodyWriter::finish`] does.
+    pub fn write(&self, out: &mut Vec<u8>, key: Option<&[u8]>) -> usize {
         let mut writer = BodyWriter::new(out, key);
         for bin in &self.bins {
-            writer.guided_bin(bin.name, bin.particle_type, &bin.value, &bin.guide);
+            writer.guided_bin(bin.name, bin.particle_type, &bin.value, bin.guide_bytes());
         }
-        writer.finish();
+        writer.finish()
     }
 }
 
@@ -137,7 +158,7 @@ mod tests {
             name,
             particle_type: ParticleType::BLOB,
             value: StoredBytes::Borrowed(name),
-            guide: Cow::Borrowed(&[]),
+            guide: None,
         }
     }
 

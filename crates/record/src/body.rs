@@ -2,29 +2,40 @@
 //!
 //! | offset | size | meaning |
 //! |---|---|---|
-//! | 0 | 4 | size of the whole body in bytes (31 bits), little-endian; top bit: guides follow the bins |
-//! | 4 | 2 | number of bins (15 bits), little-endian; top bit: a user key follows |
-//! | 6 | 4 + n | only with a key: its size, little-endian, then particle type and value |
+//! | 0 | 3 | size of the whole body in bytes |
+//! | 3 | 3 | size of key and bins by the original's arithmetic (see [`crate::size`]; 23 bits); top bit: guides follow the bins |
+//! | 6 | 2 | number of bins (15 bits); top bit: a user key follows |
+//! | 8 | 4 + n | only with a key: its size, then particle type and value |
 //! | .. | .. | the bins, each exactly as an operation of a reply |
-//! | .. | 6 + n | only with guides, for each bin that has one: its number (2 bytes) and the guide's size, little-endian, then the guide |
-//! | end | 4 | only with guides: size of all of them, little-endian |
+//! | .. | 6 + n | only with guides, for each bin that has one: its number (2 bytes) and the guide's size, then the guide |
+//! | end | 4 | only with guides: size of all of them |
 //!
-//! A guide is what is kept beside a large map to find the way in it ([`value::cdt::guide`]). Because bins are stored as the reply needs them, reading all bins is one copy. Metadata (digest,
-//! generation, times, set) is in the primary index and is added when a record leaves the node's
-//! memory.
+//! Numbers are little-endian. Because bins are stored as the reply needs them, reading all bins is
+//! one copy; because the other size is stored too, statistics are kept without walking the bins.
+//! Metadata (digest, generation, times, set) is in the primary index and is added when a record
+//! leaves the node's memory. A guide is what is kept beside a large map to find the way in it
+//! ([`value::cdt::guide`]).
 
 use value::cdt::{Guide, Stored};
 use wire::reply::{OP_HEADER_BYTES, append_op};
 use wire::{OpCode, ParticleType};
 
+use crate::size;
+
 /// Bins a record holds at most.
 pub const BINS_MAX: usize = 32_767;
 
-const HEADER_BYTES: usize = 6;
+const HEADER_BYTES: usize = 8;
 const KEY_SIZE_BYTES: usize = 4;
 const GUIDES_SIZE_BYTES: usize = 4;
 const HAS_KEY: u16 = 0x8000;
-const HAS_GUIDES: u32 = 0x8000_0000;
+/// Largest size that the header can hold: far above `max-record-size`, which is at most 8 MiB.
+const SIZE_BYTES_MAX: usize = (1 << 24) - 1;
+
+/// In the upper byte of the other size. A body that may be stored leaves this bit of it free.
+const HAS_GUIDES: u8 = 0x80;
+/// Largest other size that the header can hold.
+const CONTENT_SIZE_BYTES_MAX: usize = (1 << 23) - 1;
 
 /// View of a stored body.
 ///
@@ -33,6 +44,7 @@ const HAS_GUIDES: u32 = 0x8000_0000;
 #[derive(Clone, Copy, Debug)]
 pub struct Body<'a> {
     bin_count: u16,
+    content_size_bytes: u32,
     key: Option<&'a [u8]>,
     bins: &'a [u8],
     guides: &'a [u8],
@@ -41,18 +53,20 @@ pub struct Body<'a> {
 impl<'a> Body<'a> {
     /// Size in bytes of the body that starts with these four bytes.
     pub fn size_bytes(start: [u8; 4]) -> usize {
-        (u32::from_le_bytes(start) & !HAS_GUIDES) as usize
+        let [s0, s1, s2, _] = start;
+        u32::from_le_bytes([s0, s1, s2, 0]) as usize
     }
 
     /// Looks at a whole body.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self::parse(bytes).unwrap_or(Self { bin_count: 0, key: None, bins: &[], guides: &[] })
+        let empty = Self { bin_count: 0, content_size_bytes: 0, key: None, bins: &[], guides: &[] };
+        Self::parse(bytes).unwrap_or(empty)
     }
 
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (header, mut rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-        let [s0, s1, s2, s3, c0, c1] = *header;
-        let count = u16::from_le_bytes([c0, c1]);
+        let [.., c0, c1, c2, n0, n1] = *header;
+        let count = u16::from_le_bytes([n0, n1]);
         let mut key = None;
         if count & HAS_KEY != 0 {
             let (size, after) = rest.split_first_chunk::<KEY_SIZE_BYTES>()?;
@@ -61,12 +75,18 @@ impl<'a> Body<'a> {
             rest = bins;
         }
         let mut guides = &rest[rest.len()..];
-        if u32::from_le_bytes([s0, s1, s2, s3]) & HAS_GUIDES != 0 {
+        if c2 & HAS_GUIDES != 0 {
             let (before, size) = rest.split_last_chunk::<GUIDES_SIZE_BYTES>()?;
             let bins_size = before.len().checked_sub(u32::from_le_bytes(*size) as usize)?;
             (rest, guides) = before.split_at_checked(bins_size)?;
         }
-        Some(Self { bin_count: count & !HAS_KEY, key, bins: rest, guides })
+        let content_size_bytes = u32::from_le_bytes([c0, c1, c2 & !HAS_GUIDES, 0]);
+        Some(Self { bin_count: count & !HAS_KEY, content_size_bytes, key, bins: rest, guides })
+    }
+
+    /// Size of key and bins by the original's arithmetic, in bytes: see [`crate::size`].
+    pub fn content_size_bytes(&self) -> usize {
+        self.content_size_bytes as usize
     }
 
     /// The user key, if one is stored: particle type, then the value.
@@ -111,7 +131,7 @@ pub struct StoredBin<'a> {
 }
 
 impl<'a> StoredBin<'a> {
-    /// The value as operations on lists and maps take it.
+    /// The value as operations within values take it.
     pub fn stored(self) -> Stored<'a> {
         let guide = Guide::new(self.guide);
         Stored { particle_type: self.particle_type, value: self.value, guide }
@@ -162,6 +182,7 @@ impl<'a> Iterator for Bins<'a> {
 pub struct BodyWriter<'a> {
     out: &'a mut Vec<u8>,
     count: u16,
+    content_size_bytes: usize,
     guides: Vec<u8>,
 }
 
@@ -170,18 +191,20 @@ impl<'a> BodyWriter<'a> {
     pub fn new(out: &'a mut Vec<u8>, key: Option<&[u8]>) -> Self {
         out.clear();
         out.extend_from_slice(&[0; HEADER_BYTES]);
-        let mut count = 0;
+        let mut writer = Self { out, count: 0, content_size_bytes: 0, guides: Vec::new() };
         if let Some(key) = key {
-            count = HAS_KEY;
-            out.extend_from_slice(&(key.len() as u32).to_le_bytes());
-            out.extend_from_slice(key);
+            writer.count = HAS_KEY;
+            writer.content_size_bytes = size::key_size_bytes(key);
+            writer.out.extend_from_slice(&(key.len() as u32).to_le_bytes());
+            writer.out.extend_from_slice(key);
         }
-        Self { out, count, guides: Vec::new() }
+        writer
     }
 
     /// Adds a bin.
     pub fn bin(&mut self, name: &[u8], particle_type: ParticleType, value: &[u8]) {
         append_op(self.out, OpCode::READ, particle_type, name, value);
+        self.content_size_bytes += size::bin_size_bytes(name, particle_type, value);
         self.count += 1;
     }
 
@@ -193,31 +216,41 @@ impl<'a> BodyWriter<'a> {
         value: &[u8],
         guide: &[u8],
     ) {
+        self.guide(guide);
+        self.bin(name, particle_type, value);
+    }
+
+    /// Adds the guide of the next bin.
+    fn guide(&mut self, guide: &[u8]) {
         if !guide.is_empty() {
             self.guides.extend_from_slice(&(self.count & !HAS_KEY).to_le_bytes());
             self.guides.extend_from_slice(&(guide.len() as u32).to_le_bytes());
             self.guides.extend_from_slice(guide);
         }
-        self.bin(name, particle_type, value);
     }
 
-    /// Adds a bin that is already in the form of a reply's operation.
-    pub fn raw_bin(&mut self, reply_op: &[u8]) {
-        self.out.extend_from_slice(reply_op);
+    /// Adds a bin of another body.
+    pub fn stored_bin(&mut self, bin: &StoredBin<'_>) {
+        self.guide(bin.guide);
+        self.out.extend_from_slice(bin.reply_op);
+        self.content_size_bytes += size::bin_size_bytes(bin.name, bin.particle_type, bin.value);
         self.count += 1;
     }
 
-    /// Completes the body.
-    pub fn finish(self) {
-        let mut flags = 0;
+    /// Completes the body. Returns the size of key and bins by the original's arithmetic; a body
+    /// for which it exceeds `max-record-size` must not be stored.
+    pub fn finish(self) -> usize {
+        let content = self.content_size_bytes + size::bin_count_size_bytes(self.count & !HAS_KEY);
         if !self.guides.is_empty() {
-            flags = HAS_GUIDES;
             self.out.extend_from_slice(&self.guides);
             self.out.extend_from_slice(&(self.guides.len() as u32).to_le_bytes());
         }
-        let size = self.out.len() as u32 | flags;
-        self.out[..4].copy_from_slice(&size.to_le_bytes());
-        self.out[4..HEADER_BYTES].copy_from_slice(&self.count.to_le_bytes());
+        let has_guides = if self.guides.is_empty() { 0 } else { HAS_GUIDES };
+        let [s0, s1, s2, _] = (self.out.len().min(SIZE_BYTES_MAX) as u32).to_le_bytes();
+        let [c0, c1, c2, _] = (content.min(CONTENT_SIZE_BYTES_MAX) as u32).to_le_bytes();
+        let [n0, n1] = self.count.to_le_bytes();
+        self.out[..HEADER_BYTES].copy_from_slice(&[s0, s1, s2, c0, c1, c2 | has_guides, n0, n1]);
+        content
     }
 }
 
@@ -250,6 +283,35 @@ mod tests {
     }
 
     #[test]
+    fn the_other_size_is_at_hand() {
+        for key in [None, Some(&b"\x03user"[..])] {
+            let mut bytes = Vec::new();
+            let mut writer = BodyWriter::new(&mut bytes, key);
+            writer.bin(b"n", ParticleType::INTEGER, &300u64.to_be_bytes());
+            writer.bin(b"text", ParticleType::STRING, &[b'x'; 70_000]);
+            let content = writer.finish();
+            let mut copy = Vec::new();
+            let mut writer = BodyWriter::new(&mut copy, key);
+            Body::new(&bytes).bins().for_each(|bin| writer.stored_bin(&bin));
+            assert_eq!(writer.finish(), content);
+            assert_eq!(copy, bytes);
+            // 1 for the number of bins; names 1 + 1 and 1 + 4; values 4 and 5 + 70,000.
+            let key_size_bytes = key.map_or(0, |_| 1 + 5);
+            assert_eq!(content, key_size_bytes + 1 + 2 + 4 + 5 + 70_005);
+            assert_eq!(Body::new(&bytes).content_size_bytes(), content);
+        }
+    }
+
+    #[test]
+    fn sizes_beyond_the_header_are_told_all_the_same() {
+        let mut bytes = Vec::new();
+        let mut writer = BodyWriter::new(&mut bytes, None);
+        let value = vec![0; SIZE_BYTES_MAX];
+        writer.bin(b"a", ParticleType::BLOB, &value);
+        assert_eq!(writer.finish(), 1 + 2 + 5 + SIZE_BYTES_MAX);
+    }
+
+    #[test]
     fn guides_stay_with_their_bins() {
         for key in [None, Some(&b"\x03user"[..])] {
             let bytes = guided(key);
@@ -260,9 +322,14 @@ mod tests {
             let expected: [(&[u8], &[u8]); 4] =
                 [(b"a", b""), (b"b", b"guide"), (b"c", b""), (b"d", b"other")];
             assert_eq!(guides, expected);
-            // A reply has only the bins.
+            // A reply has only the bins, and they are all that counts as content.
             let ops: usize = body.bins().map(|bin| bin.reply_op.len()).sum();
             assert_eq!(body.reply_ops().len(), ops);
+            let mut copy = Vec::new();
+            let mut writer = BodyWriter::new(&mut copy, key);
+            body.bins().for_each(|bin| writer.stored_bin(&bin));
+            assert_eq!(writer.finish(), body.content_size_bytes());
+            assert_eq!(copy, bytes);
         }
     }
 

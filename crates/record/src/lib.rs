@@ -12,6 +12,7 @@ pub mod size;
 pub mod ttl;
 
 mod bins;
+mod within;
 
 pub use apply::{NewBins, apply};
 pub use body::Body;

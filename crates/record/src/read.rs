@@ -7,6 +7,7 @@ use crate::apply::unsupported;
 use crate::bins::{Bin, BinTable};
 use crate::body::{Body, StoredBin};
 use crate::policy::is_valid_bin_name;
+use crate::within;
 
 /// Bins from which, and operations from which, looking bins up in a table pays.
 const TABLE_PAYS_FROM: u16 = 16;
@@ -14,8 +15,8 @@ const TABLE_PAYS_FROM: u16 = 16;
 /// Appends what a read request asks of a record's bins to `reply`.
 ///
 /// # Errors
-/// `PARAMETER` without operations or with one that writes, `BIN_NAME` for a bad name. The caller
-/// drops the results.
+/// `PARAMETER` without operations or with one that writes, `BIN_NAME` for a bad name, those of the
+/// operations that look into a value. The caller drops the results.
 pub fn read(
     request: &Request<'_>,
     body: Body<'_>,
@@ -49,16 +50,16 @@ pub fn read(
                     reply.op(op.code, ParticleType::NULL, op.name, &[]);
                 }
             }
-            (OpCode::CDT_READ, Some(bin)) => match value::cdt::read(bin, op.value)? {
-                Some((particle_type, value)) => {
-                    reply.op(op.code, particle_type, op.name, &value);
+            (OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ, Some(bin)) => {
+                match within::read(&op, bin)? {
+                    Some((particle_type, value)) => {
+                        reply.op(op.code, particle_type, op.name, &value);
+                    }
+                    None if respond_all => reply.op(op.code, ParticleType::NULL, op.name, &[]),
+                    None => {}
                 }
-                None if respond_all => reply.op(op.code, ParticleType::NULL, op.name, &[]),
-                None => {}
-            },
-            (OpCode::BITS_READ | OpCode::HLL_READ | OpCode::EXPRESSION_READ, _) => {
-                return Err(unsupported(op.code));
             }
+            (OpCode::EXPRESSION_READ, _) => return Err(unsupported(op.code)),
             _ => return Err(ResultCode::PARAMETER),
         }
     }

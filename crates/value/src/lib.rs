@@ -14,9 +14,12 @@
 //! - [`msgpack`], [`order`]: reading, writing, comparing the values inside lists and maps;
 //! - [`cdt`]: operations on lists and maps; `list` and `map` are the parts of it that do one or
 //!   the other;
-//! - [`hll`]: the form of a HyperLogLog sketch;
+//! - [`bits`]: operations on the bits of a blob;
+//! - [`hll`]: HyperLogLog sketches;
+//! - [`operation`]: what both have in common;
 //! - [`geo`]: GeoJSON, its geometry and the cells that cover it.
 
+pub mod bits;
 pub mod cdt;
 pub mod collection;
 pub mod context;
@@ -25,6 +28,7 @@ pub mod hll;
 pub(crate) mod list;
 pub(crate) mod map;
 pub mod msgpack;
+pub mod operation;
 pub mod order;
 pub mod particle;
 pub mod scalar;

@@ -1,6 +1,7 @@
 //! Rules of info commands, each as a command and its answer.
 
 mod behaviour;
+mod counters;
 mod recorded;
 mod tools;
 
@@ -113,7 +114,7 @@ fn secondary_indexes_and_modules_are_checked_before_they_are_refused() {
     assert_answers(&[
         (&format!("{index}b,NUMERIC"), "ERROR:16:secondary indexes come in a later release"),
         (
-            &format!("{index}b,geo2dsphere;indextype=LIST;context=kRA="),
+            &format!("{index}b,geo2dsphere;indextype=LIST;context=khAA"),
             "ERROR:16:secondary indexes come in a later release",
         ),
         (&format!("{index}b,numeric;context=kRA"), "ERROR:4:'context' invalid base64"),

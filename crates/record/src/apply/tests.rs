@@ -39,8 +39,9 @@ fn run_with(old: Option<&[u8]>, info1: Info1, info2: Info2, info3: Info3, ops: &
     let policy = WritePolicy::of(&request).unwrap();
     let mut out = Vec::new();
     let mut reply = ReplyWriter::new(&mut out);
-    let applied = apply(&request, &policy, old.map(Body::new), &mut reply);
-    let bins = applied.map(|bins| {
+    let mut bins = NewBins::default();
+    let applied = apply(&request, &policy, old.map(Body::new), &mut bins, &mut reply);
+    let bins = applied.map(|()| {
         let mut stored = Vec::new();
         bins.write_body(None, &mut stored);
         Body::new(&stored)
@@ -187,9 +188,10 @@ fn a_hint_to_persist_an_index_stays_beside_the_bin() {
     let request = Request::parse(&message).unwrap();
     let policy = WritePolicy::of(&request).unwrap();
     let mut out = Vec::new();
-    let applied = apply(&request, &policy, None, &mut ReplyWriter::new(&mut out)).unwrap();
+    let mut made = NewBins::default();
+    apply(&request, &policy, None, &mut made, &mut ReplyWriter::new(&mut out)).unwrap();
     let mut stored = Vec::new();
-    applied.write_body(None, &mut stored);
+    made.write_body(None, &mut stored);
     let bin = Body::new(&stored).bin(b"m").unwrap();
     assert_eq!((bin.value, bin.guide), (&b"\x82\x01\x02\x03\x04"[..], &[1][..]));
 }
@@ -224,7 +226,101 @@ fn too_many_bins_are_refused() {
         let request = Request::parse(&message).unwrap();
         let policy = WritePolicy::of(&request).unwrap();
         let mut out = Vec::new();
-        let applied = apply(&request, &policy, None, &mut ReplyWriter::new(&mut out));
+        let mut bins = NewBins::default();
+        let reply = &mut ReplyWriter::new(&mut out);
+        let applied = apply(&request, &policy, None, &mut bins, reply);
         assert_eq!(applied.err(), (!fits).then_some(ResultCode::PARAMETER), "{count}");
     }
+}
+
+const BLOB: ParticleType = ParticleType::BLOB;
+const HLL: ParticleType = ParticleType::HLL;
+
+/// `[INIT, 4]`, `[ADD, [1], 4]`, `[COUNT]`.
+const INIT_SKETCH: &[u8] = &[0x92, 0, 4];
+const ADD_TO_SKETCH: &[u8] = &[0x93, 1, 0x91, 1, 4];
+const COUNT_SKETCH: &[u8] = &[0x91, 50];
+/// `[NOT, 0, 4]`, and with the policy NO_FAIL; `[COUNT, 0, 8]`.
+const NOT_BITS: &[u8] = &[0x93, 7, 0, 4];
+const NOT_BITS_NO_FAIL: &[u8] = &[0x94, 7, 0, 4, 4];
+const COUNT_BITS: &[u8] = &[0x93, 51, 0, 8];
+
+#[test]
+fn operations_within_values_answer_what_they_have_to_say() {
+    let old = body(&[("b", BLOB, &[0x0f])]);
+    let ops = [
+        (OpCode::BITS_READ, BLOB, "b", COUNT_BITS),
+        (OpCode::BITS_MODIFY, BLOB, "b", NOT_BITS),
+        (OpCode::BITS_READ, BLOB, "b", COUNT_BITS),
+        (OpCode::HLL_MODIFY, NULL, "h", INIT_SKETCH),
+        (OpCode::HLL_MODIFY, NULL, "h", ADD_TO_SKETCH),
+        (OpCode::HLL_READ, NULL, "h", COUNT_SKETCH),
+        (OpCode::BITS_READ, BLOB, "absent", COUNT_BITS),
+        (OpCode::HLL_READ, NULL, "absent", COUNT_SKETCH),
+    ];
+    let answer = |code: OpCode, name: &str, value: i64| {
+        (code.0, name.to_owned(), value.to_be_bytes().to_vec())
+    };
+    let nothing = |code: OpCode, name: &str| (code.0, name.to_owned(), Vec::new());
+    let outcome = run(Some(&old), &ops);
+    let answers = [
+        answer(OpCode::BITS_READ, "b", 4),
+        answer(OpCode::BITS_READ, "b", 8),
+        answer(OpCode::HLL_MODIFY, "h", 1),
+        answer(OpCode::HLL_READ, "h", 1),
+    ];
+    assert_eq!(outcome.results, answers);
+    let stored = outcome.bins.unwrap();
+    assert_eq!(stored[0], ("b".to_owned(), vec![0xff]));
+    assert_eq!((stored[1].0.as_str(), &stored[1].1[..3]), ("h", &[0, 4, 0][..]));
+
+    let all = run_with(Some(&old), Info1::READ, Info2::RESPOND_ALL_OPS, Info3::empty(), &ops);
+    let [bits, more_bits, added, count] = answers;
+    let expected = [
+        bits,
+        nothing(OpCode::BITS_MODIFY, "b"),
+        more_bits,
+        nothing(OpCode::HLL_MODIFY, "h"),
+        added,
+        count,
+        nothing(OpCode::BITS_READ, "absent"),
+        nothing(OpCode::HLL_READ, "absent"),
+    ];
+    assert_eq!(all.results, expected);
+}
+
+#[test]
+fn operations_within_values_that_fail() {
+    let old = body(&[("b", BLOB, &[0x0f]), ("s", STRING, b"x")]);
+    for (op, expected) in [
+        ((OpCode::BITS_MODIFY, NULL, "b", NOT_BITS), ResultCode::INCOMPATIBLE_TYPE),
+        ((OpCode::BITS_MODIFY, HLL, "absent", NOT_BITS_NO_FAIL), ResultCode::INCOMPATIBLE_TYPE),
+        ((OpCode::BITS_READ, STRING, "b", COUNT_BITS), ResultCode::INCOMPATIBLE_TYPE),
+        ((OpCode::BITS_MODIFY, BLOB, "s", NOT_BITS), ResultCode::INCOMPATIBLE_TYPE),
+        ((OpCode::BITS_MODIFY, BLOB, "absent", NOT_BITS), ResultCode::BIN_NOT_FOUND),
+        ((OpCode::HLL_MODIFY, HLL, "s", INIT_SKETCH), ResultCode::INCOMPATIBLE_TYPE),
+        ((OpCode::HLL_READ, HLL, "b", COUNT_SKETCH), ResultCode::INCOMPATIBLE_TYPE),
+        ((OpCode::HLL_MODIFY, HLL, "h", COUNT_SKETCH), ResultCode::PARAMETER),
+    ] {
+        assert_eq!(run(Some(&old), &[op]).bins, Err(expected), "{op:?}");
+    }
+}
+
+#[test]
+fn operations_within_values_that_do_nothing_create_no_bin() {
+    let outcome = run(None, &[(OpCode::BITS_MODIFY, BLOB, "b", NOT_BITS_NO_FAIL)]);
+    assert_eq!(outcome.bins, bins(&[]));
+}
+
+#[test]
+fn values_made_of_nothing_are_bounded() {
+    // `[RESIZE, 50 MiB]`, in bins of its own each, and in the same bin.
+    let resize = &[0x92, 0, 0xce, 0x03, 0x20, 0, 0][..];
+    let to_nothing = &[0x92, 0, 0][..];
+    let grow = |name| (OpCode::BITS_MODIFY, BLOB, name, resize);
+    let shrink = |name| (OpCode::BITS_MODIFY, BLOB, name, to_nothing);
+    let outcome = run(None, &[grow("a"), grow("b"), grow("c")]);
+    assert_eq!(outcome.bins, Err(ResultCode::RECORD_TOO_BIG));
+    let again = [grow("a"), shrink("a"), grow("a"), shrink("a"), grow("a"), shrink("a")];
+    assert_eq!(run(None, &again).bins, bins(&[("a", b"")]));
 }

@@ -87,3 +87,32 @@ fn bad_reads_are_refused() {
     let expression = reading(&[]).op(OpCode::EXPRESSION_READ, ParticleType::NULL, b"x", b"");
     assert_eq!(run(expression), Err(ResultCode::UNSUPPORTED_FEATURE));
 }
+
+#[test]
+fn reads_within_values() {
+    // `[COUNT, 0, 8]` of bits.
+    let count = &[0x93, 51, 0, 8][..];
+    let asking =
+        |name: &[u8], particle_type| reading(&[]).op(OpCode::BITS_READ, particle_type, name, count);
+    let answer = |builder: RequestBuilder| {
+        let message = builder.into_body();
+        let request = Request::parse(&message).unwrap();
+        let mut out = Vec::new();
+        let mut reply = ReplyWriter::new(&mut out);
+        let result = read(&request, Body::new(&body()), &mut reply);
+        reply.finish(ResultCode::OK, 0, 0);
+        let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
+        let answers: Vec<_> = reply.ops().map(|op| (op.code, op.value.to_vec())).collect();
+        result.map(|()| answers)
+    };
+    // The blob is the character 2: three bits.
+    let three = (OpCode::BITS_READ, 3_i64.to_be_bytes().to_vec());
+    assert_eq!(answer(asking(b"b", ParticleType::BLOB)), Ok(vec![three]));
+    assert_eq!(answer(asking(b"x", ParticleType::BLOB)), Ok(vec![]));
+    let respond_all = asking(b"x", ParticleType::BLOB).info2(Info2::RESPOND_ALL_OPS);
+    assert_eq!(answer(respond_all), Ok(vec![(OpCode::BITS_READ, vec![])]));
+    for (name, particle_type) in [(b"b", ParticleType::STRING), (b"a", ParticleType::BLOB)] {
+        let outcome = answer(asking(name, particle_type));
+        assert_eq!(outcome, Err(ResultCode::INCOMPATIBLE_TYPE));
+    }
+}

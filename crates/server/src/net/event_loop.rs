@@ -107,8 +107,8 @@ impl<W: Worker> EventLoop<W> {
     }
 
     fn wake_up(&mut self, events: &Events) {
-        self.desk.wake_up();
         let waiting = self.runnable.len();
+        self.desk.wake_up(waiting + events.iter().count());
         for event in events {
             if event.token() == WAKER {
                 self.adopt_newcomers();

@@ -11,13 +11,22 @@ use super::protocol::{Malformed, Protocol, Request};
 use super::stats::{LoopCounters, Stats};
 use super::throttle::Throttle;
 use super::{Peer, Verdict, Worker};
+use wire::ProtoType;
 
 /// The most that is read in one turn. One call for many small requests, while the bytes are still
 /// in the core's cache when they are answered.
 const SCRATCH_SIZE: usize = 64 * 1024;
 
-/// The most requests answered in one turn. A full scratch of ordinary requests is below it.
-const TURN_REQUESTS_MAX: usize = 1024;
+/// The most requests answered in one wake-up, as far as [`TURN_REQUESTS_MIN`] allows: connections
+/// share it equally, since everybody waits for everybody's turn. A full scratch of ordinary
+/// requests is below it.
+const WAKE_UP_REQUESTS: usize = 1024;
+
+/// What a turn may answer in any crowd: enough to be worth the calls that it makes.
+const TURN_REQUESTS_MIN: usize = 8;
+
+/// How many record requests an info request counts for. It takes some hundred times as long.
+const INFO_WEIGHT: usize = 256;
 
 /// A turn answers no further request once its replies have this size, in bytes.
 const TURN_REPLY_SIZE: usize = 256 * 1024;
@@ -40,6 +49,8 @@ pub(super) enum Next {
 pub(super) struct Desk<W> {
     scratch: Box<[u8]>,
     clerk: Clerk<W>,
+    /// What a turn of this wake-up may answer.
+    turn_requests: usize,
     stats: Arc<Stats>,
     loop_index: usize,
 }
@@ -53,11 +64,14 @@ impl<W: Worker> Desk<W> {
             panics: 0,
             malformed: Throttle::default(),
         };
-        Self { scratch: vec![0; SCRATCH_SIZE].into(), clerk, stats, loop_index }
+        let scratch = vec![0; SCRATCH_SIZE].into();
+        Self { scratch, clerk, turn_requests: WAKE_UP_REQUESTS, stats, loop_index }
     }
 
-    /// Begins a wake-up: reads the clock and lets the worker prepare.
-    pub(super) fn wake_up(&mut self) {
+    /// Begins a wake-up in which so many turns are to be given: reads the clock and lets the
+    /// worker prepare.
+    pub(super) fn wake_up(&mut self, turns: usize) {
+        self.turn_requests = (WAKE_UP_REQUESTS / turns.max(1)).max(TURN_REQUESTS_MIN);
         self.clerk.now = Instant::now();
         let prepare = AssertUnwindSafe(|| self.clerk.worker.on_wakeup());
         if let Err(panic) = catch_unwind(prepare) {
@@ -87,7 +101,7 @@ impl<W: Worker> Desk<W> {
                 return Ok(Next::Wait);
             }
         }
-        let mut budget = Budget { requests: TURN_REQUESTS_MAX };
+        let mut budget = Budget { requests: self.turn_requests };
         if connection.suspended {
             self.clerk.resume(connection, &mut budget);
         }
@@ -199,6 +213,15 @@ struct Budget {
     requests: usize,
 }
 
+/// What a request takes of a turn's allowance.
+#[inline]
+fn weight(request: &Request<'_>) -> usize {
+    match request {
+        Request::Frame(frame) if frame.kind() != ProtoType::Info => 1,
+        Request::Frame(_) | Request::Line(_) => INFO_WEIGHT,
+    }
+}
+
 /// Has requests answered, and collects the replies of one turn.
 struct Clerk<W> {
     worker: W,
@@ -262,7 +285,7 @@ impl<W: Worker> Clerk<W> {
                     break;
                 }
                 Ok(Some((request, size))) => {
-                    budget.requests -= 1;
+                    budget.requests = budget.requests.saturating_sub(weight(&request));
                     at += size;
                     if matches!(request, Request::Line(_)) {
                         connection.swallow_newline = at == data.len() && data.ends_with(b"\r");

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Rig, expect, expect_alive, expect_close, header, message};
+use crate::harness::{Rig, expect, expect_alive, expect_close, frame, header, message};
 
 #[test]
 fn a_slow_reader_is_not_read_and_loses_nothing() {
@@ -77,6 +77,26 @@ fn a_pipelining_client_does_not_starve_another() {
     }
     assert!(!reader.is_finished(), "the greedy client was still at it");
     reader.join().unwrap();
+}
+
+/// Everybody waits for everybody's turn: a crowd of those who pipeline must not make another wait
+/// for all that each of them has sent, nor for more than a few info requests, which take long.
+#[test]
+fn a_crowd_that_pipelines_does_not_starve_another() {
+    for request in [message(b"sleep 1"), frame(1, b"sleep 1")] {
+        let rig = Rig::start_with(1);
+        let mut crowd: Vec<_> = (0..50).map(|_| rig.connect()).collect();
+        let mut modest = rig.connect();
+        let requests = request.repeat(200);
+        for client in &mut crowd {
+            client.write_all(&requests).unwrap();
+        }
+        for _ in 0..3 {
+            let start = Instant::now();
+            expect_alive(&mut modest);
+            assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+        }
+    }
 }
 
 #[test]

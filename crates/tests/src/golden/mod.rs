@@ -23,6 +23,7 @@ mod transcript;
 mod tests;
 
 pub use link::Link;
+pub use message::{Field, Message, Op, decode_body};
 pub use replay::{Clock, Replay};
 pub use report::Report;
 pub use transcript::Transcript;

@@ -1,5 +1,6 @@
 //! Replays what the original server was asked and what it did: the scripts of `testdata`.
 
+mod bits_and_sketches;
 mod operations;
 mod writes;
 

@@ -1,0 +1,302 @@
+//! A namespace with a clock that tests move, and requests made short.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use config::Namespace as NamespaceConfig;
+use record::{LastUpdateTime, RecordMeta, SetId, VoidTime};
+use wire::client::{Reply, RequestBuilder};
+use wire::{
+    Digest, Info1, Info2, OpCode, ParticleType, PartitionId, ProtoHeader, Request, ResultCode,
+};
+
+use crate::counters::Stripe;
+use crate::namespace::{Namespace, Turn};
+use crate::stats::NamespaceCounter;
+use crate::supervisor::{Event, Supervisor, World};
+
+/// Where the clock of a fixture stands first, in seconds since 2010.
+pub(crate) const START_SECONDS: u32 = 500_000_000;
+
+/// A namespace `test`, its supervisor, and the time.
+pub(crate) struct Fixture {
+    pub namespace: Namespace,
+    pub supervisor: Supervisor,
+    pub now: LastUpdateTime,
+    scratch: Vec<u8>,
+}
+
+/// A reply: how the request ended, what it says of the record, and the bins by name and value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Answer {
+    pub result: ResultCode,
+    pub generation: u32,
+    pub void_time: u32,
+    pub bins: Vec<(String, Vec<u8>)>,
+}
+
+impl Answer {
+    /// The value of a bin as text.
+    pub fn text(&self, bin: &str) -> Option<String> {
+        let found = self.bins.iter().find(|(name, _)| name == bin);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+impl Fixture {
+    /// A namespace with the default settings and expiry allowed.
+    pub fn new() -> Self {
+        Self::with(|config| config.nsup_period_seconds = 120)
+    }
+
+    /// A namespace with the default settings but for what `change` does to them.
+    pub fn with(change: impl FnOnce(&mut NamespaceConfig)) -> Self {
+        let mut config = NamespaceConfig::named("test");
+        change(&mut config);
+        let now = LastUpdateTime(u64::from(START_SECONDS) * 1000);
+        Self {
+            namespace: Namespace::new(config, 1),
+            supervisor: Supervisor::new(now),
+            now,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Changes settings while the namespace runs.
+    pub fn configure(&self, change: impl FnOnce(&mut NamespaceConfig)) {
+        let mut config = NamespaceConfig::clone(&self.namespace.config());
+        change(&mut config);
+        self.namespace.configure(config);
+    }
+
+    /// Changes the settings of a set.
+    pub fn configure_set(&self, name: &str, change: impl FnOnce(&mut config::Set)) {
+        self.configure(|config| {
+            let set = config.sets.iter_mut().position(|set| set.name == name);
+            let place = set.unwrap_or_else(|| {
+                config.sets.push(config::Set { name: name.into(), ..Default::default() });
+                config.sets.len() - 1
+            });
+            change(&mut config.sets[place]);
+        });
+    }
+
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.now.0 += ms;
+    }
+
+    pub fn pass_seconds(&mut self, seconds: u32) {
+        self.pass_ms(u64::from(seconds) * 1000);
+    }
+
+    /// Sends a request on the record with this key.
+    pub fn send(&mut self, key: u32, request: RequestBuilder) -> Answer {
+        let turn = Turn { now: self.now, stripe: Stripe::of_loop(0), scratch: &mut self.scratch };
+        send(&self.namespace, turn, &digest(key), &request.into_body())
+    }
+
+    /// Sends a request of which only the result counts.
+    pub fn result(&mut self, key: u32, request: RequestBuilder) -> ResultCode {
+        self.send(key, request).result
+    }
+
+    /// Writes a bin `a` and expects success.
+    pub fn create(&mut self, key: u32) {
+        self.do_ok(key, put("a", "1"));
+    }
+
+    /// Sends a request and expects success.
+    pub fn do_ok(&mut self, key: u32, request: RequestBuilder) -> Answer {
+        let answer = self.send(key, request);
+        assert_eq!(answer.result, ResultCode::OK);
+        answer
+    }
+
+    /// Whether a client can see the record.
+    pub fn is_there(&mut self, key: u32) -> bool {
+        self.result(key, exists()) == ResultCode::OK
+    }
+
+    /// What the index holds of a record, live or not.
+    pub fn meta(&self, key: u32) -> Option<RecordMeta> {
+        self.namespace.inspect(&digest(key), |stored, _| stored.meta)
+    }
+
+    /// Sets the generation of a record that is there.
+    pub fn set_generation(&self, key: u32, generation: u16) {
+        let mut guard = self.namespace.records.write(&digest(key));
+        let mut meta = guard.find().unwrap().meta;
+        meta.generation.0 = generation;
+        guard.set_meta(meta).unwrap();
+    }
+
+    /// Lets the supervisor do what is due; returns what it reports and when it wants to be called
+    /// again.
+    pub fn supervise(&mut self) -> (Vec<Event>, u64) {
+        let (now, mut events) = (self.now, Vec::new());
+        let world = World { now, memory_used_pct: 10 };
+        let next = self.supervisor.step(&self.namespace, world, || now, &mut events);
+        self.check_statistics();
+        (events, next)
+    }
+
+    pub fn count_of(&self, counter: NamespaceCounter) -> u64 {
+        self.namespace.counters.sum(counter)
+    }
+
+    /// All statistics that are kept in step equal those computed from scratch.
+    pub fn check_statistics(&self) {
+        check_statistics(&self.namespace);
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.check_statistics();
+        }
+    }
+}
+
+/// Sends a request's body to a namespace.
+pub(crate) fn send(
+    namespace: &Namespace,
+    mut turn: Turn<'_>,
+    digest: &Digest,
+    body: &[u8],
+) -> Answer {
+    let request = Request::parse(body).unwrap();
+    let mut out = Vec::new();
+    let header = &request.header;
+    let result = if header.info2.contains(Info2::DELETE) {
+        namespace.delete(&request, digest, &mut turn, &mut out)
+    } else if header.info2.contains(Info2::WRITE) {
+        namespace.write(&request, digest, &mut turn, &mut out)
+    } else {
+        namespace.read(&request, digest, &mut turn, &mut out)
+    };
+    let (reply, rest) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
+    assert!(rest.is_empty(), "one request, one reply");
+    assert_eq!(reply.header.result, result);
+    let bins =
+        reply.ops().map(|op| (String::from_utf8(op.name.into()).unwrap(), op.value.to_vec()));
+    Answer {
+        result,
+        generation: reply.header.generation,
+        void_time: reply.header.record_ttl,
+        bins: bins.collect(),
+    }
+}
+
+/// Numbers of records, tombstones and bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Sums {
+    objects: u64,
+    tombstones: u64,
+    data_used_bytes: u64,
+}
+
+/// All statistics of a namespace that are kept in step equal those computed from scratch.
+pub(crate) fn check_statistics(namespace: &Namespace) {
+    let mut all = Sums::default();
+    let mut of_sets: BTreeMap<SetId, Sums> = BTreeMap::new();
+    let is_occupied = |id: &PartitionId| namespace.partition_counts(*id).entries != 0;
+    for partition in PartitionId::all().filter(is_occupied) {
+        namespace.records.for_each(partition, |_, stored| {
+            let set = namespace.sets.by_id(stored.meta.set);
+            let set_name_bytes = set.map_or(0, |set| set.name.len());
+            let size = size_bytes(&stored, set_name_bytes);
+            for sums in [&mut all, of_sets.entry(stored.meta.set).or_default()] {
+                sums.objects += u64::from(!stored.meta.tombstone);
+                sums.tombstones += u64::from(stored.meta.tombstone);
+                sums.data_used_bytes += size;
+            }
+        });
+    }
+    let kept = Sums {
+        objects: namespace.object_count(),
+        tombstones: namespace.tombstone_count(),
+        data_used_bytes: namespace.data_used_bytes(),
+    };
+    assert_eq!(kept, all, "of the namespace");
+    for set in namespace.sets.iter() {
+        let kept = Sums {
+            objects: set.objects.load(Ordering::Relaxed),
+            tombstones: set.tombstones.load(Ordering::Relaxed),
+            data_used_bytes: set.data_used_bytes.load(Ordering::Relaxed),
+        };
+        let expected = of_sets.get(&set.id).copied().unwrap_or_default();
+        assert_eq!(kept, expected, "of set {}", String::from_utf8_lossy(&set.name));
+    }
+}
+
+/// Size of a stored record by the original's arithmetic, computed bin by bin.
+fn size_bytes(stored: &storage::Stored<'_>, set_name_bytes: usize) -> u64 {
+    let body = stored.body();
+    let variable_int_bytes = |number: usize| match number {
+        0..128 => 1,
+        128..16_384 => 2,
+        _ => 3,
+    };
+    let bins = body
+        .bins()
+        .map(|bin| 1 + bin.name.len() + value::stored_size_bytes(bin.particle_type, bin.value));
+    let key = body.key().map_or(0, |key| variable_int_bytes(key.len()) + key.len());
+    let bin_count = match body.bin_count() {
+        0 => 0,
+        count => variable_int_bytes(usize::from(count)),
+    };
+    let set = if set_name_bytes == 0 { 0 } else { 1 + set_name_bytes };
+    let void_time = if stored.meta.void_time == VoidTime::NEVER { 0 } else { 4 };
+    let size = 35 + 4 + void_time + set + key + bin_count + bins.sum::<usize>();
+    size.next_multiple_of(16) as u64
+}
+
+/// The digest of a record: keys are spread over partitions and sprigs.
+pub(crate) fn digest(key: u32) -> Digest {
+    Digest::of_key(b"", ParticleType::INTEGER, &u64::from(key).to_be_bytes())
+}
+
+/// A write of one text bin.
+pub(crate) fn put(bin: &str, text: &str) -> RequestBuilder {
+    write().op(OpCode::WRITE, ParticleType::STRING, bin.as_bytes(), text.as_bytes())
+}
+
+/// A write without operations yet.
+pub(crate) fn write() -> RequestBuilder {
+    RequestBuilder::new().info2(Info2::WRITE)
+}
+
+/// A write that deletes one bin.
+pub(crate) fn drop_bin(bin: &str) -> RequestBuilder {
+    write().op(OpCode::WRITE, ParticleType::NULL, bin.as_bytes(), b"")
+}
+
+/// An addition to an integer bin.
+pub(crate) fn add(bin: &str, amount: i64) -> RequestBuilder {
+    write().op(OpCode::INCREMENT, ParticleType::INTEGER, bin.as_bytes(), &amount.to_be_bytes())
+}
+
+/// A write that only renews the time to live.
+pub(crate) fn touch() -> RequestBuilder {
+    write().op(OpCode::TOUCH, ParticleType::NULL, b"", b"")
+}
+
+/// A read of all bins.
+pub(crate) fn get() -> RequestBuilder {
+    RequestBuilder::new().info1(Info1::READ | Info1::GET_ALL)
+}
+
+/// A read of metadata only.
+pub(crate) fn exists() -> RequestBuilder {
+    RequestBuilder::new().info1(Info1::READ | Info1::GET_NO_BINS)
+}
+
+pub(crate) fn delete() -> RequestBuilder {
+    RequestBuilder::new().info2(Info2::WRITE | Info2::DELETE)
+}
+
+/// A delete that leaves a tombstone.
+pub(crate) fn durable_delete() -> RequestBuilder {
+    RequestBuilder::new().info2(Info2::WRITE | Info2::DELETE | Info2::DURABLE_DELETE)
+}

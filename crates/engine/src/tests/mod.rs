@@ -1,0 +1,16 @@
+//! Scenarios on a whole namespace, from request bodies to replies and statistics.
+
+mod deletes;
+mod eviction;
+mod expiry;
+mod fixture;
+mod generations;
+mod keys;
+mod limits;
+mod model;
+mod policies;
+mod set_index;
+mod sets;
+mod stress;
+mod supervision;
+mod truncation;

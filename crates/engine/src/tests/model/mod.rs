@@ -1,0 +1,169 @@
+//! Thousands of random requests, moments and settings against a model too simple to be wrong.
+
+mod plain;
+mod requests;
+
+use std::sync::atomic::Ordering;
+
+use config::SetOverride;
+use fastrand::Rng;
+use record::LastUpdateTime;
+
+use self::plain::Plain;
+use self::requests::{DeleteSpec, ReadSpec, SETS, WriteSpec};
+use super::fixture::*;
+use crate::supervisor::Event;
+
+/// Records that requests are about: few, so that they meet often.
+const KEYS: u32 = 12;
+
+/// A namespace and its model side by side.
+struct Pair {
+    fixture: Fixture,
+    plain: Plain,
+    random: Rng,
+}
+
+impl Pair {
+    fn new(seed: u64) -> Self {
+        let fixture = Fixture::with(|config| {
+            config.nsup_period_seconds = 30;
+            config.tomb_raider_period_seconds = 0;
+            config.default_read_touch_ttl_pct = 40;
+        });
+        let plain = Plain { now_ms: fixture.now.0, ..Plain::default() };
+        Self { fixture, plain, random: Rng::with_seed(seed) }
+    }
+
+    fn step(&mut self) {
+        match self.random.u32(..100) {
+            0..55 => self.write(),
+            55..75 => self.read(),
+            75..85 => self.delete(),
+            85..93 => {
+                let ms = self.random.u64(1..15_000);
+                self.fixture.pass_ms(ms);
+                self.plain.now_ms += ms;
+            }
+            93..96 => self.supervise(),
+            96 => self.remove_tombstones(),
+            97 => self.truncate(),
+            _ => self.reconfigure(),
+        }
+        self.compare();
+    }
+
+    fn write(&mut self) {
+        let key = self.random.u32(..KEYS);
+        let generation = self.plain.records.get(&key).map_or(0, |record| record.generation);
+        let spec = WriteSpec::random(&mut self.random, generation);
+        let expected = self.plain.write(key, &spec);
+        let answer = self.fixture.send(key, spec.request());
+        assert_eq!(answer, expected, "{key} {spec:?}");
+    }
+
+    fn read(&mut self) {
+        let key = self.random.u32(..KEYS);
+        let spec = ReadSpec::random(&mut self.random);
+        let expected = self.plain.read(key, &spec);
+        let answer = self.fixture.send(key, spec.request());
+        assert_eq!(answer, expected, "{key} {spec:?}");
+    }
+
+    fn delete(&mut self) {
+        let key = self.random.u32(..KEYS);
+        let generation = self.plain.records.get(&key).map_or(0, |record| record.generation);
+        let spec = DeleteSpec::random(&mut self.random, generation);
+        let expected = self.plain.delete(key, &spec);
+        assert_eq!(self.fixture.result(key, spec.request()), expected, "{key} {spec:?}");
+    }
+
+    fn supervise(&mut self) {
+        let was_truncating = self.fixture.namespace.is_truncating();
+        let (events, _) = self.fixture.supervise();
+        let truncated = events.iter().any(|event| matches!(event, Event::Truncated { .. }));
+        assert_eq!(truncated, was_truncating);
+        if truncated {
+            self.plain.remove_truncated();
+        }
+        if events.iter().any(|event| matches!(event, Event::CycleDone { .. })) {
+            self.plain.remove_expired();
+        }
+    }
+
+    fn remove_tombstones(&mut self) {
+        let limit_ms = self.plain.now_ms - 20_000;
+        self.fixture.namespace.remove_tombstones(LastUpdateTime(limit_ms));
+        self.plain.remove_tombstones(limit_ms);
+    }
+
+    fn truncate(&mut self) {
+        let namespace = &self.fixture.namespace;
+        let time_ms = self.plain.now_ms - self.random.u64(..10_000);
+        let time = LastUpdateTime(time_ms);
+        let name = SETS[self.random.usize(..SETS.len())];
+        let set = name.map(|name| namespace.sets.by_name(name.as_bytes()));
+        let undo = self.random.u32(..3) == 0;
+        match set {
+            None if undo => namespace.undo_truncate(),
+            None => namespace.truncate(time),
+            Some(None) => return,
+            Some(Some(set)) if undo => namespace.undo_truncate_set(set),
+            Some(Some(set)) => namespace.truncate_set(set, time),
+        }
+        let known = self.plain.truncated_before_ms.entry(name).or_default();
+        *known = if undo { 0 } else { time_ms.max(*known) };
+    }
+
+    fn reconfigure(&mut self) {
+        let (default_ttl, limit) = (self.random.u32(..2) * 40, self.random.u64(..2) * 3);
+        let of_set = match self.random.u32(..3) {
+            0 => SetOverride::Inherit,
+            1 => SetOverride::Never,
+            _ => SetOverride::Value(25),
+        };
+        self.fixture.configure(|config| config.default_ttl_seconds = default_ttl);
+        self.fixture.configure_set("s", |set| set.default_ttl = of_set);
+        self.fixture.configure_set("t", |set| set.stop_writes_count = limit);
+        self.plain.default_ttl_seconds = default_ttl;
+        self.plain.default_ttl_of_s = of_set;
+        self.plain.limit_of_t = limit;
+    }
+
+    /// Records and statistics equal the model's, and statistics what is stored.
+    fn compare(&self) {
+        for key in 0..KEYS {
+            let expected = self.plain.records.get(&key);
+            let stored = self.fixture.namespace.inspect(&digest(key), |stored, size_bytes| {
+                let meta = stored.meta;
+                let set = self.fixture.namespace.sets.by_id(meta.set).map(|set| set.name.to_vec());
+                let times = (meta.void_time.0, meta.last_update_time.0);
+                (meta.generation.0, times, meta.tombstone, set, size_bytes)
+            });
+            let expected = expected.map(|record| {
+                let set = record.set.map(|name| name.as_bytes().to_vec());
+                let times = (record.void_time, record.last_update_ms);
+                (record.generation, times, record.tombstone, set, record.size_bytes())
+            });
+            assert_eq!(stored, expected, "{key}");
+        }
+        for name in SETS.iter().copied().flatten() {
+            if let Some(set) = self.fixture.namespace.sets.by_name(name.as_bytes()) {
+                let kept = [&set.objects, &set.tombstones, &set.data_used_bytes]
+                    .map(|value| value.load(Ordering::Relaxed));
+                assert_eq!(kept, self.plain.sums_of(name), "of set {name}");
+            }
+        }
+        self.fixture.check_statistics();
+    }
+}
+
+#[test]
+fn random_requests_meet_the_model() {
+    for seed in 0..16 {
+        let mut pair = Pair::new(seed);
+        for _ in 0..600 {
+            pair.step();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Truncation: records last written before a moment are gone at once and removed in the background
+//! (storage reference, truncate).
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use record::{LastUpdateTime, RecordMeta, SecondsSince2010};
+
+use crate::namespace::Namespace;
+use crate::sets::Set;
+use crate::sweep;
+
+/// The moments of truncation whose records a pass removes: of the namespace, then of each set.
+#[derive(Debug)]
+pub(crate) struct Moments(Vec<u64>);
+
+impl Namespace {
+    /// Makes all records of the namespace that were last written before `time` go away.
+    pub fn truncate(&self, time: LastUpdateTime) {
+        begin(&self.gauges.truncate_lut, &self.gauges.truncating, time);
+        self.bell.ring();
+    }
+
+    /// Takes back a truncation: records that were not removed yet are visible again.
+    pub fn undo_truncate(&self) {
+        self.gauges.truncate_lut.store(0, Ordering::SeqCst);
+    }
+
+    /// Makes all records of a set that were last written before `time` go away.
+    pub fn truncate_set(&self, set: &Set, time: LastUpdateTime) {
+        begin(&set.truncate_lut, &set.truncating, time);
+        self.bell.ring();
+    }
+
+    /// Takes back a truncation of a set, as [`Self::undo_truncate`] does of the namespace.
+    pub fn undo_truncate_set(&self, set: &Set) {
+        set.truncate_lut.store(0, Ordering::SeqCst);
+    }
+
+    /// Whether records last written at `time` in this set are truncated.
+    pub(crate) fn is_truncated(&self, set: Option<&Set>, time: LastUpdateTime) -> bool {
+        time.0 < self.gauges.truncate_lut.load(Ordering::Relaxed)
+            || set.is_some_and(|set| set.is_truncated(time))
+    }
+
+    /// Whether a record of this set is gone though it is still there: expired or truncated.
+    pub(crate) fn is_doomed(
+        &self,
+        meta: &RecordMeta,
+        set: Option<&Set>,
+        now: SecondsSince2010,
+    ) -> bool {
+        meta.void_time.is_expired(now) || self.is_truncated(set, meta.last_update_time)
+    }
+
+    /// Whether a truncation waits for its records to be removed.
+    pub(crate) fn is_truncating(&self) -> bool {
+        self.gauges.truncating.load(Ordering::SeqCst)
+            || self.sets.iter().any(|set| set.truncating.load(Ordering::SeqCst))
+    }
+
+    /// Removes truncated records; returns how many there were.
+    pub(crate) fn remove_truncated(&self) -> u64 {
+        let threads = self.config().truncate_threads;
+        let moments = self.begin_truncation();
+        let removed = self.share_out(threads, |partition| {
+            self.sweep(partition, |meta| {
+                self.is_truncated(self.sets.by_id(meta.set), meta.last_update_time)
+            })
+        });
+        self.end_truncation(&moments);
+        sweep::sum(removed)
+    }
+
+    /// Notes what a pass that begins now will have removed when it ends.
+    pub(crate) fn begin_truncation(&self) -> Moments {
+        Moments(self.truncations().map(|(lut, _)| lut.load(Ordering::SeqCst)).collect())
+    }
+
+    /// After a pass nothing is being truncated any more, but for what began meanwhile.
+    pub(crate) fn end_truncation(&self, Moments(moments): &Moments) {
+        for ((lut, truncating), begun_with) in self.truncations().zip(moments) {
+            truncating.store(false, Ordering::SeqCst);
+            // Whoever truncates sets the moment before the flag: either it is seen here, or the flag
+            // is raised after it was lowered.
+            if lut.load(Ordering::SeqCst) > *begun_with {
+                truncating.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Moment and flag of the namespace's truncation and of each set's.
+    fn truncations(&self) -> impl Iterator<Item = (&AtomicU64, &AtomicBool)> {
+        let sets = self.sets.iter().map(|set| (&set.truncate_lut, &set.truncating));
+        std::iter::once((&self.gauges.truncate_lut, &self.gauges.truncating)).chain(sets)
+    }
+}
+
+fn begin(lut: &AtomicU64, truncating: &AtomicBool, time: LastUpdateTime) {
+    lut.fetch_max(time.0, Ordering::SeqCst);
+    truncating.store(true, Ordering::SeqCst);
+}
