@@ -20,7 +20,7 @@ pub(crate) fn read<'t>(
 ) -> Result<Particle<'t>, Unknown> {
     let target = target.ok_or(Unknown)?;
     let answer = match system {
-        System::Collections => cdt::read(target, operation)
+        System::Collections => cdt::read(target.into(), operation)
             .map(|answer| answer.map(|(kind, bytes)| (kind, StoredBytes::Owned(bytes)))),
         System::Bits => bits::read(target, operation).map(Some),
         System::Hll => hll::read(target, operation).map(Some),
@@ -38,7 +38,9 @@ pub(crate) fn modify(
     operation: &[u8],
 ) -> Result<Option<(ParticleType, Vec<u8>)>, Unknown> {
     let bin = match system {
-        System::Collections => cdt::modify(target, operation).map(|modified| modified.bin),
+        System::Collections => {
+            cdt::modify(target.map(Into::into), operation).map(|modified| modified.bin)
+        }
         System::Bits => bits::modify(target, operation).map(|modified| modified.bin),
         System::Hll => hll::modify(target, operation).map(|modified| modified.bin),
     };

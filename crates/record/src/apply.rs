@@ -100,7 +100,7 @@ impl<'a> Writer<'a, '_, '_> {
             }
             OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ => {
                 if let Some(bin) = self.table.get(op.name) {
-                    let bin = (bin.particle_type, &*bin.value);
+                    let bin = bin.stored();
                     let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
                     let (particle_type, value) = within::read(op, bin)?.unwrap_or(nothing);
                     self.reply.op(op.code, particle_type, op.name, &value);
@@ -135,7 +135,8 @@ impl<'a> Writer<'a, '_, '_> {
 
     fn write(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
         let value = value::from_wire(op.particle_type, op.value)?;
-        self.set(op, op.particle_type, value);
+        let guide = value::cdt::guide_of_written((op.particle_type, &value), op.value);
+        self.set_guided(op, op.particle_type, value, guide);
         Ok(())
     }
 
@@ -159,11 +160,11 @@ impl<'a> Writer<'a, '_, '_> {
 
     /// Applies an operation that works within a value. Returns its answer.
     fn modify(&mut self, op: &Op<'a>) -> Result<Answer, ResultCode> {
-        let existing = self.table.get(op.name).map(|bin| (bin.particle_type, &*bin.value));
+        let existing = self.table.get(op.name).map(Bin::stored);
         let modified = within::modify(op, existing)?;
         if let Some((particle_type, value)) = modified.bin {
             self.account_for(op, &value)?;
-            self.set(op, particle_type, StoredBytes::Owned(value));
+            self.set_guided(op, particle_type, StoredBytes::Owned(value), modified.guide);
         }
         Ok(modified.answer)
     }
@@ -204,7 +205,17 @@ impl<'a> Writer<'a, '_, '_> {
     }
 
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
-        self.table.set(Bin { name: op.name, particle_type, value });
+        self.set_guided(op, particle_type, value, Vec::new());
+    }
+
+    fn set_guided(
+        &mut self,
+        op: &Op<'a>,
+        particle_type: ParticleType,
+        value: StoredBytes<'a>,
+        guide: Vec<u8>,
+    ) {
+        self.table.set(Bin { name: op.name, particle_type, value, guide: guide.into() });
     }
 }
 

@@ -4,8 +4,8 @@ use expr::Operation;
 use wire::reply::ReplyWriter;
 use wire::{Info1, Info2, Op, OpCode, ParticleType, Request, ResultCode};
 
-use crate::bins::BinTable;
-use crate::body::Body;
+use crate::bins::{Bin, BinTable};
+use crate::body::{Body, StoredBin};
 use crate::policy::is_valid_bin_name;
 use crate::view::{Scene, StoredView};
 use crate::within;
@@ -44,12 +44,12 @@ pub fn read(
             continue;
         }
         let found = match &mut table {
-            Some(table) => table.get(op.name).map(|bin| (bin.particle_type, &*bin.value)),
-            None => body.bin(op.name).map(|bin| (bin.particle_type, bin.value)),
+            Some(table) => table.get(op.name).map(Bin::stored),
+            None => body.bin(op.name).map(StoredBin::stored),
         };
         match (op.code, found) {
-            (OpCode::READ, Some((particle_type, value))) => {
-                reply.op(op.code, particle_type, op.name, value);
+            (OpCode::READ, Some(bin)) => {
+                reply.op(op.code, bin.particle_type, op.name, bin.value);
             }
             (OpCode::READ | OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ, None) => {
                 if respond_all {

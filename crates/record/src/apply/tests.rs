@@ -139,6 +139,66 @@ fn replace_drops_old_bins() {
 }
 
 #[test]
+fn collections_are_created_changed_and_read() {
+    const BLOB: ParticleType = ParticleType::BLOB;
+    let ops = [
+        // Append 5 and clear; put 1: 2 and get it; read a bin that is not there.
+        (OpCode::CDT_MODIFY, BLOB, "l", &b"\x92\x01\x05"[..]),
+        (OpCode::CDT_MODIFY, BLOB, "l", b"\x91\x0b"),
+        (OpCode::CDT_MODIFY, BLOB, "m", b"\x94\x43\x01\x02\x01"),
+        (OpCode::CDT_READ, BLOB, "m", b"\x93\x61\x07\x01"),
+        (OpCode::CDT_READ, BLOB, "m", b"\x93\x61\x07\x09"),
+        (OpCode::CDT_READ, BLOB, "absent", b"\x91\x10"),
+    ];
+    let stored = bins(&[("l", b"\x90"), ("m", b"\x82\xc7\x00\x01\xc0\x01\x02")]);
+    let integer = |code: OpCode, name: &str, value: i64| {
+        (code.0, name.to_owned(), value.to_be_bytes().to_vec())
+    };
+    let null = |code: OpCode, name: &str| (code.0, name.to_owned(), Vec::new());
+    let (modify, read) = (OpCode::CDT_MODIFY, OpCode::CDT_READ);
+    let outcome = run(None, &ops);
+    assert_eq!(outcome.bins, stored);
+    // Of what modifies, only those that have something to say answer.
+    let answers =
+        [integer(modify, "l", 1), integer(modify, "m", 1), integer(read, "m", 2), null(read, "m")];
+    assert_eq!(outcome.results, answers);
+    let outcome = run_with(None, Info1::READ, Info2::RESPOND_ALL_OPS, Info3::empty(), &ops);
+    assert_eq!(outcome.bins, stored);
+    let answers = [
+        integer(modify, "l", 1),
+        null(modify, "l"),
+        integer(modify, "m", 1),
+        integer(read, "m", 2),
+        null(read, "m"),
+        null(read, "absent"),
+    ];
+    assert_eq!(outcome.results, answers);
+}
+
+#[test]
+fn a_hint_to_persist_an_index_stays_beside_the_bin() {
+    // {1: 2}, not ordered, with the hint; then another pair.
+    let ops = [
+        (OpCode::WRITE, ParticleType::MAP, "m", &b"\x82\xc7\x00\x10\xc0\x01\x02"[..]),
+        (OpCode::CDT_MODIFY, ParticleType::BLOB, "m", b"\x93\x43\x03\x04"),
+        (OpCode::READ, NULL, "m", b""),
+    ];
+    let builder = ops.iter().fold(RequestBuilder::new(), |builder, (code, kind, name, value)| {
+        builder.op(*code, *kind, name.as_bytes(), value)
+    });
+    let message = builder.info1(Info1::READ).info2(Info2::WRITE).into_body();
+    let request = Request::parse(&message).unwrap();
+    let policy = WritePolicy::of(&request).unwrap();
+    let mut out = Vec::new();
+    let mut applied = NewBins::default();
+    apply(&request, &policy, None, &mut applied, &mut ReplyWriter::new(&mut out)).unwrap();
+    let mut stored = Vec::new();
+    applied.write_body(None, &mut stored);
+    let bin = Body::new(&stored).bin(b"m").unwrap();
+    assert_eq!((bin.value, bin.guide), (&b"\x82\x01\x02\x03\x04"[..], &[1][..]));
+}
+
+#[test]
 fn first_error_decides() {
     let old = body(&[("s", STRING, b"x")]);
     for (op, expected) in [

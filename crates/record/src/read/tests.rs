@@ -54,6 +54,34 @@ fn all_or_selected() {
 }
 
 #[test]
+fn collections_answer_if_they_have_an_answer() {
+    let mut bytes = Vec::new();
+    let mut writer = BodyWriter::new(&mut bytes, None);
+    writer.bin(b"m", ParticleType::MAP, b"\x81\x01\x02");
+    writer.finish();
+    let get = |key: u8| [0x93, 0x61, 0x07, key];
+    for (respond_all, expected) in [(Info2::empty(), 1), (Info2::RESPOND_ALL_OPS, 3)] {
+        let builder = RequestBuilder::new()
+            .info1(Info1::READ)
+            .info2(respond_all)
+            .op(OpCode::CDT_READ, ParticleType::BLOB, b"m", &get(1))
+            .op(OpCode::CDT_READ, ParticleType::BLOB, b"m", &get(9))
+            .op(OpCode::CDT_READ, ParticleType::BLOB, b"absent", &get(1));
+        let message = builder.into_body();
+        let request = Request::parse(&message).unwrap();
+        let mut out = Vec::new();
+        let mut reply = ReplyWriter::new(&mut out);
+        assert_eq!(read(&request, Body::new(&bytes), &mut reply), Ok(()));
+        reply.finish(ResultCode::OK, 0, 0);
+        let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
+        let answers: Vec<_> = reply.ops().map(|op| op.value.to_vec()).collect();
+        assert_eq!(answers.len(), expected);
+        assert_eq!(answers[0], 2_i64.to_be_bytes());
+        assert!(answers[1..].iter().all(Vec::is_empty));
+    }
+}
+
+#[test]
 fn bad_reads_are_refused() {
     assert_eq!(run(reading(&[])), Err(ResultCode::PARAMETER));
     assert_eq!(run(reading(&["0123456789abcdef"])), Err(ResultCode::BIN_NAME));

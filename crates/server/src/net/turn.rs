@@ -150,6 +150,8 @@ impl<W: Worker> Desk<W> {
         if sent < self.clerk.replies.len() {
             let (owed, from) = self.clerk.unsent_replies(sent);
             connection.owe(owed, from);
+            // Answering may have taken long, and the client's time to take the replies begins now.
+            connection.active_at = Instant::now();
         }
         Ok(())
     }

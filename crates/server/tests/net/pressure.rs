@@ -115,6 +115,19 @@ fn the_bound_on_all_buffers_closes_the_one_that_grows() {
 }
 
 #[test]
+fn the_time_to_take_replies_begins_when_they_are_there() {
+    let rig = Rig::start_with(1);
+    let mut client = rig.connect();
+    // Longer than a client may take none of the bytes offered to it.
+    let requests = [message(b"sleep 10500"), message(b"reply 20000000")].concat();
+    client.write_all(&requests).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    expect(&mut client, &message(b"sleep 10500"));
+    thread::sleep(Duration::from_millis(200));
+    expect(&mut client, &message(&vec![b'r'; 20_000_000]));
+}
+
+#[test]
 fn a_client_that_takes_nothing_is_given_up() {
     let rig = Rig::start();
     let mut client = rig.connect();
