@@ -193,6 +193,7 @@ mod tests {
                     model.push(name);
                 }
             }
+            assert_eq!(table.peek(name).is_some(), model.contains(&&name[..]));
             assert_eq!(table.get(name).is_some(), model.contains(&&name[..]));
         }
         assert_eq!(names(&table), model);

@@ -1,5 +1,6 @@
 //! Expressions over a sample record.
 
+mod calls;
 mod control;
 mod metadata;
 mod operations;
