@@ -43,7 +43,7 @@ fn feed(input: &[u8]) -> Outcome {
     }
     let mut out = Vec::new();
     let mut writer = BodyWriter::new(&mut out, body.key());
-    bins.iter().for_each(|bin| writer.bin(bin.name, bin.particle_type, bin.value));
+    bins.iter().for_each(|bin| writer.stored_bin(bin));
     writer.finish();
     let again = Body::new(&out);
     assert_eq!((again.key(), again.bins().collect::<Vec<_>>()), (body.key(), bins.clone()));

@@ -2,6 +2,7 @@
 
 mod admin;
 mod body;
+mod collection;
 mod conf;
 mod frame;
 mod geo;
@@ -67,6 +68,7 @@ pub struct Entry {
 pub const TARGETS: &[Entry] = &[
     admin::ENTRY,
     body::ENTRY,
+    collection::ENTRY,
     conf::ENTRY,
     frame::ENTRY,
     geo::ENTRY,
