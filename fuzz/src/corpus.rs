@@ -38,7 +38,7 @@ impl Corpus {
     /// When a file is missing or not what it should be.
     pub fn load() -> Result<Self> {
         let mut corpus = Self::default();
-        for file in ["record.jsonl.gz", "info.jsonl.gz"] {
+        for file in ["record.jsonl.gz", "list.jsonl.gz", "map.jsonl.gz", "info.jsonl.gz"] {
             corpus.read_transcript(&tree("crates/tests/testdata/golden").join(file))?;
         }
         let files = tree("crates/config/testdata");

@@ -143,3 +143,44 @@ impl fmt::Display for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks its promise on every input that holds the letter.
+    const FRAGILE: Entry = Entry {
+        name: "fragile",
+        what: "inputs without a Z",
+        seeds: |_| vec![b"some seed".to_vec()],
+        make: |_| {
+            Box::new(|input: &[u8]| {
+                assert!(!input.contains(&b'Z'), "a Z");
+                Outcome::of(input.len())
+            })
+        },
+    };
+
+    #[test]
+    fn a_broken_promise_is_found_again_by_its_seed() {
+        let failure_of = |seed| {
+            let mut run = Run::new(&FRAGILE, &Corpus::default(), seed);
+            run.cases(100_000).expect_err("the letter comes up")
+        };
+        let (one, two) = (failure_of(1), failure_of(1));
+        assert_eq!((one.case, &one.input), (two.case, &two.input));
+        assert_eq!(one.reason, "a Z");
+        assert!(one.input.contains(&b'Z'));
+        let shown = one.to_string();
+        assert!(shown.contains("fragile: seed 1, case") && shown.contains("kept in"), "{shown}");
+    }
+
+    #[test]
+    fn inputs_with_new_outcomes_join_the_corpus() {
+        let mut run = Run::new(&FRAGILE, &Corpus::default(), 2);
+        let before = run.inputs.len();
+        run.cases(20).unwrap();
+        assert_eq!(run.inputs.len(), before + run.seen.len());
+        assert!(run.to_string().starts_with("fragile: 20 cases"));
+    }
+}

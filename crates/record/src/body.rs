@@ -3,18 +3,18 @@
 //! | offset | size | meaning |
 //! |---|---|---|
 //! | 0 | 3 | size of the whole body in bytes |
-//! | 3 | 3 | size of key and bins by the original's arithmetic (see [`crate::size`]; 23 bits); top bit: guides follow the bins |
+//! | 3 | 3 | size of key and bins by the original's arithmetic (23 bits, see [`crate::size`]); top bit: guides follow the bins |
 //! | 6 | 2 | number of bins (15 bits); top bit: a user key follows |
 //! | 8 | 4 + n | only with a key: its size, then particle type and value |
 //! | .. | .. | the bins, each exactly as an operation of a reply |
-//! | .. | 6 + n | only with guides, for each bin that has one: its number (2 bytes) and the guide's size, then the guide |
-//! | end | 4 | only with guides: size of all of them |
+//! | .. | 6 + n | only with guides, for each bin that has one: its number (2 bytes) and the guide's size, little-endian, then the guide |
+//! | end | 4 | only with guides: size of all of them, little-endian |
 //!
 //! Numbers are little-endian. Because bins are stored as the reply needs them, reading all bins is
-//! one copy; because the other size is stored too, statistics are kept without walking the bins.
-//! Metadata (digest, generation, times, set) is in the primary index and is added when a record
-//! leaves the node's memory. A guide is what is kept beside a large map to find the way in it
-//! ([`value::cdt::guide`]).
+//! one copy; because the other size is stored too, statistics are kept without walking the bins. A
+//! guide is what is kept beside a large map to find the way in it ([`value::cdt::guide`]). Metadata
+//! (digest, generation, times, set) is in the primary index and is added when a record leaves the
+//! node's memory.
 
 use value::cdt::{Guide, Stored};
 use wire::reply::{OP_HEADER_BYTES, append_op};
@@ -31,11 +31,10 @@ const GUIDES_SIZE_BYTES: usize = 4;
 const HAS_KEY: u16 = 0x8000;
 /// Largest size that the header can hold: far above `max-record-size`, which is at most 8 MiB.
 const SIZE_BYTES_MAX: usize = (1 << 24) - 1;
-
-/// In the upper byte of the other size. A body that may be stored leaves this bit of it free.
-const HAS_GUIDES: u8 = 0x80;
-/// Largest other size that the header can hold.
+/// Largest size by the original's arithmetic that the header can hold. A stored record is smaller.
 const CONTENT_SIZE_BYTES_MAX: usize = (1 << 23) - 1;
+/// Beside the size by the original's arithmetic: guides follow the bins.
+const HAS_GUIDES: u32 = 1 << 23;
 
 /// View of a stored body.
 ///
@@ -74,13 +73,14 @@ impl<'a> Body<'a> {
             key = Some(stored);
             rest = bins;
         }
+        let content = u32::from_le_bytes([c0, c1, c2, 0]);
         let mut guides = &rest[rest.len()..];
-        if c2 & HAS_GUIDES != 0 {
+        if content & HAS_GUIDES != 0 {
             let (before, size) = rest.split_last_chunk::<GUIDES_SIZE_BYTES>()?;
             let bins_size = before.len().checked_sub(u32::from_le_bytes(*size) as usize)?;
             (rest, guides) = before.split_at_checked(bins_size)?;
         }
-        let content_size_bytes = u32::from_le_bytes([c0, c1, c2 & !HAS_GUIDES, 0]);
+        let content_size_bytes = content & !HAS_GUIDES;
         Some(Self { bin_count: count & !HAS_KEY, content_size_bytes, key, bins: rest, guides })
     }
 
@@ -131,7 +131,7 @@ pub struct StoredBin<'a> {
 }
 
 impl<'a> StoredBin<'a> {
-    /// The value as operations within values take it.
+    /// The value as operations on lists and maps take it.
     pub fn stored(self) -> Stored<'a> {
         let guide = Guide::new(self.guide);
         Stored { particle_type: self.particle_type, value: self.value, guide }
@@ -216,40 +216,29 @@ impl<'a> BodyWriter<'a> {
         value: &[u8],
         guide: &[u8],
     ) {
-        self.guide(guide);
-        self.bin(name, particle_type, value);
-    }
-
-    /// Adds the guide of the next bin.
-    fn guide(&mut self, guide: &[u8]) {
         if !guide.is_empty() {
             self.guides.extend_from_slice(&(self.count & !HAS_KEY).to_le_bytes());
             self.guides.extend_from_slice(&(guide.len() as u32).to_le_bytes());
             self.guides.extend_from_slice(guide);
         }
-    }
-
-    /// Adds a bin of another body.
-    pub fn stored_bin(&mut self, bin: &StoredBin<'_>) {
-        self.guide(bin.guide);
-        self.out.extend_from_slice(bin.reply_op);
-        self.content_size_bytes += size::bin_size_bytes(bin.name, bin.particle_type, bin.value);
-        self.count += 1;
+        self.bin(name, particle_type, value);
     }
 
     /// Completes the body. Returns the size of key and bins by the original's arithmetic; a body
     /// for which it exceeds `max-record-size` must not be stored.
     pub fn finish(self) -> usize {
         let content = self.content_size_bytes + size::bin_count_size_bytes(self.count & !HAS_KEY);
+        let mut flags = 0;
         if !self.guides.is_empty() {
+            flags = HAS_GUIDES;
             self.out.extend_from_slice(&self.guides);
             self.out.extend_from_slice(&(self.guides.len() as u32).to_le_bytes());
         }
-        let has_guides = if self.guides.is_empty() { 0 } else { HAS_GUIDES };
         let [s0, s1, s2, _] = (self.out.len().min(SIZE_BYTES_MAX) as u32).to_le_bytes();
-        let [c0, c1, c2, _] = (content.min(CONTENT_SIZE_BYTES_MAX) as u32).to_le_bytes();
+        let content_field = content.min(CONTENT_SIZE_BYTES_MAX) as u32 | flags;
+        let [c0, c1, c2, _] = content_field.to_le_bytes();
         let [n0, n1] = self.count.to_le_bytes();
-        self.out[..HEADER_BYTES].copy_from_slice(&[s0, s1, s2, c0, c1, c2 | has_guides, n0, n1]);
+        self.out[..HEADER_BYTES].copy_from_slice(&[s0, s1, s2, c0, c1, c2, n0, n1]);
         content
     }
 }
@@ -292,7 +281,9 @@ mod tests {
             let content = writer.finish();
             let mut copy = Vec::new();
             let mut writer = BodyWriter::new(&mut copy, key);
-            Body::new(&bytes).bins().for_each(|bin| writer.stored_bin(&bin));
+            for bin in Body::new(&bytes).bins() {
+                writer.bin(bin.name, bin.particle_type, bin.value);
+            }
             assert_eq!(writer.finish(), content);
             assert_eq!(copy, bytes);
             // 1 for the number of bins; names 1 + 1 and 1 + 4; values 4 and 5 + 70,000.
@@ -311,6 +302,22 @@ mod tests {
         assert_eq!(writer.finish(), 1 + 2 + 5 + SIZE_BYTES_MAX);
     }
 
+    /// The example of `docs/formats/record.md`.
+    #[test]
+    fn a_body_lies_as_the_document_draws_it() {
+        let mut bytes = Vec::new();
+        let mut writer = BodyWriter::new(&mut bytes, Some(b"\x03k"));
+        writer.bin(b"a", ParticleType::INTEGER, &7u64.to_be_bytes());
+        writer.finish();
+        let drawn = [
+            &[0x1f, 0, 0, 9, 0, 0, 1, 0x80][..],
+            &[2, 0, 0, 0, 3, b'k'],
+            &[0, 0, 0, 0x0d, 1, 1, 0, 1, b'a'],
+            &[0, 0, 0, 0, 0, 0, 0, 7],
+        ];
+        assert_eq!(bytes, drawn.concat());
+    }
+
     #[test]
     fn guides_stay_with_their_bins() {
         for key in [None, Some(&b"\x03user"[..])] {
@@ -322,14 +329,9 @@ mod tests {
             let expected: [(&[u8], &[u8]); 4] =
                 [(b"a", b""), (b"b", b"guide"), (b"c", b""), (b"d", b"other")];
             assert_eq!(guides, expected);
-            // A reply has only the bins, and they are all that counts as content.
+            // A reply has only the bins.
             let ops: usize = body.bins().map(|bin| bin.reply_op.len()).sum();
             assert_eq!(body.reply_ops().len(), ops);
-            let mut copy = Vec::new();
-            let mut writer = BodyWriter::new(&mut copy, key);
-            body.bins().for_each(|bin| writer.stored_bin(&bin));
-            assert_eq!(writer.finish(), body.content_size_bytes());
-            assert_eq!(copy, bytes);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Stored bodies of records, as a damaged medium may give them back.
 
-use record::body::{Body, BodyWriter};
+use record::body::{Body, BodyWriter, StoredBin};
 use wire::ParticleType;
 
 use super::{Entry, Outcome};
@@ -43,9 +43,12 @@ fn feed(input: &[u8]) -> Outcome {
     }
     let mut out = Vec::new();
     let mut writer = BodyWriter::new(&mut out, body.key());
-    bins.iter().for_each(|bin| writer.stored_bin(bin));
+    bins.iter().for_each(|bin| writer.bin(bin.name, bin.particle_type, bin.value));
     writer.finish();
+    // Code and flags of a damaged bin may be any; those that are written are always the same.
     let again = Body::new(&out);
-    assert_eq!((again.key(), again.bins().collect::<Vec<_>>()), (body.key(), bins.clone()));
+    assert_eq!(again.key(), body.key());
+    let parts = |bin: StoredBin<'_>| (bin.name.to_vec(), bin.particle_type, bin.value.to_vec());
+    assert!(again.bins().map(parts).eq(body.bins().map(parts)), "written once more");
     Outcome::of((bins.len(), body.key().is_some(), body.bin_count().min(9)))
 }

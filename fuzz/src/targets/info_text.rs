@@ -34,7 +34,7 @@ fn feed(input: &[u8]) -> Outcome {
     }
     let rest = input.len() - bytes;
     assert!(!input[bytes..].contains(&b'\n'), "a line that is no command");
-    kinds.truncate(4);
+    kinds.truncate(2);
     Outcome::of((kinds, rest == 0))
 }
 

@@ -1,12 +1,15 @@
 //! The targets, a file each, and what they have in common.
 
 mod admin;
+mod bits;
 mod body;
 mod collection;
 mod conf;
+mod context;
 mod frame;
 mod geo;
 mod get_config;
+mod hll;
 mod inflate;
 mod info_text;
 mod msgpack;
@@ -21,6 +24,7 @@ mod set_config;
 mod value;
 mod yaml;
 
+mod operations;
 mod world;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -67,12 +71,15 @@ pub struct Entry {
 /// All targets, ascending by name.
 pub const TARGETS: &[Entry] = &[
     admin::ENTRY,
+    bits::ENTRY,
     body::ENTRY,
     collection::ENTRY,
     conf::ENTRY,
+    context::ENTRY,
     frame::ENTRY,
     geo::ENTRY,
     get_config::ENTRY,
+    hll::ENTRY,
     inflate::ENTRY,
     info_text::ENTRY,
     msgpack::ENTRY,

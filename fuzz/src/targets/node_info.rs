@@ -18,6 +18,12 @@ pub const ENTRY: Entry = Entry {
     make: |_| Box::new(Info(World::new())),
 };
 
+/// Tells values apart by how they begin. Numbers do not count: they are different all the time.
+pub fn kind_of(value: &[u8]) -> Outcome {
+    let letters = value.iter().take(24).filter(|byte| byte.is_ascii_alphabetic());
+    Outcome::of(letters.copied().collect::<Vec<u8>>())
+}
+
 struct Info(World);
 
 impl Target for Info {
@@ -33,10 +39,11 @@ impl Target for Info {
             assert_eq!(answer.body.is_empty(), commands == 0);
         }
         if let Some(end) = input.iter().position(|byte| *byte == b'\n') {
-            assert!(answer.body.starts_with(&input[..end]), "the command is echoed");
-            assert_eq!(answer.body.get(end), Some(&b'\t'));
-            let value = &answer.body[end + 1..];
-            return Outcome::of((&input[..end.min(12)], &value[..value.len().min(12)]));
+            // To the original a command ends at a zero byte.
+            let command = input[..end].split(|byte| *byte == 0).next().unwrap_or_default();
+            let value = answer.body.strip_prefix(command).expect("the command is echoed");
+            let value = value.strip_prefix(b"\t").expect("a tab follows it");
+            return kind_of(value);
         }
         Outcome::of(input.is_empty())
     }

@@ -26,7 +26,7 @@ fn a_slow_reader_is_not_read_and_loses_nothing() {
 }
 
 /// Waits until the server can send no more, and says how much it has sent.
-fn sent_when_settled(rig: &Rig) -> u64 {
+pub fn sent_when_settled(rig: &Rig) -> u64 {
     let mut before = 0;
     loop {
         thread::sleep(Duration::from_millis(100));
@@ -100,6 +100,21 @@ fn a_crowd_that_pipelines_does_not_starve_another() {
 }
 
 #[test]
+fn a_request_that_is_much_work_ends_the_turn() {
+    let rig = Rig::start_with(1);
+    let mut greedy = rig.connect();
+    let mut modest = rig.connect();
+    expect_alive(&mut modest);
+    greedy.write_all(&message(b"toil 20").repeat(100)).unwrap();
+    for _ in 0..10 {
+        let start = Instant::now();
+        expect_alive(&mut modest);
+        assert!(start.elapsed() < Duration::from_millis(300), "{:?}", start.elapsed());
+    }
+    expect(&mut greedy, &message(b"toil 20").repeat(100));
+}
+
+#[test]
 fn the_bound_on_all_buffers_closes_the_one_that_grows() {
     let rig = Rig::start_with(1);
     rig.limits.set_buffered_bytes_max(1 << 20);
@@ -112,6 +127,19 @@ fn the_bound_on_all_buffers_closes_the_one_that_grows() {
     modest.write_all(&message(b"reply 100")[10..]).unwrap();
     expect(&mut modest, &message(&[b'r'; 100]));
     expect_close(&mut greedy);
+}
+
+#[test]
+fn the_time_to_take_replies_begins_when_they_are_there() {
+    let rig = Rig::start_with(1);
+    let mut client = rig.connect();
+    // Longer than a client may take none of the bytes offered to it.
+    let requests = [message(b"sleep 10500"), message(b"reply 20000000")].concat();
+    client.write_all(&requests).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    expect(&mut client, &message(b"sleep 10500"));
+    thread::sleep(Duration::from_millis(200));
+    expect(&mut client, &message(&vec![b'r'; 20_000_000]));
 }
 
 #[test]

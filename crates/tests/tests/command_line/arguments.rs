@@ -94,6 +94,22 @@ fn without_arguments_a_single_node_is_ready_at_once() -> Result<()> {
     Ok(())
 }
 
+/// Without sinks of its own, what the server has to say goes to standard error.
+#[test]
+fn early_verbose_says_everything_with_its_place() -> Result<()> {
+    let (before, rest) = GOLDEN_CONFIGURATION.split_once("logging {").context("no logging")?;
+    let (_, after) = rest.split_once("\n}\n").context("logging does not end")?;
+    let text = format!("{before}{after}");
+    let server = launch()?.argument("--early-verbose").configured("bolide.conf", &text)?.start()?;
+    expect_service(&server, "test")?;
+    let log = server.log();
+    ensure!(log.contains("DETAIL"), "{log}");
+    for line in log.lines() {
+        ensure!(!line.contains("unknown") && !line.contains("log."), "{line}");
+    }
+    Ok(())
+}
+
 #[test]
 fn options_of_the_original_are_taken() -> Result<()> {
     let server = launch()?

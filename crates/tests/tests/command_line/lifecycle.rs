@@ -42,6 +42,18 @@ fn told_to_stop_it_answers_what_it_has_read_and_exits_well() -> Result<()> {
     Ok(())
 }
 
+/// The ticker speaks when its time has come, not when it is stopped.
+#[test]
+fn the_end_is_no_time_for_statistics() -> Result<()> {
+    let mut server = start(&[("context any critical", "context any info")])?;
+    server.signal(Signal::TERM)?;
+    server.wait()?;
+    let log = server.log();
+    ensure!(log.contains("finished clean shutdown"), "{log}");
+    ensure!(!log.contains("cluster-clock"), "{log}");
+    Ok(())
+}
+
 #[test]
 fn its_pid_is_in_the_pidfile() -> Result<()> {
     let server = Server::start(GOLDEN_CONFIGURATION)?;
@@ -70,6 +82,24 @@ fn a_hangup_opens_the_log_anew() -> Result<()> {
     ensure!(new.contains("tester: after") && !new.contains("between"), "{new}");
     ensure!(!old.contains("after"), "{old}");
     ensure!(server.is_running()?);
+    Ok(())
+}
+
+#[test]
+fn the_ticker_ticks_as_often_as_told() -> Result<()> {
+    let server = start(&[
+        ("context any critical", "context any info"),
+        ("proto-fd-max 15000", "proto-fd-max 15000\n\tticker-interval 1"),
+    ])?;
+    let begun = Instant::now();
+    while server.log().matches(" NODE-ID a1 ").count() < 2 {
+        ensure!(begun.elapsed() < SOON, "no ticker in:\n{}", server.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let log = server.log();
+    ensure!(log.contains(" NODE-ID a1 CLUSTER-SIZE 1 CLUSTER-NAME golden"), "{log}");
+    ensure!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    ensure!(log.contains(" service ready: soon there will be cake!"), "{log}");
     Ok(())
 }
 

@@ -59,6 +59,26 @@ fn a_limit_that_cannot_be_had_is_lowered_with_a_warning() -> Result<()> {
     Ok(())
 }
 
+/// More connections than files may be open: the limit follows, or the log says that it cannot.
+#[test]
+fn the_limit_of_open_files_follows_at_run_time() -> Result<()> {
+    let text = configuration(&[
+        ("proto-fd-max 15000", "proto-fd-max 1024"),
+        ("context any critical", "context any warning"),
+    ])?;
+    let server = launch()?.after("ulimit -S -n 1500").configured("bolide.conf", &text)?.start()?;
+    ensure!(server.readings().open_files_max()? == 1500);
+    for connections in [3000, 2_097_152] {
+        let command = format!("set-config:context=service;proto-fd-max={connections}");
+        ensure!(ask(&server, &command)? == "ok");
+        let files = server.readings().open_files_max()?;
+        let log = server.log();
+        let warned = log.contains(&format!("proto-fd-max {connections} is"));
+        ensure!(files > connections || warned, "{files} files, and no warning in: {log}");
+    }
+    expect_service(&server, "test")
+}
+
 #[test]
 fn service_threads_are_as_many_as_configured() -> Result<()> {
     for count in [1, 3, 8] {
