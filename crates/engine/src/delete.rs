@@ -3,7 +3,8 @@
 use record::RecordMeta;
 use record::body::BodyWriter;
 use storage::Stored;
-use wire::{Digest, FieldType, Info1, Info2, Request, ResultCode, reply};
+use wire::reply::ReplyWriter;
+use wire::{Digest, FieldType, Info1, Info2, Request, ResultCode};
 
 use crate::namespace::{Namespace, Turn};
 use crate::read::check_set_if_sent;
@@ -16,7 +17,7 @@ impl Namespace {
         request: &Request<'_>,
         digest: &Digest,
         turn: &mut Turn<'_>,
-        out: &mut Vec<u8>,
+        reply: ReplyWriter<'_>,
     ) -> ResultCode {
         let result = match self.try_delete(request, digest, turn) {
             Ok(()) => ResultCode::OK,
@@ -25,7 +26,7 @@ impl Namespace {
                 result
             }
         };
-        reply::header_only(out, result, 0, 0);
+        reply.finish(result, 0, 0);
         result
     }
 

@@ -16,9 +16,8 @@ impl Namespace {
         request: &Request<'_>,
         digest: &Digest,
         turn: &mut Turn<'_>,
-        out: &mut Vec<u8>,
+        mut reply: ReplyWriter<'_>,
     ) -> ResultCode {
-        let mut reply = ReplyWriter::new(out);
         let mut seen = Seen::default();
         match self.try_read(request, digest, turn, &mut reply, &mut seen) {
             Ok(renewal) => {

@@ -191,8 +191,8 @@ fn a_hint_to_persist_an_index_stays_beside_the_bin() {
     let policy = WritePolicy::of(&request).unwrap();
     let mut out = Vec::new();
     let mut applied = NewBins::default();
-    apply(&request, &policy, None, &scene(None), &mut applied, &mut ReplyWriter::new(&mut out))
-        .unwrap();
+    let mut reply = ReplyWriter::new(&mut out);
+    apply(&request, &policy, None, &scene(None), &mut applied, &mut reply).unwrap();
     let mut stored = Vec::new();
     applied.write_body(None, &mut stored);
     let bin = Body::new(&stored).bin(b"m").unwrap();

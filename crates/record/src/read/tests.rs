@@ -71,7 +71,8 @@ fn collections_answer_if_they_have_an_answer() {
         let request = Request::parse(&message).unwrap();
         let mut out = Vec::new();
         let mut reply = ReplyWriter::new(&mut out);
-        assert_eq!(read(&request, Body::new(&bytes), &scene(None), &mut reply), Ok(()));
+        let body = Body::new(&bytes);
+        assert_eq!(read(&request, body, &scene(Some(body)), &mut reply), Ok(()));
         reply.finish(ResultCode::OK, 0, 0);
         let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
         let answers: Vec<_> = reply.ops().map(|op| op.value.to_vec()).collect();
