@@ -131,7 +131,6 @@ fn apply(
         bin: Some((ParticleType::HLL, new.into_bytes())),
         guide: Vec::new(),
         answer: answer.map(|number| (ParticleType::INTEGER, number.to_be_bytes().to_vec())),
-        ..Modified::NOTHING
     })
 }
 
