@@ -79,7 +79,7 @@ impl Service for Echo {
 }
 
 impl Worker for Echo {
-    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict {
+    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self> {
         match (frame.kind(), &*self) {
             (ProtoType::Info, _) => answer_info(frame.body(), out),
             (ProtoType::Message, Self::Reply(reply)) => out.extend_from_slice(reply),
@@ -93,7 +93,7 @@ impl Worker for Echo {
         Verdict::Continue
     }
 
-    fn on_line(&mut self, _peer: &Peer, _line: &[u8], _out: &mut Vec<u8>) -> Verdict {
+    fn on_line(&mut self, _peer: &Peer, _line: &[u8], _out: &mut Vec<u8>) -> Verdict<Self> {
         Verdict::Close
     }
 }

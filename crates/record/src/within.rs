@@ -1,21 +1,16 @@
 //! Operations that work within a value: a list or map, the bits of a blob, a sketch.
 
-use value::cdt::Modified;
+use value::cdt::{Modified, Stored};
 use value::operation::Answer;
-use value::scalar::Existing;
 use value::{StoredBytes, bits, cdt, hll};
 use wire::{Op, OpCode, ParticleType, ResultCode};
-
-use crate::apply::unsupported;
 
 /// Runs an operation that reads a bin which exists. `None`: there is nothing to answer.
 ///
 /// # Errors
 /// Those of [`cdt::read`], [`bits::read`] and [`hll::read`].
-pub(crate) fn read<'a>(
-    op: &Op<'_>,
-    bin: (ParticleType, &'a [u8]),
-) -> Result<Option<Answer<'a>>, ResultCode> {
+pub(crate) fn read<'a>(op: &Op<'_>, bin: Stored<'a>) -> Result<Option<Answer<'a>>, ResultCode> {
+    let value = (bin.particle_type, bin.value);
     match op.code {
         OpCode::CDT_READ => {
             let answer = cdt::read(bin, op.value)?;
@@ -23,10 +18,10 @@ pub(crate) fn read<'a>(
         }
         OpCode::BITS_READ => {
             check_bits_type(op)?;
-            bits::read(bin, op.value).map(Some)
+            bits::read(value, op.value).map(Some)
         }
-        OpCode::HLL_READ => hll::read(bin, op.value).map(Some),
-        code => Err(unsupported(code)),
+        OpCode::HLL_READ => hll::read(value, op.value).map(Some),
+        _ => Err(ResultCode::PARAMETER),
     }
 }
 
@@ -34,15 +29,16 @@ pub(crate) fn read<'a>(
 ///
 /// # Errors
 /// Those of [`cdt::modify`], [`bits::modify`] and [`hll::modify`].
-pub(crate) fn modify(op: &Op<'_>, existing: Existing<'_>) -> Result<Modified, ResultCode> {
+pub(crate) fn modify(op: &Op<'_>, existing: Option<Stored<'_>>) -> Result<Modified, ResultCode> {
+    let value = existing.map(|bin| (bin.particle_type, bin.value));
     match op.code {
         OpCode::CDT_MODIFY => cdt::modify(existing, op.value),
         OpCode::BITS_MODIFY => {
             check_bits_type(op)?;
-            bits::modify(existing, op.value)
+            bits::modify(value, op.value)
         }
-        OpCode::HLL_MODIFY => hll::modify(existing, op.value),
-        code => Err(unsupported(code)),
+        OpCode::HLL_MODIFY => hll::modify(value, op.value),
+        _ => Err(ResultCode::PARAMETER),
     }
 }
 

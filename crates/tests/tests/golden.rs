@@ -34,6 +34,12 @@ fn golden_info() -> Result<()> {
     replay("info.jsonl.gz")
 }
 
+/// Batches: rows of every kind, row policies, errors with each reply policy, broken batches.
+#[test]
+fn golden_batch() -> Result<()> {
+    replay("batch.jsonl.gz")
+}
+
 fn replay(file: &str) -> Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/golden").join(file);
     let transcript = Transcript::load(&path)?;

@@ -5,15 +5,31 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use value::cdt;
+use value::cdt::{self, Guide, Stored};
 use value::msgpack::{Flags, write};
 use wire::ParticleType;
 
 /// How long each operation is repeated.
 const REPEATED_FOR: Duration = Duration::from_millis(300);
 
-/// A bin's value.
-type Value = (ParticleType, Vec<u8>);
+/// A bin's value with what is kept beside it.
+struct Value {
+    particle_type: ParticleType,
+    bytes: Vec<u8>,
+    guide: Vec<u8>,
+}
+
+impl Value {
+    fn new(particle_type: ParticleType, bytes: Vec<u8>) -> Self {
+        let guide = cdt::guide_of_written((particle_type, &bytes), &bytes);
+        Self { particle_type, bytes, guide }
+    }
+
+    fn stored(&self) -> Stored<'_> {
+        let guide = Guide::new(&self.guide);
+        Stored { particle_type: self.particle_type, value: black_box(&self.bytes), guide }
+    }
+}
 
 fn main() {
     println!("{:44} {:>10} {:>12}", "operation", "entries", "ns");
@@ -42,7 +58,7 @@ fn list(entries: usize) -> Value {
     let mut out = Vec::new();
     write::list_start(&mut out, entries, Flags::NONE);
     (0..entries as u64).for_each(|i| write::unsigned(&mut out, i * 7919 % 10_007));
-    (ParticleType::LIST, out)
+    Value::new(ParticleType::LIST, out)
 }
 
 /// Integers as keys, numbers in no order as values.
@@ -53,7 +69,7 @@ fn map(entries: usize) -> Value {
         write::unsigned(&mut out, i);
         write::unsigned(&mut out, i * 7919 % 10_007);
     }
-    (ParticleType::MAP, out)
+    Value::new(ParticleType::MAP, out)
 }
 
 fn put(key: i64) -> Vec<u8> {
@@ -70,14 +86,14 @@ fn operation(code: i64, parameters: &[i64]) -> Vec<u8> {
 
 fn read(name: &str, entries: usize, bin: &Value, operation: &[u8]) {
     measure(name, entries, || {
-        let answer = cdt::read((bin.0, black_box(&bin.1)), operation);
+        let answer = cdt::read(bin.stored(), operation);
         black_box(answer).expect("the operation fits the value");
     });
 }
 
 fn modify(name: &str, entries: usize, bin: &Value, operation: &[u8]) {
     measure(name, entries, || {
-        let modified = cdt::modify(Some((bin.0, black_box(&bin.1))), operation);
+        let modified = cdt::modify(Some(bin.stored()), operation);
         black_box(modified).expect("the operation fits the value");
     });
 }

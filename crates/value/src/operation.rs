@@ -16,7 +16,7 @@ pub type Answer<'a> = (ParticleType, StoredBytes<'a>);
 
 impl Modified {
     /// Nothing happened.
-    pub(crate) const NOTHING: Self = Self { bin: None, answer: None };
+    pub(crate) const NOTHING: Self = Self { bin: None, guide: Vec::new(), answer: None };
 }
 
 /// An integer as a reply carries it.

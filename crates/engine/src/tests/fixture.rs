@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use config::Namespace as NamespaceConfig;
 use record::{LastUpdateTime, RecordMeta, SetId, VoidTime};
 use wire::client::{Reply, RequestBuilder};
+use wire::reply::ReplyWriter;
 use wire::{
     Digest, Info1, Info2, OpCode, ParticleType, PartitionId, ProtoHeader, Request, ResultCode,
 };
@@ -169,11 +170,11 @@ pub(crate) fn send(
     let mut out = Vec::new();
     let header = &request.header;
     let result = if header.info2.contains(Info2::DELETE) {
-        namespace.delete(&request, digest, &mut turn, &mut out)
+        namespace.delete(&request, digest, &mut turn, ReplyWriter::new(&mut out))
     } else if header.info2.contains(Info2::WRITE) {
-        namespace.write(&request, digest, &mut turn, &mut out)
+        namespace.write(&request, digest, &mut turn, ReplyWriter::new(&mut out))
     } else {
-        namespace.read(&request, digest, &mut turn, &mut out)
+        namespace.read(&request, digest, &mut turn, ReplyWriter::new(&mut out))
     };
     let (reply, rest) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
     assert!(rest.is_empty(), "one request, one reply");

@@ -45,6 +45,10 @@ fn clear_histograms(node: &Node, change: &Change) {
         node.info_latency.clear();
         slices.forget("info");
     }
+    if change.name == UNIT {
+        node.batch_latency.clear();
+        slices.forget("batch-index");
+    }
     let name = change.namespace.as_deref();
     let namespaces = node.namespaces.iter().filter(|of| name.is_none_or(|name| name == &*of.name));
     for namespace in namespaces {

@@ -109,6 +109,26 @@ fn addresses_of_the_node_are_told_as_clients_want_them() {
 }
 
 #[test]
+fn the_other_addresses_are_told_with_their_port() {
+    let (_, node) = node();
+    let set = |addresses: &[&str], port| {
+        let addresses: Vec<String> = addresses.iter().map(|name| (*name).into()).collect();
+        node.reconfigure(|config| {
+            let mut config = config.clone();
+            config.network.service.alternate_access_addresses = addresses;
+            config.network.service.alternate_access_port = port;
+            Ok::<_, ()>((config, ()))
+        })
+        .unwrap();
+    };
+    assert_eq!(ask(&node, "service-clear-alt"), "");
+    set(&["db.example", "fd00::7"], None);
+    assert_eq!(ask(&node, "service-clear-alt"), "db.example:3000,[fd00::7]:3000");
+    set(&["db.example"], Some(4000));
+    assert_eq!(ask(&node, "service-clear-alt"), "db.example:4000");
+}
+
+#[test]
 fn secondary_indexes_and_modules_are_checked_before_they_are_refused() {
     let index = "sindex-create:ns=test;indexname=i;indexdata=";
     assert_answers(&[

@@ -72,6 +72,10 @@ fn histograms(node: &Node) -> Vec<Histogram> {
     if node.config().service.enable_hist_info {
         all.push(Histogram { name: "info".into(), counts: node.info_latency.counts() });
     }
+    let batches = node.batch_latency.counts();
+    if batches.total() != 0 {
+        all.push(Histogram { name: "batch-index".into(), counts: batches });
+    }
     node.namespaces.iter().for_each(|namespace| of_namespace(namespace, &mut all));
     all
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::connection::{Connection, Phase};
 use super::protocol::{Malformed, Protocol, Request};
 use super::stats::{LoopCounters, Stats};
+use super::stream::Progress;
 use super::throttle::Throttle;
 use super::{Peer, Verdict, Worker};
 use wire::ProtoType;
@@ -87,14 +88,14 @@ impl<W: Worker> Desk<W> {
 
     /// Gives a connection its turn.
     #[inline]
-    pub(super) fn serve(&mut self, connection: &mut Connection) -> Next {
+    pub(super) fn serve(&mut self, connection: &mut Connection<W>) -> Next {
         // Whatever the error says, the client is gone, and that is no news worth logging.
         let next = self.turn(connection).unwrap_or(Next::Close);
         self.clerk.clear_replies();
         next
     }
 
-    fn turn(&mut self, connection: &mut Connection) -> io::Result<Next> {
+    fn turn(&mut self, connection: &mut Connection<W>) -> io::Result<Next> {
         if connection.owes() {
             self.send_owed(connection)?;
             if connection.owes() {
@@ -102,7 +103,9 @@ impl<W: Worker> Desk<W> {
             }
         }
         let mut budget = Budget { requests: self.turn_requests };
-        if connection.suspended {
+        if connection.stream.is_some() {
+            self.clerk.advance(connection);
+        } else if connection.suspended {
             self.clerk.resume(connection, &mut budget);
         }
         if connection.phase == Phase::Open {
@@ -110,11 +113,16 @@ impl<W: Worker> Desk<W> {
         }
         self.count_panics();
         self.send_replies(connection)?;
+        if connection.owes()
+            && let Some(stream) = &mut connection.stream
+        {
+            stream.delayed();
+        }
         self.conclude(connection)
     }
 
     /// Reads what is there, but not more than one scratch full: others wait.
-    fn receive(&mut self, connection: &mut Connection, budget: &mut Budget) -> io::Result<()> {
+    fn receive(&mut self, connection: &mut Connection<W>, budget: &mut Budget) -> io::Result<()> {
         while connection.readable && !connection.suspended && connection.phase == Phase::Open {
             let Some(count) = connection.receive(&mut self.scratch)? else { break };
             let fresh = self.scratch.get(..count).unwrap_or_default();
@@ -132,7 +140,7 @@ impl<W: Worker> Desk<W> {
         Ok(())
     }
 
-    fn send_owed(&mut self, connection: &mut Connection) -> io::Result<()> {
+    fn send_owed(&mut self, connection: &mut Connection<W>) -> io::Result<()> {
         if !connection.writable {
             return Ok(());
         }
@@ -141,7 +149,7 @@ impl<W: Worker> Desk<W> {
         Ok(())
     }
 
-    fn send_replies(&mut self, connection: &mut Connection) -> io::Result<()> {
+    fn send_replies(&mut self, connection: &mut Connection<W>) -> io::Result<()> {
         if self.clerk.replies.is_empty() {
             return Ok(());
         }
@@ -157,7 +165,7 @@ impl<W: Worker> Desk<W> {
     }
 
     /// Decides what follows, and moves a connection that is over towards its end.
-    fn conclude(&mut self, connection: &mut Connection) -> io::Result<Next> {
+    fn conclude(&mut self, connection: &mut Connection<W>) -> io::Result<Next> {
         if connection.owes() {
             return Ok(Next::Wait);
         }
@@ -175,7 +183,7 @@ impl<W: Worker> Desk<W> {
     }
 
     /// Throws away what has arrived, one scratch full at most.
-    fn discard(&mut self, connection: &mut Connection) -> io::Result<Next> {
+    fn discard(&mut self, connection: &mut Connection<W>) -> io::Result<Next> {
         while connection.readable {
             match connection.receive(&mut self.scratch)? {
                 None => break,
@@ -187,7 +195,7 @@ impl<W: Worker> Desk<W> {
         Ok(if connection.peer_closed { Next::Close } else { Next::Wait })
     }
 
-    fn count_sent(&self, connection: &mut Connection, sent: usize) {
+    fn count_sent(&self, connection: &mut Connection<W>, sent: usize) {
         if sent > 0 {
             connection.active_at = self.clerk.now;
             self.count(|counters| counters.bytes_sent.add(sent as u64));
@@ -215,6 +223,13 @@ struct Budget {
     requests: usize,
 }
 
+impl Budget {
+    #[inline]
+    fn charge(&mut self, requests: usize) {
+        self.requests = self.requests.saturating_sub(requests);
+    }
+}
+
 /// What a request takes of a turn's allowance.
 #[inline]
 fn weight(request: &Request<'_>) -> usize {
@@ -239,7 +254,7 @@ impl<W: Worker> Clerk<W> {
     /// Answers all whole requests in `fresh`, in place but for one that began in an earlier read,
     /// and has the connection keep the rest.
     #[inline]
-    fn take_in(&mut self, connection: &mut Connection, fresh: &[u8], budget: &mut Budget) {
+    fn take_in(&mut self, connection: &mut Connection<W>, fresh: &[u8], budget: &mut Budget) {
         let mut fresh = fresh;
         if std::mem::take(&mut connection.swallow_newline) {
             fresh = fresh.strip_prefix(b"\n").unwrap_or(fresh);
@@ -265,8 +280,25 @@ impl<W: Worker> Clerk<W> {
         }
     }
 
+    /// Lets the connection's stream append its next slice. What the connection holds waits for its
+    /// next turn, even behind the last slice.
+    fn advance(&mut self, connection: &mut Connection<W>) {
+        let Some(stream) = &mut connection.stream else { return };
+        let replies_size = self.replies.len();
+        let advance = AssertUnwindSafe(|| stream.advance(&mut self.worker, &mut self.replies));
+        match catch_unwind(advance) {
+            Ok(Progress::More) => {}
+            Ok(Progress::Over) => connection.stream = None,
+            Err(panic) => {
+                self.replies.truncate(replies_size);
+                self.report_panic(Some(&connection.peer), &*panic);
+                connection.refuse();
+            }
+        }
+    }
+
     /// Answers what whole requests there are in the bytes that the connection holds.
-    fn resume(&mut self, connection: &mut Connection, budget: &mut Budget) {
+    fn resume(&mut self, connection: &mut Connection<W>, budget: &mut Budget) {
         connection.suspended = false;
         let held = std::mem::take(&mut connection.held);
         let answered = self.answer(connection, held.bytes(), budget);
@@ -278,7 +310,12 @@ impl<W: Worker> Clerk<W> {
     /// Answers the whole requests at the beginning of `data` as far as the budget goes, and says
     /// how many bytes they take up.
     #[inline]
-    fn answer(&mut self, connection: &mut Connection, data: &[u8], budget: &mut Budget) -> usize {
+    fn answer(
+        &mut self,
+        connection: &mut Connection<W>,
+        data: &[u8],
+        budget: &mut Budget,
+    ) -> usize {
         let mut at = 0;
         while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
             match connection.protocol.split(rest) {
@@ -287,14 +324,23 @@ impl<W: Worker> Clerk<W> {
                     break;
                 }
                 Ok(Some((request, size))) => {
-                    budget.requests = budget.requests.saturating_sub(weight(&request));
+                    budget.charge(weight(&request));
                     at += size;
                     if matches!(request, Request::Line(_)) {
                         connection.swallow_newline = at == data.len() && data.ends_with(b"\r");
                     }
-                    if self.call_worker(&connection.peer, request) == Verdict::Close {
-                        connection.refuse();
-                        break;
+                    match self.call_worker(&connection.peer, request) {
+                        Verdict::Continue => {}
+                        Verdict::Worked(work) => budget.charge(work.saturating_sub(1)),
+                        Verdict::Stream(stream) => {
+                            connection.stream = Some(stream);
+                            connection.suspended = true;
+                            break;
+                        }
+                        Verdict::Close => {
+                            connection.refuse();
+                            break;
+                        }
                     }
                 }
                 Ok(None) => break,
@@ -310,7 +356,7 @@ impl<W: Worker> Clerk<W> {
 
     /// Lets the worker answer. If it panics, nothing of its reply is sent.
     #[inline]
-    fn call_worker(&mut self, peer: &Peer, request: Request<'_>) -> Verdict {
+    fn call_worker(&mut self, peer: &Peer, request: Request<'_>) -> Verdict<W> {
         let replies_size = self.replies.len();
         let answer = AssertUnwindSafe(|| match request {
             Request::Frame(frame) => self.worker.on_frame(peer, frame, &mut self.replies),
@@ -336,7 +382,7 @@ impl<W: Worker> Clerk<W> {
     }
 
     #[cold]
-    fn report_malformed(&mut self, connection: &Connection, malformed: Malformed) {
+    fn report_malformed(&mut self, connection: &Connection<W>, malformed: Malformed) {
         if connection.protocol == Protocol::Lines && malformed == Malformed::Interrupt {
             return;
         }

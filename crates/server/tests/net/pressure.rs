@@ -26,7 +26,7 @@ fn a_slow_reader_is_not_read_and_loses_nothing() {
 }
 
 /// Waits until the server can send no more, and says how much it has sent.
-fn sent_when_settled(rig: &Rig) -> u64 {
+pub fn sent_when_settled(rig: &Rig) -> u64 {
     let mut before = 0;
     loop {
         thread::sleep(Duration::from_millis(100));
@@ -97,6 +97,21 @@ fn a_crowd_that_pipelines_does_not_starve_another() {
             assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
         }
     }
+}
+
+#[test]
+fn a_request_that_is_much_work_ends_the_turn() {
+    let rig = Rig::start_with(1);
+    let mut greedy = rig.connect();
+    let mut modest = rig.connect();
+    expect_alive(&mut modest);
+    greedy.write_all(&message(b"toil 20").repeat(100)).unwrap();
+    for _ in 0..10 {
+        let start = Instant::now();
+        expect_alive(&mut modest);
+        assert!(start.elapsed() < Duration::from_millis(300), "{:?}", start.elapsed());
+    }
+    expect(&mut greedy, &message(b"toil 20").repeat(100));
 }
 
 #[test]

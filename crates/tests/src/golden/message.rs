@@ -19,7 +19,7 @@ const INFO3_PARTITION_DONE: u8 = 0x04;
 const FIELD_DIGEST: u8 = 4;
 
 /// One message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     /// What the first byte says, which is the size of the header.
     pub header_size: u8,
@@ -109,20 +109,20 @@ pub fn decode_first(body: &[u8]) -> Result<Message, Malformed> {
 }
 
 /// What is left to decode.
-struct Bytes<'a>(&'a [u8]);
+pub(super) struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    fn take(&mut self, size: usize) -> Result<&'a [u8], Malformed> {
+    pub fn take(&mut self, size: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(size).ok_or(Malformed("too short"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn u8(&mut self) -> Result<u8, Malformed> {
+    pub fn u8(&mut self) -> Result<u8, Malformed> {
         self.take(1).map(|bytes| bytes[0])
     }
 
-    fn u16(&mut self) -> Result<u16, Malformed> {
+    pub fn u16(&mut self) -> Result<u16, Malformed> {
         let bytes = self.take(2)?.try_into().expect("two bytes were taken");
         Ok(u16::from_be_bytes(bytes))
     }
@@ -153,14 +153,14 @@ impl<'a> Bytes<'a> {
         })
     }
 
-    fn field(&mut self) -> Result<Field, Malformed> {
+    pub fn field(&mut self) -> Result<Field, Malformed> {
         let size = self.u32()?;
         let (kind, data) =
             self.take(size as usize)?.split_first().ok_or(Malformed("field without a type"))?;
         Ok(Field { kind: *kind, data: data.to_vec() })
     }
 
-    fn op(&mut self) -> Result<Op, Malformed> {
+    pub fn op(&mut self) -> Result<Op, Malformed> {
         let size = self.u32()?;
         let mut op = Bytes(self.take(size as usize)?);
         let (code, particle, flags, name_size) = (op.u8()?, op.u8()?, op.u8()?, op.u8()?);

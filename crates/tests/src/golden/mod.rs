@@ -7,6 +7,7 @@
 //!
 //! Read in this order: `transcript`, `reply`, `compare`, `replay`.
 
+mod batch;
 mod compare;
 mod exceptions;
 mod info;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 
 use super::compare::{Difference, difference};
-use super::exceptions::{Capability, is_refusal, later_capability, took_effect};
+use super::exceptions::{Capability, is_refusal, later_capability, may_hide_effects, took_effect};
 use super::link::{Link, Request};
 use super::reply::{Kind, Reply};
 use super::report::{Report, Shown};
@@ -121,6 +121,7 @@ impl Replay {
             }
             let refused = matches!(outcome, Outcome::Excepted(_));
             diverged |= refused && took_effect(step.kind, &step.recorded);
+            diverged |= may_hide_effects(step.request(), &step.recorded);
             let shown = Shown {
                 case: case.number,
                 step: number,

@@ -13,6 +13,7 @@ service:
   pidfile: '@FOLDER@/bolide.pid'
   cluster-name: golden
   node-id: a1
+  run-as-daemon: false
 mod-lua:
   user-path: '@FOLDER@/udf'
   cache-enabled: true
@@ -70,7 +71,7 @@ fn a_bad_file_is_refused_with_its_place_and_a_reason() -> Result<()> {
         ("namespace bar", "namespace test", &["'namespace test'"]),
         ("data-size 2G", "data-size 2X", &["'data-size'", "'2X'"]),
         ("replication-factor 1", "replicaton-factor 1", &["'replication-factor'"]),
-        ("context as info", "context ass info", &[":20:", "'ass info'", "'as'"]),
+        ("context as info", "context ass info", &[":21:", "'ass info'", "'as'"]),
         ("mod-lua {", "mod-lau {", &["'mod-lau'", "'mod-lua'"]),
     ];
     for (old, new, named) in table {
@@ -96,7 +97,7 @@ fn every_fault_of_a_file_is_told_at_once() -> Result<()> {
 fn a_bad_yaml_file_is_refused_with_its_place_and_a_reason() -> Result<()> {
     let table: &[(&str, &str, &[&str])] = &[
         ("cluster-name:", "cluster-nam:", &["bad.yaml:5:", "'cluster-nam'", "'cluster-name'"]),
-        ("mode: mesh", "mode: meshed", &["bad.yaml:22:", "'mesh'"]),
+        ("mode: mesh", "mode: meshed", &["bad.yaml:23:", "'mesh'"]),
         ("  test:\n", "  test: [\n", &["bad.yaml"]),
     ];
     for (old, new, named) in table {

@@ -85,6 +85,24 @@ fn a_hangup_opens_the_log_anew() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_ticker_ticks_as_often_as_told() -> Result<()> {
+    let server = start(&[
+        ("context any critical", "context any info"),
+        ("proto-fd-max 15000", "proto-fd-max 15000\n\tticker-interval 1"),
+    ])?;
+    let begun = Instant::now();
+    while server.log().matches(" NODE-ID a1 ").count() < 2 {
+        ensure!(begun.elapsed() < SOON, "no ticker in:\n{}", server.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let log = server.log();
+    ensure!(log.contains(" NODE-ID a1 CLUSTER-SIZE 1 CLUSTER-NAME golden"), "{log}");
+    ensure!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    ensure!(log.contains(" service ready: soon there will be cake!"), "{log}");
+    Ok(())
+}
+
 fn say(server: &Server, text: &str) -> Result<()> {
     let answer = ask(server, &format!("log-message:message={text};who=tester"))?;
     ensure!(!answer.contains("ERROR"), "{answer}");

@@ -3,6 +3,7 @@
 use wire::ResultCode;
 
 use super::DAMAGED;
+use super::guide::Guide;
 use crate::collection::Kind;
 use crate::msgpack::{Element, Flags, Malformed, Reader, Token, write};
 
@@ -28,12 +29,21 @@ pub(crate) struct Raw<'a> {
     /// Elements or pairs.
     pub(crate) count: usize,
     pub(crate) body: &'a [u8],
+    /// Of a map that is a bin's value, what is kept beside it.
+    pub(crate) guide: Guide<'a>,
 }
 
 impl<'a> Raw<'a> {
     /// Reads a value's header; `INCOMPATIBLE_TYPE` when it is of another kind.
     pub(crate) fn of_kind(kind: Kind, value: &'a [u8]) -> Result<Self, ResultCode> {
         Self::parse(value)?.filter(|raw| raw.kind == kind).ok_or(ResultCode::INCOMPATIBLE_TYPE)
+    }
+
+    /// The same with what is kept beside it. If that says that the client hinted at an index, so do
+    /// the flags from here on.
+    pub(crate) fn guided(self, guide: Guide<'a>) -> Self {
+        let hint = if guide.is_hinted() { Flags::PERSIST_INDEX } else { Flags::NONE };
+        Self { flags: Flags(self.flags.0 | hint.0), guide, ..self }
     }
 
     /// Reads a value's header; `None` when it is neither list nor map.
@@ -53,7 +63,7 @@ impl<'a> Raw<'a> {
         if kind == Kind::Map && count < items {
             reader.element()?;
         }
-        Ok(Some(Self { kind, flags, count, body: reader.rest() }))
+        Ok(Some(Self { kind, flags, count, body: reader.rest(), guide: Guide::NONE }))
     }
 
     /// Whether a map says that it is ordered, in any way. The pairs of the others stand in the

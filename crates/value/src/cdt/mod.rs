@@ -11,6 +11,7 @@ pub mod answer;
 pub(crate) mod call;
 pub(crate) mod container;
 pub(crate) mod find;
+pub mod guide;
 pub(crate) mod number;
 pub(crate) mod path;
 pub(crate) mod rank;
@@ -18,7 +19,8 @@ pub(crate) mod run;
 pub(crate) mod seek;
 pub(crate) mod select;
 
-pub use run::{modify, read};
+pub use guide::Guide;
+pub use run::{guide_of_written, modify, read};
 use wire::{ParticleType, ResultCode};
 
 use self::answer::Answer;
@@ -28,12 +30,38 @@ use self::answer::Answer;
 pub struct Modified {
     /// The bin's new value; `None` when it is as before, or still missing.
     pub bin: Option<(ParticleType, Vec<u8>)>,
+    /// What is to be kept beside the new value ([`Guide`]).
+    pub guide: Vec<u8>,
     /// What the operation answers.
     pub answer: Answer,
 }
 
+/// A bin's value.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// Its type.
+    pub particle_type: ParticleType,
+    /// Its bytes.
+    pub value: &'a [u8],
+    /// What is kept beside it. It may always be left out, at the price of longer searches and of
+    /// the client's hint.
+    pub guide: Guide<'a>,
+}
+
+impl<'a> From<(ParticleType, &'a [u8])> for Stored<'a> {
+    fn from((particle_type, value): (ParticleType, &'a [u8])) -> Self {
+        Self { particle_type, value, guide: Guide::NONE }
+    }
+}
+
+impl<'a> From<Stored<'a>> for (ParticleType, &'a [u8]) {
+    fn from(stored: Stored<'a>) -> Self {
+        (stored.particle_type, stored.value)
+    }
+}
+
 /// A bin's value, for operations that can also begin without one.
-pub type Bin<'a> = Option<(ParticleType, &'a [u8])>;
+pub type Bin<'a> = Option<Stored<'a>>;
 
 /// Stored lists and maps were checked when they were written: one that cannot be read is damaged.
 pub(crate) const DAMAGED: ResultCode = ResultCode::UNKNOWN;

@@ -8,8 +8,10 @@ use std::borrow::Cow;
 use wire::{ParticleType, ResultCode};
 
 use super::container::{List, Raw};
+use super::guide::{Guide, Splice};
+use super::run::Change;
 use super::seek::{Place, seek};
-use super::{Bin, call, rank};
+use super::{Bin, Stored, call, rank};
 use crate::collection::{self, Kind};
 use crate::msgpack::{Element, Flags, Reader, write};
 use crate::order;
@@ -33,6 +35,8 @@ const CREATE_PERSIST_INDEX: u64 = 0x100;
 pub(crate) struct Path<'a> {
     levels: Vec<Level<'a>>,
     missing: Vec<MissingLevel<'a>>,
+    /// What is kept beside the bin's value.
+    guide: Guide<'a>,
     /// The value at the end; `None` when it must be created.
     pub(crate) end: Option<Element<'a>>,
 }
@@ -92,11 +96,14 @@ impl<'a> Path<'a> {
         may_create: bool,
     ) -> Result<Self, ResultCode> {
         let end = match bin {
-            Some((ParticleType::LIST | ParticleType::MAP, bytes)) => Some(Element::stored(bytes)),
+            Some(Stored {
+                particle_type: ParticleType::LIST | ParticleType::MAP, value, ..
+            }) => Some(Element::stored(value)),
             None if may_create => None,
             _ => return Err(ResultCode::PARAMETER),
         };
-        let mut path = Self { levels: Vec::new(), missing: Vec::new(), end };
+        let guide = bin.map_or(Guide::NONE, |bin| bin.guide);
+        let mut path = Self { levels: Vec::new(), missing: Vec::new(), guide, end };
         let count = call::list_count(reader)?;
         if count == 0 || count % 2 == 1 {
             return Err(ResultCode::PARAMETER);
@@ -123,6 +130,7 @@ impl<'a> Path<'a> {
             return Ok(());
         };
         let container = Raw::parse(value.bytes())?.ok_or(ResultCode::OP_NOT_APPLICABLE)?;
+        let container = if is_first { container.guided(self.guide) } else { container };
         let slot = match container.kind {
             Kind::List if step.bits & MAP == 0 => {
                 step.slot_in_list(container.to_list()?, reader)?
@@ -145,15 +153,19 @@ impl<'a> Path<'a> {
         self.levels.is_empty()
     }
 
-    /// Puts a new value at the path's end and returns the bin's new value.
-    pub(crate) fn put(&self, value: Vec<u8>) -> (ParticleType, Vec<u8>) {
+    /// Puts a new value at the path's end and returns what becomes of the bin, and the kind of its
+    /// value.
+    pub(crate) fn put(&self, value: Vec<u8>) -> (Change, Kind) {
         let value = self.missing.iter().rev().fold(value, |value, level| level.around(&value));
-        let value = self.levels.iter().rev().fold(value, |value, level| level.with(&value));
-        let is_list = match (self.levels.first(), self.missing.first()) {
-            (Some(level), _) => level.container.kind == Kind::List,
-            (None, level) => matches!(level, Some(MissingLevel::List { .. })),
+        let Some((first, rest)) = self.levels.split_first() else {
+            let is_list = matches!(self.missing.first(), Some(MissingLevel::List { .. }));
+            return (Change::Made(value), if is_list { Kind::List } else { Kind::Map });
         };
-        (if is_list { ParticleType::LIST } else { ParticleType::MAP }, value)
+        let value = rest.iter().rev().fold(value, |value, level| match level.with(&value) {
+            Change::Made(value) | Change::Spliced(value, _) => value,
+            Change::None | Change::CreatesEmpty { .. } => value,
+        });
+        (first.with(&value), first.container.kind)
     }
 }
 
@@ -185,12 +197,15 @@ impl Step {
         }
     }
 
+    /// With the hint to persist an index, which only a step into a missing bin can have.
     fn map_flags(self) -> Flags {
-        match self.bits & CREATE_ORDER_MASK {
+        let order = match self.bits & CREATE_ORDER_MASK {
             CREATE_KEY_ORDERED_MAP => Flags::MAP_KEY_ORDERED,
             CREATE_KEY_VALUE_ORDERED_MAP => Flags::MAP_KEY_VALUE_ORDERED,
             _ => Flags::NONE,
-        }
+        };
+        let is_hinted = self.bits & CREATE_PERSIST_INDEX != 0;
+        Flags(order.0 | if is_hinted { Flags::PERSIST_INDEX.0 } else { 0 })
     }
 
     fn pads(self) -> bool {
@@ -305,13 +320,17 @@ impl Step {
 
 impl Level<'_> {
     /// The container with a new value at its slot.
-    fn with(&self, value: &[u8]) -> Vec<u8> {
+    fn with(&self, value: &[u8]) -> Change {
         let Raw { count, body, .. } = self.container;
-        match &self.slot {
+        Change::Made(match &self.slot {
             Slot::Taken(old) => {
                 let start = old.bytes().as_ptr().addr() - body.as_ptr().addr();
-                let end = start + old.bytes().len();
-                self.container.with(count, &[&body[..start], value, &body[end..]])
+                let at = start..start + old.bytes().len();
+                let new = self.container.with(count, &[&body[..start], value, &body[at.end..]]);
+                return Change::Spliced(new, Splice { at, size_bytes: value.len() });
+            }
+            Slot::NewKey(key, place) => {
+                return place.replaced(&self.container, Some((key, value)));
             }
             Slot::TakenInOrder(list, index) => {
                 let mut list = list.clone();
@@ -323,8 +342,7 @@ impl Level<'_> {
                 let nils = Element::NIL.bytes().repeat(*padding);
                 self.container.with(count + padding + 1, &[body, &nils, value])
             }
-            Slot::NewKey(key, place) => place.replaced(&self.container, Some((key, value))),
-        }
+        })
     }
 }
 

@@ -6,6 +6,8 @@ use wire::ResultCode;
 
 use super::DAMAGED;
 use super::container::{Map, Raw};
+use super::guide::Splice;
+use super::run::Change;
 use crate::collection;
 use crate::msgpack::{Element, Malformed, Reader};
 use crate::order;
@@ -23,10 +25,12 @@ pub(crate) struct Place<'a> {
 
 impl Place<'_> {
     /// The map with this pair put in its place, or taken away if there is none to put.
-    pub(crate) fn replaced(&self, map: &Raw<'_>, pair: Option<(&[u8], &[u8])>) -> Vec<u8> {
+    pub(crate) fn replaced(&self, map: &Raw<'_>, pair: Option<(&[u8], &[u8])>) -> Change {
         let count = map.count - usize::from(self.pair.is_some()) + usize::from(pair.is_some());
         let (key, value) = pair.unwrap_or_default();
-        map.with(count, &[&map.body[..self.at.start], key, value, &map.body[self.at.end..]])
+        let (before, after) = (&map.body[..self.at.start], &map.body[self.at.end..]);
+        let splice = Splice { at: self.at.clone(), size_bytes: key.len() + value.len() };
+        Change::Spliced(map.with(count, &[before, key, value, after]), splice)
     }
 }
 
@@ -39,8 +43,13 @@ pub(crate) fn seek<'a>(map: &Raw<'a>, key: Element<'_>) -> Result<Place<'a>, Res
 
 /// Looks at keys in their order, up to the first that is not less.
 fn walk_to_key<'a>(map: &Raw<'a>, key: Element<'_>) -> Result<Place<'a>, Malformed> {
-    let mut reader = Reader::new(map.body);
-    for index in 0..map.count {
+    let is_beyond = |offset: usize| {
+        let own = map.body.get(offset..).ok_or(Malformed).and_then(|at| Reader::new(at).element());
+        own.map_or(true, |own| order::compare(own, key).is_gt())
+    };
+    let mark = map.guide.mark_before(is_beyond);
+    let mut reader = Reader::new(map.body.get(mark.offset..).ok_or(Malformed)?);
+    for index in mark.index..map.count {
         let start = map.body.len() - reader.rest().len();
         let own = reader.element()?;
         let ordering = order::compare(own, key);

@@ -10,6 +10,7 @@ use crate::cdt::answer::{self, Answer, Request, ReturnType};
 use crate::cdt::call::Call;
 use crate::cdt::container::{List, Raw};
 use crate::cdt::find;
+use crate::cdt::guide::Guide;
 use crate::cdt::number::Number;
 use crate::cdt::path::{self, PADDING_MAX};
 use crate::cdt::run::{Change, Changed};
@@ -90,7 +91,13 @@ impl<'a> ListTarget<'a> {
     /// The list, or the empty one that the operation begins with.
     fn list_or_new(&self, create_type: u64) -> Raw<'a> {
         let flags = self.stored_flags(create_type).unwrap_or(Flags::NONE);
-        self.list.unwrap_or(Raw { kind: Kind::List, flags, count: 0, body: &[] })
+        self.list.unwrap_or(Raw {
+            kind: Kind::List,
+            flags,
+            count: 0,
+            body: &[],
+            guide: Guide::NONE,
+        })
     }
 
     /// The flags that are stored for the ones that a client sent; `None` for unknown ones.
@@ -401,7 +408,13 @@ fn stored(value: Element<'_>) -> Result<Cow<'_, [u8]>, ResultCode> {
 /// The values to add as a list: a stored one, or one of the stored value.
 fn values(stored: &[u8], are_items: bool) -> Result<Raw<'_>, ResultCode> {
     if !are_items {
-        return Ok(Raw { kind: Kind::List, flags: Flags::NONE, count: 1, body: stored });
+        return Ok(Raw {
+            kind: Kind::List,
+            flags: Flags::NONE,
+            count: 1,
+            body: stored,
+            guide: Guide::NONE,
+        });
     }
     Raw::parse(stored)?.filter(|raw| raw.kind == Kind::List).ok_or(ResultCode::PARAMETER)
 }

@@ -73,10 +73,8 @@ impl<'a> Map<'a> {
             let rank = (0..total).filter(is_less).count();
             return answer::integer(answer::counted(rank, total, reverse) as i64);
         }
-        let mut by_value: Vec<usize> = (0..total).collect();
-        order::sort_by(&mut by_value, |&a, &b| order::compare(self.pairs[a].1, self.pairs[b].1));
         let mut ranks = vec![0; total];
-        for (rank, index) in by_value.into_iter().enumerate() {
+        for (rank, index) in self.indexes_by_value().into_iter().enumerate() {
             ranks[index] = rank;
         }
         answer::integers(indexes.iter().map(|&index| answer::counted(ranks[index], total, reverse)))

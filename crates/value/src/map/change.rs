@@ -10,6 +10,7 @@ use super::{code, single};
 use crate::cdt::answer::{self, Answer};
 use crate::cdt::call::{Call, Parameters};
 use crate::cdt::container::{Map, Raw};
+use crate::cdt::guide::Guide;
 use crate::cdt::number::Number;
 use crate::cdt::run::{Change, Changed};
 use crate::cdt::select::Selection;
@@ -21,6 +22,8 @@ use crate::order;
 pub(super) struct MapTarget<'a> {
     /// `None` when it is missing.
     pub(super) map: Option<Raw<'a>>,
+    /// Whether it is the bin itself: only there can an index be persisted.
+    pub(super) is_bin: bool,
     /// See [`Target`](crate::cdt::run::Target).
     pub(super) keeps_hint: bool,
 }
@@ -115,14 +118,17 @@ impl<'a> MapTarget<'a> {
 
     /// The map, or the empty one that the operation begins with.
     fn map_or_new(&self, create_type: u64) -> Raw<'a> {
-        let flags = self.stored_flags(create_type).unwrap_or(Flags::NONE).of_stored_map();
-        self.map.unwrap_or(Raw { kind: Kind::Map, flags, count: 0, body: &[] })
+        let sent = self.stored_flags(create_type).unwrap_or(Flags::NONE);
+        let is_ordered = sent.of_stored_map() != Flags::NONE;
+        // A new map that is not ordered loses the hint.
+        let flags = if self.is_bin && is_ordered { sent } else { sent.of_stored_map() };
+        self.map.unwrap_or(Raw { kind: Kind::Map, flags, count: 0, body: &[], guide: Guide::NONE })
     }
 
     fn set_type(self, call: &Call<'_>) -> Changed {
         let flags = call.parameters(1, 1)?.flags()?;
         let flags = self.stored_flags(flags).ok_or(ResultCode::OP_NOT_APPLICABLE)?;
-        let flags = if self.keeps_hint { flags } else { flags.of_stored_map() };
+        let flags = if self.is_bin || self.keeps_hint { flags } else { flags.of_stored_map() };
         let map = self.map_or_new(0);
         Ok((Change::Made(Raw { flags, ..map }.with(map.count, &[map.body])), None))
     }

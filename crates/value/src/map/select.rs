@@ -84,7 +84,7 @@ impl Selector {
 
 /// Values that an operation looks for.
 #[derive(Clone, Copy)]
-enum Wanted<'v> {
+pub(super) enum Wanted<'v> {
     Equal(Element<'v>),
     /// From one up to another or to the end.
     Interval(Element<'v>, Option<Element<'v>>),
@@ -246,6 +246,9 @@ impl Map<'_> {
         if total == 0 {
             return Ok(Selection::nothing(request, -1));
         }
+        if self.has_value_order() {
+            return self.by_value_order(request, wanted);
+        }
         let mut matching = self.indexes_where(|(_, value)| wanted.includes(*value));
         if !request.is_multi {
             matching.truncate(1);
@@ -343,33 +346,21 @@ impl Map<'_> {
         if values.is_empty() {
             return self.all_or_nothing(request);
         }
+        // The values of a single pair always are in order.
+        if self.has_value_order() || self.pairs.len() <= 1 {
+            return self.by_value_list_order(request, values);
+        }
         let own: Vec<Element<'_>> = self.pairs.iter().map(|(_, value)| *value).collect();
-        let total = own.len();
-        // What the original does with a value order; one pair alone always is in order.
-        let is_sorted = total <= 1;
-        let found = if is_sorted {
-            Found::among_sorted(&own, values)
-        } else {
-            let with_ranks = matches!(request.return_type, ReturnType::Rank { .. });
-            Found::among(&own, values, with_ranks)
-        };
+        let with_ranks = matches!(request.return_type, ReturnType::Rank { .. });
+        let found = Found::among(&own, values, with_ranks);
         let indexes = found.indexes(request.is_inverted);
         let answer = match request.return_type {
             ReturnType::Key | ReturnType::Value | ReturnType::Map(_) => {
                 self.elements_answer(request, &indexes)?
             }
-            ReturnType::Index { reverse } | ReturnType::Rank { reverse }
-                if is_sorted && !request.is_inverted =>
-            {
-                answer::number_list(found.ranks()?, total, reverse)
-            }
-            ReturnType::Rank { reverse } if !is_sorted => {
-                found.ranks_answer(request.is_inverted, reverse)
-            }
-            ReturnType::Index { reverse } | ReturnType::Rank { reverse } => {
-                self.indexes_answer(request, &indexes, reverse)
-            }
-            _ => request.not_inverted().numbers(0..indexes.len(), total)?,
+            ReturnType::Rank { reverse } => found.ranks_answer(request.is_inverted, reverse),
+            ReturnType::Index { reverse } => self.indexes_answer(request, &indexes, reverse),
+            _ => request.not_inverted().numbers(0..indexes.len(), own.len())?,
         };
         Ok(Selection { answer, indexes })
     }

@@ -30,7 +30,7 @@ pub(super) fn get(map: &Raw<'_>, call: &Call<'_>) -> Result<Answer, ResultCode> 
 pub(super) fn remove(map: &Raw<'_>, call: &Call<'_>) -> Changed {
     let (at, answer) = select(map, call)?;
     let change = match at.place.pair {
-        Some(_) => Change::Made(at.place.replaced(map, None)),
+        Some(_) => at.place.replaced(map, None),
         None => Change::None,
     };
     Ok((change, answer))
@@ -84,8 +84,7 @@ pub(super) fn put(
         return flags.refuse(error, map);
     }
     let count = map.count + usize::from(place.pair.is_none());
-    let new = place.replaced(map, Some((&key, &value)));
-    Ok((Change::Made(new), answer::integer(count as i64)))
+    Ok((place.replaced(map, Some((&key, &value))), answer::integer(count as i64)))
 }
 
 /// Adds to the value under a key; the delta is 1 if it is nil or left out.
@@ -93,8 +92,8 @@ pub(super) fn add(map: &Raw<'_>, key: Element<'_>, delta: Number) -> Changed {
     let key = stored_key(key)?;
     let place = seek(map, Element::new(&key)?)?;
     let sum = delta.added_to(place.pair.map(|(_, value)| value))?.encode();
-    let new = place.replaced(map, Some((&key, &sum)));
-    Ok((Change::Made(new), answer::element(Element::new(&sum)?)?))
+    let answer = answer::element(Element::new(&sum)?)?;
+    Ok((place.replaced(map, Some((&key, &sum))), answer))
 }
 
 /// The stored form of a key that is to be added.

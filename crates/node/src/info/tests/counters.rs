@@ -200,6 +200,8 @@ fn the_supervisor_tells_what_it_removed() {
     host.advance(std::time::Duration::from_secs(120));
     assert_eq!(send(&node, &read("short").into_body()), 2, "gone before it is removed");
     supervise(&host, &node, &mut supervisor, 0);
+    let now = format!("current_time={}", START.seconds().0 + 120);
+    assert_pairs(&node, "namespace/test", &now);
     assert_pairs(
         &node,
         "namespace/test",
@@ -244,6 +246,20 @@ fn reads_near_the_end_renew_a_record() {
     let lines = Ticker::default().step(&node);
     let line = "{test} read-touch: tsvc (0,0) all-triggers (1,0,0,0)";
     assert!(lines.iter().any(|text| text.text == line));
+
+    // The percentage of a set goes before that of its namespace.
+    assert_eq!(send(&node, &write(Some("s"), "k", 100)), 0);
+    set(&node, "set=s;default-read-touch-ttl-pct=-1");
+    host.advance(std::time::Duration::from_secs(60));
+    let of_set = RequestBuilder::new()
+        .namespace("test")
+        .digest(&digest(Some("s"), "k"))
+        .info1(Info1::READ | Info1::GET_ALL);
+    send_all(&node, [(of_set.clone(), 0)]);
+    assert_pairs(&node, "namespace/test", "read_touch_success=1");
+    set(&node, "set=s;default-read-touch-ttl-pct=60");
+    send_all(&node, [(of_set, 0)]);
+    assert_pairs(&node, "namespace/test", "read_touch_success=2");
 }
 
 #[test]
@@ -260,6 +276,7 @@ fn settings_of_the_namespace_hold_from_the_next_request_on() {
     set(&node, "reject-non-xdr-writes=true");
     send_all(&node, [(shipped(), 0), (put("k", b"1"), 22), (read("k"), 0)]);
     set(&node, "reject-non-xdr-writes=false");
+    assert_pairs(&node, "namespace/test", "fail_xdr_forbidden=3");
     set(&node, "max-record-size=64");
     send_all(&node, [(put("k", &[0; 64]), 13), (put("k", b"1"), 0)]);
     set(&node, "max-record-size=1M");
