@@ -66,13 +66,12 @@ impl Namespace {
             meta.last_update_time,
             now,
         )?;
-        if request.present.contains(FieldType::FILTER) {
-            return Err(ResultCode::UNSUPPORTED_FEATURE);
-        }
+        let scene = self.scene(digest, set, turn.now, meta, Some(&entry));
+        scene.check_filter(request)?;
         let body = entry.body();
         record::key::check_key(body.key(), request.key)?;
         if !request.header.info1.contains(Info1::GET_NO_BINS) {
-            record::read(request, body, reply)?;
+            record::read(request, body, &scene, reply)?;
         }
         Ok(renewed_to.map(|void_time| Renewal { read: meta, void_time }))
     }

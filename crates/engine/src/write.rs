@@ -32,6 +32,7 @@ struct NewRecord {
 /// A write request with what is checked before any record is looked at.
 struct Write<'w, 'a> {
     request: &'w Request<'a>,
+    digest: &'w Digest,
     policy: WritePolicy,
     now: LastUpdateTime,
 }
@@ -72,7 +73,7 @@ impl Namespace {
         if request.present.contains(FieldType::MRT_ID) {
             return Err(ResultCode::ENTERPRISE_ONLY);
         }
-        let write = Write { request, policy, now: turn.now };
+        let write = Write { request, digest, policy, now: turn.now };
         let mut guard = self.records.write(digest);
         let found = guard.find();
         let weight = found.as_ref().map(|found| self.weight_of(found));
@@ -124,7 +125,7 @@ impl Namespace {
         seen: &mut Seen,
         scratch: &mut Vec<u8>,
     ) -> Result<Decision, ResultCode> {
-        let Write { request, policy, now } = write;
+        let Write { request, digest, policy, now } = write;
         let set_of_found = found.as_ref().and_then(|found| self.sets.by_id(found.meta.set));
         let existing = found
             .as_ref()
@@ -143,8 +144,8 @@ impl Namespace {
         if set.is_some_and(Set::is_oversize) {
             return Err(ResultCode::FORBIDDEN);
         }
-        if live.is_some() && request.present.contains(FieldType::FILTER) {
-            return Err(ResultCode::UNSUPPORTED_FEATURE);
+        if let Some(live) = live {
+            self.scene(digest, set, *now, live.meta, Some(live)).check_filter(request)?;
         }
         let stored_key = existing.and_then(|found| found.body().key());
         let key = key_to_store(stored_key, request.key)?;
@@ -153,8 +154,6 @@ impl Namespace {
             now.seconds(),
             live.map(|found| found.meta.void_time),
         )?;
-        let mut bins = NewBins::default();
-        record::apply(request, policy, live.map(Stored::body), &mut bins, reply)?;
         let last_generation = existing.map_or(Generation(0), |found| found.meta.generation);
         let last_update_time = found.as_ref().map(|found| found.meta.last_update_time);
         let meta = RecordMeta {
@@ -165,6 +164,10 @@ impl Namespace {
             tombstone: false,
             xdr_write: request.header.info1.contains(Info1::XDR),
         };
+        let mut bins = NewBins::default();
+        let tombstone = existing.is_some_and(|found| found.meta.tombstone);
+        let scene = self.scene(digest, set, *now, RecordMeta { tombstone, ..meta }, existing);
+        record::apply(request, policy, live.map(Stored::body), &scene, &mut bins, reply)?;
         let content_size_bytes = bins.write_body(key, scratch);
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;

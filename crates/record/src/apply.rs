@@ -1,5 +1,6 @@
 //! The operations of a write request, applied to one record.
 
+use expr::Operation;
 use value::StoredBytes;
 use value::cdt::answer::Answer;
 use wire::reply::ReplyWriter;
@@ -8,6 +9,7 @@ use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 use crate::bins::{Bin, BinTable};
 use crate::body::{BINS_MAX, Body};
 use crate::policy::{WritePolicy, is_read_all};
+use crate::view::{Scene, WorkView};
 use crate::within;
 
 /// Bins of a record after all operations of a request, not yet stored.
@@ -30,8 +32,9 @@ impl NewBins<'_> {
 }
 
 /// Applies a request's operations in order to the record's bins (`None`: it is being created) and
-/// appends their results to `reply`. Operations see what earlier ones of the same request did. `new`
-/// is empty before; it is the caller's because it is too large to be handed around.
+/// appends their results to `reply`. Operations see what earlier ones of the same request did; of
+/// metadata, expressions see the `scene`. `new` is empty before; it is the caller's because it is too
+/// large to be handed around.
 ///
 /// # Errors
 /// The first operation that fails decides; the caller drops the new bins and the results.
@@ -39,6 +42,7 @@ pub fn apply<'a>(
     request: &Request<'a>,
     policy: &WritePolicy,
     old: Option<Body<'a>>,
+    scene: &Scene<'_>,
     new: &mut NewBins<'a>,
     reply: &mut ReplyWriter<'_>,
 ) -> Result<(), ResultCode> {
@@ -46,7 +50,7 @@ pub fn apply<'a>(
     if let Some(body) = old.filter(|_| !policy.replace) {
         table.load(body);
     }
-    let mut writer = Writer { table, made_bytes: 0, respond_all: policy.respond_all, reply };
+    let mut writer = Writer { table, made_bytes: 0, policy, scene, reply };
     for op in request.ops() {
         if is_read_all(&op, request.header.info1) {
             writer.read_all();
@@ -69,7 +73,8 @@ struct Writer<'a, 'r, 'o> {
     table: &'r mut BinTable<'a>,
     /// Bytes of the values that operations within values made and that are still there.
     made_bytes: usize,
-    respond_all: bool,
+    policy: &'r WritePolicy,
+    scene: &'r Scene<'r>,
     reply: &'r mut ReplyWriter<'o>,
 }
 
@@ -102,9 +107,11 @@ impl<'a> Writer<'a, '_, '_> {
                     return Ok(());
                 }
             }
-            _ => return Err(unsupported(op.code)),
+            OpCode::EXPRESSION_READ => return self.read_evaluated(op),
+            OpCode::EXPRESSION_MODIFY => self.write_evaluated(op)?,
+            _ => return Err(ResultCode::PARAMETER),
         }
-        if self.respond_all {
+        if self.policy.respond_all {
             self.reply.op(op.code, ParticleType::NULL, op.name, &[]);
         }
         Ok(())
@@ -113,7 +120,7 @@ impl<'a> Writer<'a, '_, '_> {
     fn read(&mut self, op: &Op<'a>) {
         match self.table.get(op.name) {
             Some(bin) => self.reply.op(op.code, bin.particle_type, bin.name, &bin.value),
-            None if self.respond_all => {
+            None if self.policy.respond_all => {
                 self.reply.op(op.code, ParticleType::NULL, op.name, &[]);
             }
             None => {}
@@ -171,6 +178,32 @@ impl<'a> Writer<'a, '_, '_> {
         if self.made_bytes <= MADE_BYTES_MAX { Ok(()) } else { Err(ResultCode::RECORD_TOO_BIG) }
     }
 
+    /// Replies an expression's value, with a null for nil.
+    fn read_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
+        let operation = Operation::to_read(op.value)?;
+        let view = WorkView { scene: self.scene, bins: self.table, policy: self.policy };
+        let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
+        let (particle_type, value) = operation.read(&view)?.unwrap_or(nothing);
+        self.reply.op(op.code, particle_type, op.name, &value);
+        Ok(())
+    }
+
+    /// Writes an expression's value.
+    fn write_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
+        let operation = Operation::to_modify(op.value)?;
+        let view = WorkView { scene: self.scene, bins: self.table, policy: self.policy };
+        match operation.modify(&view, op.name)? {
+            expr::Change::Keep => {}
+            expr::Change::Remove => self.table.remove(op.name),
+            expr::Change::Set(particle_type, value) => {
+                let value = detached(value);
+                self.account_for(op, &value)?;
+                self.set(op, particle_type, value);
+            }
+        }
+        Ok(())
+    }
+
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
         self.set_guided(op, particle_type, value, Vec::new());
     }
@@ -182,7 +215,8 @@ impl<'a> Writer<'a, '_, '_> {
         value: StoredBytes<'a>,
         guide: Vec<u8>,
     ) {
-        self.table.set(Bin { name: op.name, particle_type, value, guide: guide.into() });
+        let guide = Bin::keep_guide(guide);
+        self.table.set(Bin { name: op.name, particle_type, value, guide });
     }
 }
 
@@ -196,15 +230,6 @@ fn detached<'a>(value: StoredBytes<'_>) -> StoredBytes<'a> {
         StoredBytes::Borrowed(bytes) => StoredBytes::Owned(bytes.to_vec()),
         StoredBytes::Word(bytes) => StoredBytes::Word(bytes),
         StoredBytes::Owned(bytes) => StoredBytes::Owned(bytes),
-    }
-}
-
-/// Expression operations come with a later step; everything else that is no known operation is a bad
-/// request.
-pub(crate) fn unsupported(code: OpCode) -> ResultCode {
-    match code {
-        OpCode::EXPRESSION_READ | OpCode::EXPRESSION_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
-        _ => ResultCode::PARAMETER,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod policy;
 pub mod read;
 pub mod size;
 pub mod ttl;
+pub mod view;
 
 mod bins;
 mod within;
@@ -19,3 +20,4 @@ pub use body::Body;
 pub use meta::{Generation, LastUpdateTime, RecordMeta, SecondsSince2010, SetId, VoidTime};
 pub use policy::WritePolicy;
 pub use read::read;
+pub use view::{Medium, Scene, StoredRecord};

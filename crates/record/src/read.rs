@@ -1,12 +1,13 @@
 //! The operations of a read request, answered from one record.
 
+use expr::Operation;
 use wire::reply::ReplyWriter;
-use wire::{Info1, Info2, OpCode, ParticleType, Request, ResultCode};
+use wire::{Info1, Info2, Op, OpCode, ParticleType, Request, ResultCode};
 
-use crate::apply::unsupported;
 use crate::bins::{Bin, BinTable};
 use crate::body::{Body, StoredBin};
 use crate::policy::is_valid_bin_name;
+use crate::view::{Scene, StoredView};
 use crate::within;
 
 /// Bins from which, and operations from which, looking bins up in a table pays.
@@ -20,6 +21,7 @@ const TABLE_PAYS_FROM: u16 = 16;
 pub fn read(
     request: &Request<'_>,
     body: Body<'_>,
+    scene: &Scene<'_>,
     reply: &mut ReplyWriter<'_>,
 ) -> Result<(), ResultCode> {
     let header = &request.header;
@@ -36,6 +38,10 @@ pub fn read(
     for op in request.ops() {
         if !is_valid_bin_name(op.name) {
             return Err(ResultCode::BIN_NAME);
+        }
+        if op.code == OpCode::EXPRESSION_READ {
+            evaluate(&op, scene, respond_all, reply)?;
+            continue;
         }
         let found = match &mut table {
             Some(table) => table.get(op.name).map(Bin::stored),
@@ -59,9 +65,24 @@ pub fn read(
                     None => {}
                 }
             }
-            (OpCode::EXPRESSION_READ, _) => return Err(unsupported(op.code)),
             _ => return Err(ResultCode::PARAMETER),
         }
+    }
+    Ok(())
+}
+
+/// Replies an expression's value; nil only if every operation is to have a result.
+fn evaluate(
+    op: &Op<'_>,
+    scene: &Scene<'_>,
+    respond_all: bool,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), ResultCode> {
+    let operation = Operation::to_read(op.value)?;
+    match operation.read(&StoredView(scene))? {
+        Some((particle_type, value)) => reply.op(op.code, particle_type, op.name, &value),
+        None if respond_all => reply.op(op.code, ParticleType::NULL, op.name, &[]),
+        None => {}
     }
     Ok(())
 }

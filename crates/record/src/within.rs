@@ -5,8 +5,6 @@ use value::operation::Answer;
 use value::{StoredBytes, bits, cdt, hll};
 use wire::{Op, OpCode, ParticleType, ResultCode};
 
-use crate::apply::unsupported;
-
 /// Runs an operation that reads a bin which exists. `None`: there is nothing to answer.
 ///
 /// # Errors
@@ -23,7 +21,7 @@ pub(crate) fn read<'a>(op: &Op<'_>, bin: Stored<'a>) -> Result<Option<Answer<'a>
             bits::read(value, op.value).map(Some)
         }
         OpCode::HLL_READ => hll::read(value, op.value).map(Some),
-        code => Err(unsupported(code)),
+        _ => Err(ResultCode::PARAMETER),
     }
 }
 
@@ -40,7 +38,7 @@ pub(crate) fn modify(op: &Op<'_>, existing: Option<Stored<'_>>) -> Result<Modifi
             bits::modify(value, op.value)
         }
         OpCode::HLL_MODIFY => hll::modify(value, op.value),
-        code => Err(unsupported(code)),
+        _ => Err(ResultCode::PARAMETER),
     }
 }
 

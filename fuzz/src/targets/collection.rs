@@ -13,5 +13,10 @@ pub const ENTRY: Entry = Entry {
         let maps = include_str!("../../../crates/value/testdata/maps.txt");
         seeds(corpus, [3, 4], &[lists, maps])
     },
-    make: |_| Box::new(Bin::new(cdt::read, cdt::modify)),
+    make: |_| {
+        Box::new(Bin::new(
+            |bin, op| cdt::read(bin.into(), op),
+            |bin, op| cdt::modify(bin.map(Into::into), op),
+        ))
+    },
 };

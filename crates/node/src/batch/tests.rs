@@ -272,6 +272,12 @@ fn what_cannot_begin_gets_the_last_message_only() {
     check(config(1, 0), &message(BatchBuilder::new(ALL)), ResultCode::PARAMETER);
     let no_field = RequestBuilder::new().info1(Info1::BATCH).namespace("test").into_body();
     check(config(1, 0), &no_field, ResultCode::PARAMETER);
+    let bad_filter = RequestBuilder::new()
+        .info1(Info1::BATCH)
+        .field(FieldType::FILTER, b"no expression")
+        .field(FieldType::BATCH, &same_of_each(ALL, &[1], &reading()).into_data())
+        .into_body();
+    check(config(1, 0), &bad_filter, ResultCode::PARAMETER);
     let (_, node) = node_with(config(1, 3));
     assert_eq!(run(&node, &three).overall(), ResultCode::OK);
 }

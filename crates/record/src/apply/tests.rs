@@ -5,6 +5,7 @@ use wire::{Info1, Info2, Info3, ProtoHeader};
 
 use super::*;
 use crate::body::BodyWriter;
+use crate::view::tests::scene;
 
 const STRING: ParticleType = ParticleType::STRING;
 const INTEGER: ParticleType = ParticleType::INTEGER;
@@ -40,7 +41,8 @@ fn run_with(old: Option<&[u8]>, info1: Info1, info2: Info2, info3: Info3, ops: &
     let mut out = Vec::new();
     let mut reply = ReplyWriter::new(&mut out);
     let mut bins = NewBins::default();
-    let applied = apply(&request, &policy, old.map(Body::new), &mut bins, &mut reply);
+    let old = old.map(Body::new);
+    let applied = apply(&request, &policy, old, &scene(old), &mut bins, &mut reply);
     let bins = applied.map(|()| {
         let mut stored = Vec::new();
         bins.write_body(None, &mut stored);
@@ -189,7 +191,8 @@ fn a_hint_to_persist_an_index_stays_beside_the_bin() {
     let policy = WritePolicy::of(&request).unwrap();
     let mut out = Vec::new();
     let mut applied = NewBins::default();
-    apply(&request, &policy, None, &mut applied, &mut ReplyWriter::new(&mut out)).unwrap();
+    let mut reply = ReplyWriter::new(&mut out);
+    apply(&request, &policy, None, &scene(None), &mut applied, &mut reply).unwrap();
     let mut stored = Vec::new();
     applied.write_body(None, &mut stored);
     let bin = Body::new(&stored).bin(b"m").unwrap();
@@ -228,7 +231,7 @@ fn too_many_bins_are_refused() {
         let mut out = Vec::new();
         let mut bins = NewBins::default();
         let reply = &mut ReplyWriter::new(&mut out);
-        let applied = apply(&request, &policy, None, &mut bins, reply);
+        let applied = apply(&request, &policy, None, &scene(None), &mut bins, reply);
         assert_eq!(applied.err(), (!fits).then_some(ResultCode::PARAMETER), "{count}");
     }
 }
@@ -323,4 +326,51 @@ fn values_made_of_nothing_are_bounded() {
     assert_eq!(outcome.bins, Err(ResultCode::RECORD_TOO_BIG));
     let again = [grow("a"), shrink("a"), grow("a"), shrink("a"), grow("a"), shrink("a")];
     assert_eq!(run(None, &again).bins, bins(&[("a", b"")]));
+}
+
+/// Values of operations that evaluate expressions: bin `n`, an integer; `n + 1`; nil, with the flag
+/// that lets it delete; unknown, with the flag that makes nothing of it.
+const BIN_N: &[u8] = b"\x92\x93\x51\x02\xa1n\x00";
+const N_AND_1: &[u8] = b"\x92\x93\x14\x93\x51\x02\xa1n\x01\x00";
+const NIL_DELETES: &[u8] = b"\x92\xc0\x04";
+const NIL: &[u8] = b"\x92\xc0\x00";
+const UNKNOWN: &[u8] = b"\x92\x91\x00\x00";
+const UNKNOWN_IS_NOTHING: &[u8] = b"\x92\x91\x00\x10";
+
+#[test]
+fn expressions_read_and_write_bins() {
+    let old = body(&[("n", INTEGER, &[0, 0, 0, 0, 0, 0, 0, 5])]);
+    let six = [0, 0, 0, 0, 0, 0, 0, 6];
+    let ops = [
+        (OpCode::EXPRESSION_MODIFY, NULL, "n", N_AND_1),
+        (OpCode::EXPRESSION_MODIFY, NULL, "m", BIN_N),
+        (OpCode::EXPRESSION_READ, NULL, "label", BIN_N),
+        (OpCode::EXPRESSION_MODIFY, NULL, "n", NIL_DELETES),
+        (OpCode::EXPRESSION_MODIFY, NULL, "m", UNKNOWN_IS_NOTHING),
+        (OpCode::EXPRESSION_READ, NULL, "none", UNKNOWN_IS_NOTHING),
+        (OpCode::EXPRESSION_MODIFY, NULL, "new", NIL),
+    ];
+    let outcome = run(Some(&old), &ops);
+    assert_eq!(outcome.bins, bins(&[("m", &six)]));
+    let read =
+        |name: &str, value: &[u8]| (OpCode::EXPRESSION_READ.0, name.to_owned(), value.to_vec());
+    assert_eq!(outcome.results, [read("label", &six), read("none", b"")]);
+    let outcome = run_with(Some(&old), Info1::READ, Info2::RESPOND_ALL_OPS, Info3::empty(), &ops);
+    let codes: Vec<_> = outcome.results.iter().map(|(code, ..)| *code).collect();
+    assert_eq!(codes, [8, 8, 7, 8, 8, 7, 8], "each has a result, if only a null");
+}
+
+#[test]
+fn expressions_fail_by_value_and_by_form() {
+    let old = body(&[("s", STRING, b"x")]);
+    for (value, expected) in [
+        (BIN_N, ResultCode::OP_NOT_APPLICABLE),
+        (UNKNOWN, ResultCode::OP_NOT_APPLICABLE),
+        (NIL, ResultCode::OP_NOT_APPLICABLE),
+        (b"", ResultCode::PARAMETER),
+        (b"\x92\x91\x09\x00", ResultCode::PARAMETER),
+    ] {
+        let outcome = run(Some(&old), &[(OpCode::EXPRESSION_MODIFY, NULL, "s", value)]);
+        assert_eq!(outcome.bins, Err(expected), "{value:02x?}");
+    }
 }

@@ -5,6 +5,7 @@ use wire::client::{Reply, RequestBuilder};
 
 use super::*;
 use crate::body::BodyWriter;
+use crate::view::tests::scene;
 
 fn body() -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -20,7 +21,9 @@ fn run(builder: RequestBuilder) -> Result<Vec<(String, Vec<u8>)>, ResultCode> {
     let request = Request::parse(&message).unwrap();
     let mut out = Vec::new();
     let mut reply = ReplyWriter::new(&mut out);
-    let result = read(&request, Body::new(&body()), &mut reply);
+    let body = body();
+    let scene = scene(Some(Body::new(&body)));
+    let result = read(&request, Body::new(&body), &scene, &mut reply);
     reply.finish(ResultCode::OK, 0, 0);
     let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
     let bins = reply.ops().map(|op| {
@@ -68,7 +71,8 @@ fn collections_answer_if_they_have_an_answer() {
         let request = Request::parse(&message).unwrap();
         let mut out = Vec::new();
         let mut reply = ReplyWriter::new(&mut out);
-        assert_eq!(read(&request, Body::new(&bytes), &mut reply), Ok(()));
+        let body = Body::new(&bytes);
+        assert_eq!(read(&request, body, &scene(Some(body)), &mut reply), Ok(()));
         reply.finish(ResultCode::OK, 0, 0);
         let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
         let answers: Vec<_> = reply.ops().map(|op| op.value.to_vec()).collect();
@@ -85,7 +89,7 @@ fn bad_reads_are_refused() {
     let write = reading(&["a"]).op(OpCode::WRITE, ParticleType::BLOB, b"a", b"");
     assert_eq!(run(write), Err(ResultCode::PARAMETER));
     let expression = reading(&[]).op(OpCode::EXPRESSION_READ, ParticleType::NULL, b"x", b"");
-    assert_eq!(run(expression), Err(ResultCode::UNSUPPORTED_FEATURE));
+    assert_eq!(run(expression), Err(ResultCode::PARAMETER));
 }
 
 #[test]
@@ -99,7 +103,8 @@ fn reads_within_values() {
         let request = Request::parse(&message).unwrap();
         let mut out = Vec::new();
         let mut reply = ReplyWriter::new(&mut out);
-        let result = read(&request, Body::new(&body()), &mut reply);
+        let body = body();
+        let result = read(&request, Body::new(&body), &scene(None), &mut reply);
         reply.finish(ResultCode::OK, 0, 0);
         let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
         let answers: Vec<_> = reply.ops().map(|op| (op.code, op.value.to_vec())).collect();

@@ -2,8 +2,8 @@
 
 use aerospike::operations::scalar;
 use aerospike::{
-    BatchDeletePolicy, BatchOperation, BatchPolicy, BatchReadPolicy, BatchWritePolicy, Bins, Client,
-    GenerationPolicy, Key, RecordExistsAction, Value, as_bin, as_key,
+    BatchDeletePolicy, BatchOperation, BatchPolicy, BatchReadPolicy, BatchWritePolicy, Bins,
+    Client, GenerationPolicy, Key, RecordExistsAction, Value, as_bin, as_key,
 };
 use anyhow::{Context, Result};
 

@@ -54,6 +54,12 @@ impl<'a> From<(ParticleType, &'a [u8])> for Stored<'a> {
     }
 }
 
+impl<'a> From<Stored<'a>> for (ParticleType, &'a [u8]) {
+    fn from(stored: Stored<'a>) -> Self {
+        (stored.particle_type, stored.value)
+    }
+}
+
 /// A bin's value, for operations that can also begin without one.
 pub type Bin<'a> = Option<Stored<'a>>;
 

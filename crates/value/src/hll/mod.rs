@@ -130,7 +130,7 @@ fn apply(
     Ok(Modified {
         bin: Some((ParticleType::HLL, new.into_bytes())),
         answer: answer.map(|number| (ParticleType::INTEGER, number.to_be_bytes().to_vec())),
-        ..Modified::NOTHING
+        guide: Vec::new(),
     })
 }
 
