@@ -3,7 +3,7 @@
 use wire::proto::ProtoType;
 use wire::{Info1, Request};
 
-use super::world::World;
+use super::world::{World, result_of};
 use super::{Entry, Outcome, Target};
 
 pub const ENTRY: Entry = Entry {
@@ -17,11 +17,12 @@ struct Messages(World);
 
 impl Target for Messages {
     fn feed(&mut self, input: &[u8]) -> Outcome {
-        let answer = self.0.ask(ProtoType::Message, input);
+        let frames = self.0.ask(ProtoType::Message, input);
         let asked = Request::parse(input)
             .is_ok_and(|request| request.header.info1.contains(Info1::COMPRESS_RESPONSE));
-        assert!(asked || answer.kind == ProtoType::Message, "compressed without being asked");
+        let plain = frames.iter().all(|frame| frame.kind == ProtoType::Message);
+        assert!(asked || plain, "compressed without being asked");
         let flags = input.get(1..4).map(|flags| (flags[0], flags[1] & 0x7f, flags[2]));
-        Outcome::of((flags, answer.result().0))
+        Outcome::of((flags, result_of(&frames).0))
     }
 }
