@@ -46,9 +46,12 @@ impl Scene<'_> {
     /// `PARAMETER` for an invalid filter, `FILTERED_OUT` if the request does not apply.
     pub fn check_filter(&self, request: &Request<'_>) -> Result<(), ResultCode> {
         let Some(source) = request.field(FieldType::FILTER) else { return Ok(()) };
-        let filter = Filter::build(source)?;
-        let applies = filter.decide(self).unwrap_or_else(|| filter.matches(&StoredView(self)));
-        if applies { Ok(()) } else { Err(ResultCode::FILTERED_OUT) }
+        if self.passes(&Filter::build(source)?) { Ok(()) } else { Err(ResultCode::FILTERED_OUT) }
+    }
+
+    /// Whether the record passes a filter.
+    pub fn passes(&self, filter: &Filter<'_>) -> bool {
+        filter.decide(self).unwrap_or_else(|| filter.matches(&StoredView(self)))
     }
 }
 
