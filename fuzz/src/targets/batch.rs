@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Rows of batches, as the server reads them.
 
 use wire::batch::Rows;
@@ -18,11 +19,29 @@ pub const ENTRY: Entry = Entry {
             request.field(FieldType::BATCH).or_else(|| request.field(FieldType::BATCH_WITH_SET))
         });
         fields.filter(|data| data.len() < 4000).map(<[u8]>::to_vec).collect()
+=======
+//! Rows of batches.
+
+use wire::Request;
+use wire::batch::Rows;
+
+use super::{Entry, Outcome};
+
+pub const ENTRY: Entry = Entry {
+    name: "batch",
+    what: "bodies of batches, row by row",
+    seeds: |corpus| {
+        let is_batch = |body: &&Vec<u8>| {
+            body.len() < 4000 && Request::parse(body).is_ok_and(|request| request.is_batch())
+        };
+        corpus.requests.iter().filter(is_batch).cloned().collect()
+>>>>>>> proc
     },
     make: |_| Box::new(feed),
 };
 
 fn feed(input: &[u8]) -> Outcome {
+<<<<<<< HEAD
     let body = RequestBuilder::new()
         .field(FieldType::FILTER, b"of the batch")
         .field(FieldType::BATCH, input)
@@ -55,4 +74,30 @@ fn feed(input: &[u8]) -> Outcome {
     assert!(count <= input.len() / ROW_BYTES_MIN);
     assert_eq!(whole, count == header.row_count as usize);
     Outcome::of((whole, count, header.flags.bits()))
+=======
+    let Ok(message) = Request::parse(input) else { return Outcome::of("no message") };
+    let Ok((header, mut rows)) = Rows::of(&message) else { return Outcome::of("no batch") };
+    let mut again = rows.clone();
+    let mut kinds = Vec::new();
+    let mut count = 0;
+    let end = loop {
+        match rows.next_row() {
+            Err(malformed) => break Err(malformed),
+            Ok(None) => break Ok(()),
+            Ok(Some(row)) => {
+                assert!(row.request.namespace.is_some() && row.request.valid_digest().is_some());
+                assert_eq!(row.request.ops().count(), usize::from(row.request.header.n_ops));
+                kinds.push((row.repeats, row.request.header.n_ops.min(3)));
+            }
+        }
+        count += 1;
+        // Whoever goes on from here sees the same row repeated.
+        again.resume(rows.place()).expect("it was just there");
+        assert_eq!(again.place(), rows.place());
+    };
+    assert!(count <= header.row_count, "more rows than announced");
+    assert!(end.is_err() || count == header.row_count, "rows were skipped");
+    kinds.truncate(3);
+    Outcome::of((kinds, end.is_ok(), header.flags.bits() & 0x0f))
+>>>>>>> proc
 }

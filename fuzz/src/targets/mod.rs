@@ -7,6 +7,7 @@ mod body;
 mod collection;
 mod conf;
 mod context;
+mod expression;
 mod frame;
 mod geo;
 mod get_config;
@@ -78,6 +79,7 @@ pub const TARGETS: &[Entry] = &[
     collection::ENTRY,
     conf::ENTRY,
     context::ENTRY,
+    expression::ENTRY,
     frame::ENTRY,
     geo::ENTRY,
     get_config::ENTRY,

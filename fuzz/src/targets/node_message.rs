@@ -3,7 +3,11 @@
 use wire::proto::ProtoType;
 use wire::{Info1, Request};
 
+<<<<<<< HEAD
 use super::world::{Frame, World};
+=======
+use super::world::{World, result_of};
+>>>>>>> proc
 use super::{Entry, Outcome, Target};
 
 pub const ENTRY: Entry = Entry {
@@ -17,6 +21,7 @@ struct Messages(World);
 
 impl Target for Messages {
     fn feed(&mut self, input: &[u8]) -> Outcome {
+<<<<<<< HEAD
         let frames = self.0.ask_many(ProtoType::Message, input);
         let request = Request::parse(input).ok();
         let has = |flag| request.is_some_and(|request| request.header.info1.contains(flag));
@@ -27,5 +32,14 @@ impl Target for Messages {
         assert_eq!(results.last().map(Vec::len), Some(1), "the last message is alone");
         let flags = input.get(1..4).map(|flags| (flags[0], flags[1] & 0x7f, flags[2]));
         Outcome::of((flags, results.concat().last().map(|result| result.0)))
+=======
+        let frames = self.0.ask(ProtoType::Message, input);
+        let asked = Request::parse(input)
+            .is_ok_and(|request| request.header.info1.contains(Info1::COMPRESS_RESPONSE));
+        let plain = frames.iter().all(|frame| frame.kind == ProtoType::Message);
+        assert!(asked || plain, "compressed without being asked");
+        let flags = input.get(1..4).map(|flags| (flags[0], flags[1] & 0x7f, flags[2]));
+        Outcome::of((flags, result_of(&frames).0))
+>>>>>>> proc
     }
 }

@@ -148,7 +148,8 @@ fn of_line(line: &str) -> Option<Vec<u8>> {
     }
 }
 
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+/// Bytes written as hexadecimal digits; `-` is none.
+pub fn hexadecimal(text: &str) -> Option<Vec<u8>> {
     if text == "-" {
         return Some(Vec::new());
     }

@@ -13,7 +13,7 @@ use record::LastUpdateTime;
 use wire::client::Reply;
 use wire::compress::inflate;
 use wire::proto::{ProtoHeader, ProtoType};
-use wire::{Info3, ResultCode};
+use wire::{Info3, MessageHeader, ResultCode};
 
 /// The moment at which the world begins, in ms since 2010.
 const BEGINNING: u64 = 500_000_000_000;
@@ -38,6 +38,7 @@ impl World {
         Self { host, worker: Worker::new(Arc::new(node), 0), inputs: 0 }
     }
 
+<<<<<<< HEAD
     /// Sends a body, a millisecond after the last one, and returns the frame that answers it.
     pub fn ask(&mut self, kind: ProtoType, body: &[u8]) -> Frame {
         let mut frames = self.ask_many(kind, body);
@@ -47,12 +48,17 @@ impl World {
 
     /// The same for a request that several frames may answer.
     pub fn ask_many(&mut self, kind: ProtoType, body: &[u8]) -> Vec<Frame> {
+=======
+    /// Sends a body, a millisecond after the last one, and returns the frames that answer it.
+    pub fn ask(&mut self, kind: ProtoType, body: &[u8]) -> Vec<Frame> {
+>>>>>>> proc
         self.pass();
         let mut out = Vec::new();
         let answer = self.worker.answer(kind, body, CLIENT, &mut out);
         if let Answer::Partial(mut batch) = answer.expect("this kind is answered") {
             while batch.advance(&mut self.worker, &mut out) == Progress::More {}
         }
+<<<<<<< HEAD
         let (mut frames, mut rest) = (Vec::new(), &out[..]);
         while !rest.is_empty() {
             let (header, behind) = rest.split_first_chunk().expect("an answer has a header");
@@ -62,6 +68,9 @@ impl World {
             rest = behind;
         }
         frames
+=======
+        frames(&out)
+>>>>>>> proc
     }
 
     /// Sends a line of the text port and returns the answer.
@@ -82,12 +91,13 @@ impl World {
     }
 }
 
-/// An answer.
+/// A frame of an answer.
 pub struct Frame {
     pub kind: ProtoType,
     pub body: Vec<u8>,
 }
 
+<<<<<<< HEAD
 impl Frame {
     /// The result code of the one message in it.
     pub fn result(&self) -> ResultCode {
@@ -120,7 +130,55 @@ impl Frame {
             rest = behind;
         }
         results
+=======
+fn frames(mut bytes: &[u8]) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let Some((header, rest)) = bytes.split_first_chunk() {
+        let header = ProtoHeader::parse(*header).expect("an answer's header is sound");
+        let (body, rest) = rest.split_at_checked(header.body_size_bytes).expect("a whole frame");
+        frames.push(Frame { kind: header.kind, body: body.to_vec() });
+        bytes = rest;
     }
+    assert!(bytes.is_empty() && !frames.is_empty(), "an answer is whole frames");
+    frames
+}
+
+/// How a request ended, by the messages that answer it: one, or the rows of a batch and one that says
+/// that it is the last.
+pub fn result_of(frames: &[Frame]) -> ResultCode {
+    let headers: Vec<_> = frames.iter().flat_map(headers_of).collect();
+    let (last, rows) = headers.split_last().expect("an answer holds a message");
+    assert!(rows.iter().all(|row| row.info3.is_empty()), "a row before the last is the last");
+    if last.info3 == Info3::LAST {
+        assert_eq!(last.n_ops, 0, "the last message is no row");
+    } else {
+        assert!(rows.is_empty() && last.info3.is_empty(), "{:?}", last.info3);
+    }
+    last.result
+}
+
+fn headers_of(frame: &Frame) -> Vec<MessageHeader> {
+    let mut inflated = Vec::new();
+    let mut rest = match frame.kind {
+        ProtoType::Message => &frame.body[..],
+        ProtoType::Compressed => {
+            inflate(&frame.body, &mut inflated).expect("an answer can be inflated")
+        }
+        other => panic!("a message is answered by {other:?}"),
+    };
+    let mut headers = Vec::new();
+    while !rest.is_empty() {
+        let (reply, behind) = Reply::parse(rest).expect("an answer is messages");
+        let header = reply.header;
+        assert_eq!(header.n_fields, 0, "no answer of a record has fields");
+        let known = ResultCode::ALL.iter().any(|(code, ..)| *code == header.result);
+        assert!(known, "unknown result code {:?}", header.result);
+        assert!(header.result == ResultCode::OK || header.n_ops == 0, "an error with operations");
+        headers.push(header);
+        rest = behind;
+>>>>>>> proc
+    }
+    headers
 }
 
 /// A host whose clock only the world moves.
