@@ -30,13 +30,7 @@ impl Target for Compressed {
         } else {
             rest.to_vec()
         };
-<<<<<<< HEAD
-        let frames = self.0.ask_many(ProtoType::Compressed, &body);
-        let result = frames.last().expect("there is an answer").result();
-        Outcome::of((first & 1, rest.get(1..3), result.0))
-=======
         let frames = self.0.ask(ProtoType::Compressed, &body);
         Outcome::of((first & 1, rest.get(1..3), result_of(&frames).0))
->>>>>>> proc
     }
 }

@@ -38,39 +38,15 @@ impl World {
         Self { host, worker: Worker::new(Arc::new(node), 0), inputs: 0 }
     }
 
-<<<<<<< HEAD
-    /// Sends a body, a millisecond after the last one, and returns the frame that answers it.
-    pub fn ask(&mut self, kind: ProtoType, body: &[u8]) -> Frame {
-        let mut frames = self.ask_many(kind, body);
-        assert_eq!(frames.len(), 1, "one frame, and nothing behind it");
-        frames.pop().expect("there is one")
-    }
-
-    /// The same for a request that several frames may answer.
-    pub fn ask_many(&mut self, kind: ProtoType, body: &[u8]) -> Vec<Frame> {
-=======
     /// Sends a body, a millisecond after the last one, and returns the frames that answer it.
     pub fn ask(&mut self, kind: ProtoType, body: &[u8]) -> Vec<Frame> {
->>>>>>> proc
         self.pass();
         let mut out = Vec::new();
         let answer = self.worker.answer(kind, body, CLIENT, &mut out);
         if let Answer::Partial(mut batch) = answer.expect("this kind is answered") {
             while batch.advance(&mut self.worker, &mut out) == Progress::More {}
         }
-<<<<<<< HEAD
-        let (mut frames, mut rest) = (Vec::new(), &out[..]);
-        while !rest.is_empty() {
-            let (header, behind) = rest.split_first_chunk().expect("an answer has a header");
-            let header = ProtoHeader::parse(*header).expect("an answer's header is sound");
-            let (body, behind) = behind.split_at(header.body_size_bytes);
-            frames.push(Frame { kind: header.kind, body: body.to_vec() });
-            rest = behind;
-        }
-        frames
-=======
         frames(&out)
->>>>>>> proc
     }
 
     /// Sends a line of the text port and returns the answer.
@@ -97,40 +73,6 @@ pub struct Frame {
     pub body: Vec<u8>,
 }
 
-<<<<<<< HEAD
-impl Frame {
-    /// The result code of the one message in it.
-    pub fn result(&self) -> ResultCode {
-        let results = self.results();
-        assert_eq!(results.len(), 1, "one message, and nothing behind it");
-        results[0]
-    }
-
-    /// The result codes of all messages in it.
-    pub fn results(&self) -> Vec<ResultCode> {
-        let mut inflated = Vec::new();
-        let mut rest = match self.kind {
-            ProtoType::Message => &self.body,
-            ProtoType::Compressed => {
-                inflate(&self.body, &mut inflated).expect("an answer can be inflated")
-            }
-            other => panic!("a message is answered by {other:?}"),
-        };
-        let mut results = Vec::new();
-        while !rest.is_empty() {
-            let (reply, behind) = Reply::parse(rest).expect("an answer consists of messages");
-            let header = reply.header;
-            assert_eq!(header.n_fields, 0, "no answer of a record has fields");
-            assert!((Info3::empty() | Info3::LAST).contains(header.info3), "{:?}", header.info3);
-            let known = ResultCode::ALL.iter().any(|(code, ..)| *code == header.result);
-            assert!(known, "unknown result code {:?}", header.result);
-            let is_error = header.result != ResultCode::OK;
-            assert!(!is_error || header.n_ops == 0, "an error with operations");
-            results.push(header.result);
-            rest = behind;
-        }
-        results
-=======
 fn frames(mut bytes: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     while let Some((header, rest)) = bytes.split_first_chunk() {
@@ -176,7 +118,6 @@ fn headers_of(frame: &Frame) -> Vec<MessageHeader> {
         assert!(header.result == ResultCode::OK || header.n_ops == 0, "an error with operations");
         headers.push(header);
         rest = behind;
->>>>>>> proc
     }
     headers
 }
