@@ -12,9 +12,10 @@ pub mod size;
 pub mod ttl;
 
 mod bins;
+mod patch;
 
-pub use apply::{NewBins, apply};
-pub use body::Body;
+pub use apply::apply;
+pub use body::{Body, NewBody};
 pub use meta::{Generation, LastUpdateTime, RecordMeta, SecondsSince2010, SetId, VoidTime};
 pub use policy::WritePolicy;
 pub use read::read;

@@ -39,11 +39,10 @@ fn run_with(old: Option<&[u8]>, info1: Info1, info2: Info2, info3: Info3, ops: &
     let policy = WritePolicy::of(&request).unwrap();
     let mut out = Vec::new();
     let mut reply = ReplyWriter::new(&mut out);
-    let mut bins = NewBins::default();
-    let applied = apply(&request, &policy, old.map(Body::new), &mut bins, &mut reply);
-    let bins = applied.map(|()| {
-        let mut stored = Vec::new();
-        bins.write_body(None, &mut stored);
+    let mut stored = Vec::new();
+    let applied = apply(&request, &policy, old.map(Body::new), None, &mut stored, &mut reply);
+    let bins = applied.map(|new| {
+        assert_eq!(new.bin_count, Body::new(&stored).bin_count());
         Body::new(&stored)
             .bins()
             .map(|bin| (String::from_utf8_lossy(bin.name).into_owned(), bin.value.to_vec()))
@@ -166,9 +165,18 @@ fn too_many_bins_are_refused() {
         let request = Request::parse(&message).unwrap();
         let policy = WritePolicy::of(&request).unwrap();
         let mut out = Vec::new();
-        let mut bins = NewBins::default();
         let reply = &mut ReplyWriter::new(&mut out);
-        let applied = apply(&request, &policy, None, &mut bins, reply);
+        let mut body = Vec::new();
+        let applied = apply(&request, &policy, None, None, &mut body, reply);
         assert_eq!(applied.err(), (!fits).then_some(ResultCode::PARAMETER), "{count}");
+        if fits {
+            let one_more = RequestBuilder::new().op(OpCode::WRITE, STRING, b"one more", b"");
+            let message = one_more.into_body();
+            let request = Request::parse(&message).unwrap();
+            let reply = &mut ReplyWriter::new(&mut out);
+            let old = Some(Body::new(&body));
+            let applied = apply(&request, &policy, old, None, &mut Vec::new(), reply);
+            assert_eq!(applied.err(), Some(ResultCode::PARAMETER));
+        }
     }
 }
