@@ -18,7 +18,8 @@ usage: cargo xtask COMMAND
   test                       everything: format, lints, rules, unit tests, golden replay, clients
   ci                         the same; what the build machine runs
   tidy                       only the rules of this workspace (floors, sizes, ledger, ...)
-  bench ARGUMENT...          load generator and benchmarks, optimized (package bolide-bench)
+  bench [SCENARIO...]        the suite: this server and a bare echo server in turns, optimized
+  bench run ...|echo ...     the load generator, for any server (package bolide-bench)
   fuzz TARGET [--seconds N]  one fuzz target, optimized (package bolide-fuzz)";
 
 fn main() -> Result<ExitCode> {
@@ -28,7 +29,7 @@ fn main() -> Result<ExitCode> {
     match command.as_str() {
         "test" | "ci" => suite::run(&workspace),
         "tidy" => tidy::run(&workspace),
-        "bench" => forward(&workspace, "bolide-bench", rest),
+        "bench" => bench(&workspace, rest),
         "fuzz" => forward(&workspace, "bolide-fuzz", rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
@@ -36,6 +37,20 @@ fn main() -> Result<ExitCode> {
         }
         unknown => bail!("unknown command {unknown:?}\n\n{USAGE}"),
     }
+}
+
+/// Runs the suite of benchmarks against the server as it is now, or what else the load generator can.
+fn bench(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    let own_command = ["run", "echo", "suite", "help", "--help", "--version"];
+    if arguments.first().is_some_and(|first| own_command.contains(&first.as_str())) {
+        return forward(workspace, "bolide-bench", arguments);
+    }
+    let build = Step::cargo(["build", "--release", "--bin", "bolide"]);
+    if !build.run(workspace)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let suite = std::iter::once("suite".to_owned()).chain(arguments.iter().cloned());
+    forward(workspace, "bolide-bench", &suite.collect::<Vec<_>>())
 }
 
 /// Runs a package's own program, optimized, with the rest of the command line.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use server::net::{
-    Endpoint, Frame, FrameKind, Limits, Options, Peer, Protocol, Server, Service, Verdict, Worker,
+    Endpoint, Frame, Limits, Options, Peer, Protocol, Server, Service, Verdict, Worker,
 };
 use wire::reply::{self, ReplyWriter};
-use wire::{Info3, MessageHeader, OpCode, ParticleType, ProtoHeader, ResultCode};
+use wire::{Info3, MessageHeader, OpCode, ParticleType, ProtoHeader, ProtoType, ResultCode};
 
 /// Bytes of a reply that is only a header.
 const HEADERS_BYTES: usize = ProtoHeader::SIZE + MessageHeader::SIZE;
@@ -79,11 +79,11 @@ impl Service for Echo {
 }
 
 impl Worker for Echo {
-    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict {
+    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self> {
         match (frame.kind(), &*self) {
-            (FrameKind::Info, _) => answer_info(frame.body(), out),
-            (FrameKind::Message, Self::Reply(reply)) => out.extend_from_slice(reply),
-            (FrameKind::Message, Self::Request) => {
+            (ProtoType::Info, _) => answer_info(frame.body(), out),
+            (ProtoType::Message, Self::Reply(reply)) => out.extend_from_slice(reply),
+            (ProtoType::Message, Self::Request) => {
                 let start = out.len();
                 out.extend_from_slice(frame.as_bytes());
                 mark_as_last(out, start);
@@ -93,7 +93,7 @@ impl Worker for Echo {
         Verdict::Continue
     }
 
-    fn on_line(&mut self, _peer: &Peer, _line: &[u8], _out: &mut Vec<u8>) -> Verdict {
+    fn on_line(&mut self, _peer: &Peer, _line: &[u8], _out: &mut Vec<u8>) -> Verdict<Self> {
         Verdict::Close
     }
 }

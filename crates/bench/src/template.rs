@@ -3,6 +3,7 @@
 //! The places to patch are found by building: fields come before operations, and each appended part
 //! ends the frame as built so far, so a part's data are the last bytes at that moment.
 
+use wire::batch::{BatchBuilder, BatchFlags};
 use wire::client::RequestBuilder;
 use wire::{Digest, FieldType, Info1, OpCode, ParticleType};
 
@@ -126,28 +127,26 @@ pub struct BatchTemplate {
 }
 
 impl BatchTemplate {
-    /// The row takes over everything but index and digest from the row before.
-    const REPEAT: u8 = 0x01;
-    /// Batch flags: answer on the connection's own thread where data are in memory, and answer every
-    /// row whatever happens to others. Official clients send both.
-    const FLAGS: u8 = 0x01 | 0x04;
+    /// Answer on the connection's own thread where data are in memory, and answer every row whatever
+    /// happens to others. Official clients send both.
+    const FLAGS: BatchFlags = BatchFlags::INLINE.union(BatchFlags::RESPOND_ALL);
 
     /// A batch of `rows` (at least one).
     pub fn reading(scope: Scope<'_>, rows: usize) -> Self {
-        let mut data = (rows as u32).to_be_bytes().to_vec();
-        data.push(Self::FLAGS);
-        let mut digests_in_data = Vec::with_capacity(rows);
-        for row in 0..rows {
-            data.extend_from_slice(&(row as u32).to_be_bytes());
-            digests_in_data.push(data.len());
-            data.extend_from_slice(&[0; Digest::SIZE]);
-            if row > 0 {
-                data.push(Self::REPEAT);
-            } else {
-                data.push(0);
-                append_row_head(&mut data, scope);
-            }
+        let mut request =
+            RequestBuilder::new().info1(Info1::READ | Info1::GET_ALL).namespace(scope.namespace);
+        if !scope.set.is_empty() {
+            request = request.set(scope.set);
         }
+        let mut batch = BatchBuilder::new(Self::FLAGS);
+        let unknown = Digest([0; Digest::SIZE]);
+        let digests_in_data: Vec<_> = (0..rows as u32)
+            .map(|index| match index {
+                0 => batch.row(index, &unknown, &request),
+                _ => batch.repeat(index, &unknown),
+            })
+            .collect();
+        let data = batch.into_data();
         let frame = RequestBuilder::new()
             .info1(Info1::READ | Info1::BATCH)
             .field(FieldType::BATCH, &data)
@@ -164,22 +163,6 @@ impl BatchTemplate {
         for &at in &self.digests_at {
             out[start + at..][..Digest::SIZE].copy_from_slice(&digest().0);
         }
-    }
-}
-
-/// What a row has beyond index, digest and row flags: reading flags, counts, namespace and set.
-fn append_row_head(data: &mut Vec<u8>, scope: Scope<'_>) {
-    let mut fields = vec![(FieldType::NAMESPACE, scope.namespace)];
-    if !scope.set.is_empty() {
-        fields.push((FieldType::SET, scope.set));
-    }
-    data.push((Info1::READ | Info1::GET_ALL).bits());
-    data.extend_from_slice(&(fields.len() as u16).to_be_bytes());
-    data.extend_from_slice(&0_u16.to_be_bytes());
-    for (kind, text) in fields {
-        data.extend_from_slice(&(text.len() as u32 + 1).to_be_bytes());
-        data.push(kind.0);
-        data.extend_from_slice(text.as_bytes());
     }
 }
 

@@ -17,6 +17,7 @@ use engine::counters::Stripe;
 use engine::{Namespace, Turn};
 use record::LastUpdateTime;
 use wire::client::RequestBuilder;
+use wire::reply::ReplyWriter;
 use wire::{Digest, Info1, Info2, OpCode, ParticleType, Request, ResultCode};
 
 /// Records in the namespace: many sprigs hold one, some hold several.
@@ -124,9 +125,9 @@ impl<'n> Runner<'n> {
         let Ok(request) = Request::parse(body) else { return ResultCode::PARAMETER };
         let Some(digest) = request.valid_digest() else { return ResultCode::PARAMETER };
         if request.header.info2.contains(Info2::WRITE) {
-            self.namespace.write(&request, &digest, &mut turn, &mut self.out)
+            self.namespace.write(&request, &digest, &mut turn, ReplyWriter::new(&mut self.out))
         } else {
-            self.namespace.read(&request, &digest, &mut turn, &mut self.out)
+            self.namespace.read(&request, &digest, &mut turn, ReplyWriter::new(&mut self.out))
         }
     }
 }

@@ -3,7 +3,8 @@
 use record::RecordMeta;
 use record::body::BodyWriter;
 use storage::Stored;
-use wire::{Digest, FieldType, Info1, Info2, Request, ResultCode, reply};
+use wire::reply::ReplyWriter;
+use wire::{Digest, FieldType, Info1, Info2, Request, ResultCode};
 
 use crate::namespace::{Namespace, Turn};
 use crate::read::check_set_if_sent;
@@ -16,7 +17,7 @@ impl Namespace {
         request: &Request<'_>,
         digest: &Digest,
         turn: &mut Turn<'_>,
-        out: &mut Vec<u8>,
+        reply: ReplyWriter<'_>,
     ) -> ResultCode {
         let result = match self.try_delete(request, digest, turn) {
             Ok(()) => ResultCode::OK,
@@ -25,7 +26,7 @@ impl Namespace {
                 result
             }
         };
-        reply::header_only(out, result, 0, 0);
+        reply.finish(result, 0, 0);
         result
     }
 
@@ -43,7 +44,7 @@ impl Namespace {
         let mut guard = self.records.write(digest);
         let found = guard.find().ok_or(ResultCode::NOT_FOUND)?;
         let (meta, weight) = (found.meta, self.weight_of(&found));
-        self.check_delete(request, &found, durable, turn)?;
+        self.check_delete(request, digest, &found, turn)?;
         if !durable {
             self.expunge(&mut guard, weight);
             return Ok(());
@@ -65,10 +66,11 @@ impl Namespace {
     fn check_delete(
         &self,
         request: &Request<'_>,
+        digest: &Digest,
         found: &Stored<'_>,
-        durable: bool,
         turn: &Turn<'_>,
     ) -> Result<(), ResultCode> {
+        let durable = request.header.info2.contains(Info2::DURABLE_DELETE);
         let set = self.sets.by_id(found.meta.set);
         check_set_if_sent(set, request)?;
         let doomed = self.is_doomed(&found.meta, set, turn.now.seconds());
@@ -76,9 +78,7 @@ impl Namespace {
             return Err(ResultCode::NOT_FOUND);
         }
         check_generation(&request.header, found.meta.generation)?;
-        if request.present.contains(FieldType::FILTER) {
-            return Err(ResultCode::UNSUPPORTED_FEATURE);
-        }
+        self.scene(digest, set, turn.now, found.meta, Some(found)).check_filter(request)?;
         let body = found.body();
         record::key::check_key(body.key(), request.key)
     }

@@ -64,9 +64,17 @@ impl LatencyKind {
         Self::WriteResponse,
     ];
 
-    /// Whether it is kept only while a setting asks for it.
-    pub fn is_benchmark(self) -> bool {
-        self as usize >= Self::ReadStart as usize
+    /// The setting while which is on it is kept; `None` if it always is.
+    pub fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::ReadStart | Self::ReadLocal | Self::ReadResponse => {
+                Some("enable-benchmarks-read")
+            }
+            Self::WriteStart | Self::WriteMaster | Self::WriteResponse => {
+                Some("enable-benchmarks-write")
+            }
+            _ => None,
+        }
     }
 
     /// Name without the namespace.

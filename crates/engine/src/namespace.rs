@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use config::Namespace as NamespaceConfig;
+use config::{EngineKind, Namespace as NamespaceConfig, StorageEngine};
 use record::size::{flat_size_bytes, occupied_size_bytes};
-use record::{Body, LastUpdateTime, RecordMeta, SetId, VoidTime};
+use record::{Body, LastUpdateTime, Medium, RecordMeta, Scene, SetId, StoredRecord, VoidTime};
 use storage::{Counts, Records, SetIndexState, Stored};
 use wire::{Digest, PartitionId, ResultCode};
 
@@ -48,6 +48,7 @@ pub struct Namespace {
     /// Wakes whoever supervises the namespace.
     pub bell: Bell,
     pub(crate) records: Records,
+    medium: Medium,
     pub(crate) size_histograms: ArcSwap<SizeHistograms>,
     pub(crate) settings: NamespaceSettings,
     config: ArcSwap<NamespaceConfig>,
@@ -106,6 +107,7 @@ impl Namespace {
             compression: CompressionStat::default(),
             bell: Bell::default(),
             records: Records::new(),
+            medium: medium_of(&config.storage_engine),
             size_histograms: ArcSwap::default(),
             settings: NamespaceSettings::default(),
             config: ArcSwap::default(),
@@ -210,6 +212,28 @@ impl Namespace {
         self.size_histograms.load_full()
     }
 
+    /// What a request's expressions see of a record with this metadata.
+    pub(crate) fn scene<'s>(
+        &self,
+        digest: &'s Digest,
+        set: Option<&'s Set>,
+        now: LastUpdateTime,
+        meta: RecordMeta,
+        stored: Option<&Stored<'s>>,
+    ) -> Scene<'s> {
+        Scene {
+            digest,
+            set_name: set.map_or(&[], |set| &set.name),
+            now,
+            medium: self.medium,
+            meta,
+            stored: stored.map(|stored| StoredRecord {
+                body: stored.body(),
+                void_time: stored.meta.void_time,
+            }),
+        }
+    }
+
     /// Weight of a stored record.
     pub(crate) fn weight_of(&self, stored: &Stored<'_>) -> Weight {
         let content_size_bytes = Body::content_size_bytes_of(stored.bytes);
@@ -258,6 +282,17 @@ impl Namespace {
         let used = self.gauges.data_used_bytes.load(Ordering::Relaxed);
         let fits = total == 0 || used.saturating_add(delta_bytes) <= total;
         if fits { Ok(()) } else { Err(ResultCode::OUT_OF_SPACE) }
+    }
+}
+
+/// Where a storage engine keeps records.
+fn medium_of(engine: &StorageEngine) -> Medium {
+    match engine.kind {
+        EngineKind::Memory if engine.devices.is_empty() && engine.files.is_empty() => {
+            Medium::Memory
+        }
+        EngineKind::Memory => Medium::PersistedMemory,
+        EngineKind::Device | EngineKind::Pmem => Medium::Device,
     }
 }
 

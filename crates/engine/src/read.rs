@@ -16,9 +16,8 @@ impl Namespace {
         request: &Request<'_>,
         digest: &Digest,
         turn: &mut Turn<'_>,
-        out: &mut Vec<u8>,
+        mut reply: ReplyWriter<'_>,
     ) -> ResultCode {
-        let mut reply = ReplyWriter::new(out);
         let mut seen = Seen::default();
         match self.try_read(request, digest, turn, &mut reply, &mut seen) {
             Ok(renewal) => {
@@ -67,13 +66,12 @@ impl Namespace {
             meta.last_update_time,
             now,
         )?;
-        if request.present.contains(FieldType::FILTER) {
-            return Err(ResultCode::UNSUPPORTED_FEATURE);
-        }
+        let scene = self.scene(digest, set, turn.now, meta, Some(&entry));
+        scene.check_filter(request)?;
         let body = entry.body();
         record::key::check_key(body.key(), request.key)?;
         if !request.header.info1.contains(Info1::GET_NO_BINS) {
-            record::read(request, body, reply)?;
+            record::read(request, body, &scene, reply)?;
         }
         Ok(renewed_to.map(|void_time| Renewal { read: meta, void_time }))
     }

@@ -16,6 +16,8 @@ use crate::sweep::Removal;
 
 /// Period in ms with which thresholds are compared.
 const THRESHOLDS_PERIOD_MS: u64 = 10_000;
+/// Period in ms with which the index is compacted while records come and go.
+const COMPACT_PERIOD_MS: u64 = 1_000;
 /// Longest time in ms between two steps.
 const STEP_PERIOD_MAX_MS: u64 = 60_000;
 
@@ -107,6 +109,9 @@ pub struct Supervisor {
     last_thresholds_ms: u64,
     last_histograms_ms: u64,
     last_tomb_raid_ms: u64,
+    last_compact_ms: u64,
+    /// Records as of the last compaction.
+    last_count: u64,
     /// The threshold that the last cycle evicted up to.
     evicted_before: VoidTime,
 }
@@ -119,7 +124,7 @@ impl Supervisor {
             last_thresholds_ms: 0,
             last_histograms_ms: 0,
             last_tomb_raid_ms: now.0,
-            evicted_before: VoidTime::NEVER,
+            ..Self::default()
         }
     }
 
@@ -145,6 +150,7 @@ impl Supervisor {
         if agenda.is_due(&mut self.last_thresholds_ms, THRESHOLDS_PERIOD_MS) {
             check_stop_writes(namespace, world, events);
         }
+        self.compact(namespace, &mut agenda);
         if agenda.is_due(&mut self.last_cycle_ms, ms(config.nsup_period_seconds)) {
             self.run_cycle(namespace, world.now, &clock, events);
         }
@@ -159,6 +165,17 @@ impl Supervisor {
             }
         }
         agenda.next_ms
+    }
+
+    /// Gives memory of the index back, often while records come and go.
+    fn compact(&mut self, namespace: &Namespace, agenda: &mut Agenda) {
+        let count = namespace.record_count();
+        let busy = count != self.last_count;
+        let period_ms = if busy { COMPACT_PERIOD_MS } else { THRESHOLDS_PERIOD_MS };
+        if agenda.is_due(&mut self.last_compact_ms, period_ms) {
+            self.last_count = count;
+            namespace.records.compact_index();
+        }
     }
 
     fn run_cycle(

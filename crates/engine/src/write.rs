@@ -25,6 +25,7 @@ enum Decision {
 /// A write request with what is checked before any record is looked at.
 struct Write<'w, 'a> {
     request: &'w Request<'a>,
+    digest: &'w Digest,
     policy: WritePolicy,
     now: LastUpdateTime,
 }
@@ -36,9 +37,8 @@ impl Namespace {
         request: &Request<'_>,
         digest: &Digest,
         turn: &mut Turn<'_>,
-        out: &mut Vec<u8>,
+        mut reply: ReplyWriter<'_>,
     ) -> ResultCode {
-        let mut reply = ReplyWriter::new(out);
         let mut seen = Seen::default();
         match self.try_write(request, digest, turn, &mut reply, &mut seen) {
             Ok(()) => {
@@ -66,7 +66,7 @@ impl Namespace {
         if request.present.contains(FieldType::MRT_ID) {
             return Err(ResultCode::ENTERPRISE_ONLY);
         }
-        let write = Write { request, policy, now: turn.now };
+        let write = Write { request, digest, policy, now: turn.now };
         let mut guard = self.records.write(digest);
         let found = guard.find();
         let weight = found.as_ref().map(|found| self.weight_of(found));
@@ -118,7 +118,7 @@ impl Namespace {
         seen: &mut Seen,
         scratch: &mut Vec<u8>,
     ) -> Result<Decision, ResultCode> {
-        let Write { request, policy, now } = write;
+        let Write { request, digest, policy, now } = write;
         let set_of_found = found.as_ref().and_then(|found| self.sets.by_id(found.meta.set));
         let existing = found
             .as_ref()
@@ -137,8 +137,8 @@ impl Namespace {
         if set.is_some_and(Set::is_oversize) {
             return Err(ResultCode::FORBIDDEN);
         }
-        if live.is_some() && request.present.contains(FieldType::FILTER) {
-            return Err(ResultCode::UNSUPPORTED_FEATURE);
+        if let Some(live) = live {
+            self.scene(digest, set, *now, live.meta, Some(live)).check_filter(request)?;
         }
         let body = existing.map(Stored::body);
         let stored_key = body.and_then(|body| body.key());
@@ -148,8 +148,6 @@ impl Namespace {
             now.seconds(),
             live.map(|found| found.meta.void_time),
         )?;
-        let old = body.filter(|_| live.is_some());
-        let new = record::apply(request, policy, old, key, scratch, reply)?;
         let last_generation = existing.map_or(Generation(0), |found| found.meta.generation);
         let last_update_time = found.as_ref().map(|found| found.meta.last_update_time);
         let meta = RecordMeta {
@@ -160,6 +158,10 @@ impl Namespace {
             tombstone: false,
             xdr_write: request.header.info1.contains(Info1::XDR),
         };
+        let tombstone = existing.is_some_and(|found| found.meta.tombstone);
+        let scene = self.scene(digest, set, *now, RecordMeta { tombstone, ..meta }, existing);
+        let old = body.filter(|_| live.is_some());
+        let new = record::apply(request, policy, old, key, &scene, scratch, reply)?;
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;
         match (new.bin_count, had_bins) {

@@ -7,6 +7,7 @@ use engine::{Namespace, Turn};
 use record::LastUpdateTime;
 use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp};
 use wire::client::RequestBuilder;
+use wire::reply::ReplyWriter;
 use wire::{Digest, Info1, Info2, OpCode, ParticleType, Request, ResultCode};
 
 #[global_allocator]
@@ -68,10 +69,11 @@ impl Thread {
         };
         let Ok(request) = Request::parse(body) else { return ResultCode::PARAMETER };
         let Some(digest) = request.valid_digest() else { return ResultCode::PARAMETER };
+        let reply = ReplyWriter::new(&mut self.out);
         if request.header.info2.contains(Info2::WRITE) {
-            self.namespace.write(&request, &digest, &mut turn, &mut self.out)
+            self.namespace.write(&request, &digest, &mut turn, reply)
         } else {
-            self.namespace.read(&request, &digest, &mut turn, &mut self.out)
+            self.namespace.read(&request, &digest, &mut turn, reply)
         }
     }
 }

@@ -9,23 +9,24 @@
 //! look before it has touched the block: one cache miss less. A block holds no pointer into itself
 //! and can be moved or written out as bytes.
 //!
-//! This file has all the pointer arithmetic of the crate; what it offers is safe. It knows nothing
-//! of the order of its entries: the caller names the positions.
+//! All pointer arithmetic of the crate is here and in `pool`; what this file offers is safe. It
+//! knows nothing of the order of its entries: the caller names the positions.
 
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc, dealloc};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use crate::heap::{Heap, OutOfMemory};
+use crate::pool::{ALIGN, Plan};
 use crate::size_class;
-use crate::usage::{OutOfMemory, Usage};
 
 /// Bytes of a prefix.
 const PREFIX_BYTES: usize = size_of::<u32>();
 
-/// Prefixes and entries, equally many. Its capacity is never zero.
+/// Prefixes and entries, equally many. Its capacity is never zero. Returns its memory by
+/// [`Block::free`] only: dropped, it leaks.
 ///
 /// Packed so that the discriminant of an enum around it takes 4 bytes rather than 8.
 #[repr(C, packed(4))]
@@ -48,7 +49,7 @@ impl<T> Block<T> {
     /// Bytes of an entry with its prefix.
     const STRIDE: usize = {
         // With this, the entries behind any number of prefixes are aligned.
-        assert!(align_of::<T>() <= PREFIX_BYTES);
+        assert!(align_of::<T>() <= PREFIX_BYTES && PREFIX_BYTES <= ALIGN);
         PREFIX_BYTES + size_of::<T>()
     };
 
@@ -56,23 +57,23 @@ impl<T> Block<T> {
     ///
     /// # Errors
     /// [`OutOfMemory`] when the allocator refuses or `entries` exceeds [`Self::LEN_MAX`].
-    pub(crate) fn with_capacity(entries: usize, usage: &Usage) -> Result<Self, OutOfMemory> {
+    pub(crate) fn with_capacity(entries: usize, heap: Heap<'_>) -> Result<Self, OutOfMemory> {
         let entries = entries.max(1);
         if entries > Self::LEN_MAX {
             return Err(OutOfMemory);
         }
         let filled = size_class::round_up(entries * Self::STRIDE) / Self::STRIDE;
         let capacity = filled.min(Self::LEN_MAX) as u16;
-        let layout = Self::layout(capacity);
-        // SAFETY: the layout is not of size zero, since the capacity is at least 1.
-        let base = NonNull::new(unsafe { alloc(layout) }).ok_or(OutOfMemory)?;
-        usage.gain(layout.size());
+        let base = heap.allocate(Self::bytes_of(capacity))?;
         Ok(Self { base, len: 0, capacity, owns: PhantomData })
     }
 
-    /// Gives the memory back, entries dropped.
-    pub(crate) fn free(self, usage: &Usage) {
-        usage.lose(self.size_bytes());
+    /// Gives the memory back. Entries that own blocks themselves must have been taken out: what is
+    /// left in the block is forgotten.
+    pub(crate) fn free(self, heap: Heap<'_>) {
+        // SAFETY: the memory came from this heap (all of a tree's blocks do), with this size, and
+        // the block is consumed.
+        unsafe { heap.free(self.base, self.size_bytes()) };
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -85,7 +86,7 @@ impl<T> Block<T> {
 
     /// Bytes of the allocation.
     pub(crate) fn size_bytes(&self) -> usize {
-        Self::layout(self.capacity).size()
+        Self::bytes_of(self.capacity)
     }
 
     pub(crate) fn prefixes(&self) -> &[u32] {
@@ -115,22 +116,22 @@ impl<T> Block<T> {
     ///
     /// # Errors
     /// [`OutOfMemory`]: the block is as it was.
-    pub(crate) fn reserve(&mut self, additional: usize, usage: &Usage) -> Result<(), OutOfMemory> {
+    pub(crate) fn reserve(&mut self, additional: usize, heap: Heap<'_>) -> Result<(), OutOfMemory> {
         let needed = self.len() + additional;
         if needed <= usize::from(self.capacity) {
             return Ok(());
         }
-        self.reallocate(needed, usage)
+        self.reallocate(needed, heap)
     }
 
     /// Takes a smaller size class when the entries would fit two classes below the present one; a
     /// class more than they need, so that the next insertions do not grow the block again. Keeps
     /// what it has when memory is short.
-    pub(crate) fn shrink(&mut self, usage: &Usage) {
+    pub(crate) fn shrink(&mut self, heap: Heap<'_>) {
         let needed = size_class::round_up(self.len() * Self::STRIDE);
         if needed <= size_class::below(size_class::below(self.size_bytes())) {
             // A refusal leaves a block that is larger than need be, nothing else.
-            let _ = self.reallocate(size_class::above(needed) / Self::STRIDE, usage);
+            let _ = self.reallocate(size_class::above(needed) / Self::STRIDE, heap);
         }
     }
 
@@ -162,8 +163,8 @@ impl<T> Block<T> {
         let len = self.len();
         assert!(at < len, "a position within the block");
         self.len -= 1;
-        // SAFETY: `at < len`: the element is initialised and, being moved out, is overwritten by the
-        // tail behind it, which lies within the initialised part.
+        // SAFETY: `at < len`: the element is initialised and, being moved out, is overwritten by
+        // the tail behind it, which lies within the initialised part.
         unsafe {
             let prefixes = self.prefix_base().add(at);
             ptr::copy(prefixes.add(1), prefixes, len - at - 1);
@@ -194,16 +195,36 @@ impl<T> Block<T> {
         into.len += count as u16;
     }
 
-    fn reallocate(&mut self, entries: usize, usage: &Usage) -> Result<(), OutOfMemory> {
-        let mut other = Self::with_capacity(entries, usage)?;
+    /// Begins to load entry `at` while the caller still searches the prefixes. Without effect where
+    /// the processor has no such instruction.
+    pub(crate) fn prefetch(&self, at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let entry = self.entry_base().wrapping_add(at);
+            // SAFETY: a prefetch reads nothing and may be given any address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(entry.cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = at;
+    }
+
+    /// Moves to where the pool wants it. Stays when memory is short.
+    pub(crate) fn relocate(&mut self, plan: &Plan, heap: Heap<'_>) {
+        if plan.condemns(self.base, self.size_bytes()) {
+            let _ = self.reallocate(usize::from(self.capacity), heap);
+        }
+    }
+
+    fn reallocate(&mut self, entries: usize, heap: Heap<'_>) -> Result<(), OutOfMemory> {
+        let mut other = Self::with_capacity(entries, heap)?;
         self.move_tail(0, &mut other);
-        std::mem::replace(self, other).free(usage);
+        std::mem::replace(self, other).free(heap);
         Ok(())
     }
 
-    fn layout(capacity: u16) -> Layout {
-        let size = size_class::round_up(usize::from(capacity) * Self::STRIDE);
-        Layout::from_size_align(size, PREFIX_BYTES).expect("65,535 entries are far below the limit")
+    fn bytes_of(capacity: u16) -> usize {
+        size_class::round_up(usize::from(capacity) * Self::STRIDE)
     }
 
     fn prefix_base(&self) -> *mut u32 {
@@ -224,26 +245,15 @@ impl<T: Copy> Block<T> {
     }
 }
 
-impl<T> Drop for Block<T> {
-    fn drop(&mut self) {
-        let base = self.base;
-        // SAFETY: the first `len` entries are initialised and not used again; the allocation was
-        // made with this very layout.
-        unsafe {
-            ptr::drop_in_place(ptr::slice_from_raw_parts_mut(self.entry_base(), self.len()));
-            dealloc(base.as_ptr(), Self::layout(self.capacity));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TestHeap;
 
-    fn filled(count: usize, usage: &Usage) -> Block<[u8; 3]> {
-        let mut block = Block::with_capacity(1, usage).unwrap();
+    fn filled(count: usize, heap: Heap<'_>) -> Block<[u8; 3]> {
+        let mut block = Block::with_capacity(1, heap).unwrap();
         for number in 0..count {
-            block.reserve(1, usage).unwrap();
+            block.reserve(1, heap).unwrap();
             block.insert(number, number as u32, [number as u8; 3]);
         }
         block
@@ -251,70 +261,64 @@ mod tests {
 
     #[test]
     fn mirrors_a_vec() {
-        let usage = Usage::default();
+        let owned = TestHeap::default();
+        let heap = owned.heap();
         let mut random = fastrand::Rng::with_seed(1);
-        let mut block = Block::<[u8; 35]>::with_capacity(0, &usage).unwrap();
+        let mut block = Block::<[u8; 35]>::with_capacity(0, heap).unwrap();
         let mut model: Vec<(u32, [u8; 35])> = Vec::new();
         for _ in 0..5_000 {
             if model.is_empty() || random.u8(..) < 140 {
                 let at = random.usize(..=model.len());
                 let (prefix, entry) = (random.u32(..), [random.u8(..); 35]);
-                block.reserve(1, &usage).unwrap();
+                block.reserve(1, heap).unwrap();
                 block.insert(at, prefix, entry);
                 model.insert(at, (prefix, entry));
             } else {
                 let at = random.usize(..model.len());
                 assert_eq!(block.remove(at), model.remove(at).1);
-                block.shrink(&usage);
+                block.shrink(heap);
             }
-            assert_eq!(usage.bytes() as usize, block.size_bytes());
+            assert_eq!(heap.usage.bytes() as usize, block.size_bytes());
             assert!(block.prefixes().iter().eq(model.iter().map(|(prefix, _)| prefix)));
             assert!(block.entries().iter().eq(model.iter().map(|(_, entry)| entry)));
         }
-        block.free(&usage);
-        assert_eq!(usage.bytes(), 0);
+        block.free(heap);
+        assert_eq!(heap.usage.bytes(), 0);
     }
 
     #[test]
     fn tail_moves_between_blocks() {
-        let usage = Usage::default();
-        let mut left = filled(100, &usage);
-        let mut right = Block::with_capacity(60, &usage).unwrap();
+        let owned = TestHeap::default();
+        let heap = owned.heap();
+        let mut left = filled(100, heap);
+        let mut right = Block::with_capacity(60, heap).unwrap();
         left.move_tail(40, &mut right);
         assert_eq!((left.len(), right.len()), (40, 60));
         assert_eq!((left.prefixes()[39], right.prefixes()[0]), (39, 40));
-        left.reserve(60, &usage).unwrap();
+        left.reserve(60, heap).unwrap();
         right.move_tail(0, &mut left);
         assert!(right.is_empty());
-        assert_eq!(left.entries(), filled(100, &Usage::default()).entries());
-    }
-
-    #[test]
-    fn dropping_drops_the_entries() {
-        let usage = Usage::default();
-        let mut outer = Block::<Block<[u8; 3]>>::with_capacity(2, &usage).unwrap();
-        for at in 0..2 {
-            outer.reserve(1, &usage).unwrap();
-            outer.insert(at, at as u32, filled(10, &usage));
-        }
-        let inner = outer.remove(0);
-        assert_eq!(inner.len(), 10);
-        // What is leaked or freed twice here is for valgrind to see.
-        drop(outer);
+        let whole = filled(100, heap);
+        assert_eq!((left.prefixes(), left.entries()), (whole.prefixes(), whole.entries()));
+        [left, right, whole].into_iter().for_each(|block| block.free(heap));
+        assert_eq!(heap.usage.bytes(), 0);
     }
 
     #[test]
     fn capacity_fills_a_size_class() {
-        let usage = Usage::default();
-        let block = Block::<[u8; 35]>::with_capacity(14, &usage).unwrap();
+        let owned = TestHeap::default();
+        let block = Block::<[u8; 35]>::with_capacity(14, owned.heap()).unwrap();
         assert_eq!((block.size_bytes(), { block.capacity }), (640, 16));
+        block.free(owned.heap());
     }
 
     #[test]
     fn too_many_entries_are_refused() {
-        let usage = Usage::default();
-        assert!(Block::<u32>::with_capacity(Block::<u32>::LEN_MAX, &usage).is_ok());
-        let refused = Block::<u32>::with_capacity(Block::<u32>::LEN_MAX + 1, &usage);
+        let owned = TestHeap::default();
+        let largest = Block::<u32>::with_capacity(Block::<u32>::LEN_MAX, owned.heap()).unwrap();
+        largest.free(owned.heap());
+        let refused = Block::<u32>::with_capacity(Block::<u32>::LEN_MAX + 1, owned.heap());
         assert_eq!(refused.err(), Some(OutOfMemory));
+        assert_eq!(owned.heap().usage.bytes(), 0);
     }
 }

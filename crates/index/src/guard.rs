@@ -4,9 +4,9 @@ use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 use wire::Digest;
 
 use crate::entry::{Entry, PackedEntry, RecordKey};
+use crate::heap::OutOfMemory;
 use crate::primary::PrimaryIndex;
 use crate::tree::{Position, Tree};
-use crate::usage::OutOfMemory;
 
 /// A record locked for reading: its entry does not change while this lives.
 pub struct ReadGuard<'a> {
@@ -34,7 +34,8 @@ impl<'a> ReadGuard<'a> {
     }
 }
 
-/// A record locked for reading and writing, present or not. Remembers the place once it has searched.
+/// A record locked for reading and writing, present or not. Remembers the place once it has
+/// searched.
 pub struct WriteGuard<'a> {
     index: &'a PrimaryIndex,
     sprig: RwLockWriteGuard<'a, Tree<PackedEntry>>,
@@ -83,18 +84,18 @@ impl<'a> WriteGuard<'a> {
         let sets = &self.index.sets;
         let moves = before.map(Entry::indexed_set) != Some(entry.indexed_set());
         if moves {
-            sets.add(entry.indexed_set(), &self.digest)?;
+            sets.add(entry.indexed_set(), &self.digest, self.index.pool())?;
         }
         if let Err(refusal) = self.store(entry) {
             if moves {
-                sets.remove(entry.indexed_set(), &self.digest);
+                sets.remove(entry.indexed_set(), &self.digest, self.index.pool());
             }
             return Err(refusal);
         }
         if let Some(before) = before
             && moves
         {
-            sets.remove(before.indexed_set(), &self.digest);
+            sets.remove(before.indexed_set(), &self.digest, self.index.pool());
         }
         self.index.count_change(self.digest.partition(), before, Some(entry));
         Ok(())
@@ -115,9 +116,9 @@ impl<'a> WriteGuard<'a> {
     pub fn remove(&mut self) -> Option<Entry> {
         let partition = self.digest.partition();
         let position = self.place().ok()?;
-        let removed = self.sprig.remove(position, self.index.blocks_of(partition))?.unpack();
+        let removed = self.sprig.remove(position, self.index.heap(partition))?.unpack();
         self.place = None;
-        self.index.sets.remove(removed.indexed_set(), &self.digest);
+        self.index.sets.remove(removed.indexed_set(), &self.digest, self.index.pool());
         self.index.count_change(partition, Some(&removed), None);
         Some(removed)
     }
@@ -139,8 +140,8 @@ impl<'a> WriteGuard<'a> {
             Err(position) => {
                 // Known again after success; a refusal may have split the leaf.
                 self.place = None;
-                let usage = self.index.blocks_of(self.digest.partition());
-                self.place = Some(Ok(self.sprig.insert(position, key.prefix, packed, usage)?));
+                let heap = self.index.heap(self.digest.partition());
+                self.place = Some(Ok(self.sprig.insert(position, key.prefix, packed, heap)?));
             }
         }
         Ok(())

@@ -2,8 +2,8 @@
 //!
 //! [`PrimaryIndex`] maps a record's digest to its [`Entry`]: what is known of the record without
 //! reading it, and where it is stored. A namespace is 4,096 partitions of 16 sprigs. A sprig is a
-//! lock over a sorted run of entries; **its lock is the record lock**: whoever works on a record holds
-//! it from the look-up to the last change ([`PrimaryIndex::read`], [`PrimaryIndex::write`]).
+//! lock over a sorted run of entries; **its lock is the record lock**: whoever works on a record
+//! holds it from the look-up to the last change ([`PrimaryIndex::read`], [`PrimaryIndex::write`]).
 //!
 //! Records are enumerated in descending digest order, and a scan resumes below any digest
 //! ([`PrimaryIndex::scan_desc`]). A set with an index of its own is scanned without walking the
@@ -12,13 +12,15 @@
 //! A record costs 39 bytes and its share of slack: about 43 all told. The arithmetic, the
 //! alternatives and the measurements stand in `docs/decisions/0001-primary-index.md`.
 //!
-//! **Invariants.** A thread holds at most one sprig lock at a time. The lock of a set index is taken
-//! inside that of a sprig, never around it. This crate never follows a [`Location`].
+//! **Invariants.** A thread holds at most one sprig lock at a time. The lock of a set index is
+//! taken inside that of a sprig, never around it. This crate never follows a [`Location`].
 
 mod block;
 mod entry;
 mod guard;
 mod handle;
+mod heap;
+mod pool;
 mod primary;
 mod scan;
 mod search;
@@ -27,12 +29,11 @@ mod size_class;
 #[cfg(test)]
 mod testing;
 mod tree;
-mod usage;
 mod zeroed;
 
 pub use entry::{Entry, Location, SPRIGS, SPRIGS_PER_PARTITION};
 pub use guard::{ReadGuard, WriteGuard};
+pub use heap::OutOfMemory;
 pub use primary::{Counts, PrimaryIndex};
 pub use scan::{ScanItem, ScanProgress, Swept, Verdict};
 pub use set_index::SetIndexState;
-pub use usage::OutOfMemory;

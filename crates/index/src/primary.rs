@@ -8,9 +8,10 @@ use wire::{Digest, PartitionId};
 
 use crate::entry::{Entry, PackedEntry, SPRIGS, SPRIGS_PER_PARTITION, SprigId};
 use crate::guard::{ReadGuard, WriteGuard};
+use crate::heap::{Heap, Usage};
+use crate::pool::Pool;
 use crate::set_index::SetIndexes;
 use crate::tree::Tree;
-use crate::usage::Usage;
 use crate::zeroed::zeroed_array;
 
 /// A sprig: the lock of its records, and their entries.
@@ -24,6 +25,7 @@ pub struct PrimaryIndex {
     sprigs: Box<[Sprig; SPRIGS]>,
     partitions: Box<[PartitionUse; PARTITIONS]>,
     pub(crate) sets: SetIndexes,
+    pool: Pool,
 }
 
 /// What a partition holds.
@@ -63,7 +65,12 @@ impl Default for PrimaryIndex {
 impl PrimaryIndex {
     /// An index without entries. Takes address space only: memory is touched as records arrive.
     pub fn new() -> Self {
-        Self { sprigs: zeroed_array(), partitions: zeroed_array(), sets: SetIndexes::default() }
+        Self {
+            sprigs: zeroed_array(),
+            partitions: zeroed_array(),
+            sets: SetIndexes::default(),
+            pool: Pool::default(),
+        }
     }
 
     /// Locks the record with this digest for reading. Readers of a sprig run in parallel; waits for
@@ -118,20 +125,47 @@ impl PrimaryIndex {
         self.len() == 0
     }
 
-    /// Memory of the primary index in bytes: blocks of entries, and the heads of the partitions that
-    /// hold any. Set indexes are counted by [`Self::set_index_used_bytes`].
+    /// Memory of the primary index in bytes: blocks of entries, and the heads of the partitions
+    /// that hold any. Set indexes are counted by [`Self::set_index_used_bytes`].
     pub fn used_bytes(&self) -> u64 {
         let blocks = self.partitions.iter().map(|partition| partition.blocks.bytes());
         blocks.filter(|&bytes| bytes > 0).map(|bytes| bytes + PARTITION_HEAD_BYTES).sum()
+    }
+
+    /// Memory taken from the system for the entries of the primary index and of the set indexes, in
+    /// bytes: what blocks use, and free room between and behind them.
+    pub fn held_bytes(&self) -> u64 {
+        self.pool.held_bytes()
+    }
+
+    /// Moves entries together where much room is free between them, and gives the rest back to the
+    /// system. Returns at once when there is little to gain. Meant for a background thread, about
+    /// once a second; locks one sprig at a time for a microsecond or so.
+    pub fn compact(&self) {
+        let Some(plan) = self.pool.plan() else { return };
+        for partition in PartitionId::all() {
+            let heap = self.heap(partition);
+            if heap.usage.bytes() == 0 {
+                continue;
+            }
+            for sprig in SprigId::all(partition) {
+                self.sprig(sprig).write().relocate(&plan, heap);
+            }
+        }
+        self.sets.relocate(&plan, &self.pool);
     }
 
     pub(crate) fn sprig(&self, sprig: SprigId) -> &Sprig {
         &self.sprigs[sprig.index()]
     }
 
-    /// Where a partition's blocks are accounted.
-    pub(crate) fn blocks_of(&self, partition: PartitionId) -> &Usage {
-        &self.partition(partition).blocks
+    /// Where a partition's blocks come from.
+    pub(crate) fn heap(&self, partition: PartitionId) -> Heap<'_> {
+        Heap { pool: &self.pool, usage: &self.partition(partition).blocks }
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Accounts for an entry that became another, appeared or disappeared.
@@ -149,6 +183,21 @@ impl PrimaryIndex {
 
     fn partition(&self, partition: PartitionId) -> &PartitionUse {
         &self.partitions[partition.index()]
+    }
+}
+
+impl Drop for PrimaryIndex {
+    fn drop(&mut self) {
+        for partition in PartitionId::all() {
+            let heap = Heap { pool: &self.pool, usage: &self.partitions[partition.index()].blocks };
+            if heap.usage.bytes() == 0 {
+                continue;
+            }
+            for sprig in SprigId::all(partition) {
+                self.sprigs[sprig.index()].get_mut().clear(heap);
+            }
+        }
+        self.sets.clear(&self.pool);
     }
 }
 

@@ -76,8 +76,8 @@ impl PrimaryIndex {
         ControlFlow::Continue(())
     }
 
-    /// Appends up to `limit` entries of a partition to `out`, in descending digest order, those below
-    /// `below` or the highest. Locks one sprig at a time, briefly.
+    /// Appends up to `limit` entries of a partition to `out`, in descending digest order, those
+    /// below `below` or the highest. Locks one sprig at a time, briefly.
     pub fn scan_desc(
         &self,
         partition: PartitionId,
@@ -100,9 +100,9 @@ impl PrimaryIndex {
         }
     }
 
-    /// Visits all entries of a partition in ascending digest order, under read locks taken for a few
-    /// hundred entries at a time. Entries that come or go meanwhile may be seen or not; all others
-    /// are seen once. `visit` must not lock a record.
+    /// Visits all entries of a partition in ascending digest order, under read locks taken for a
+    /// few hundred entries at a time. Entries that come or go meanwhile may be seen or not; all
+    /// others are seen once. `visit` must not lock a record.
     pub fn for_each(&self, partition: PartitionId, mut visit: impl FnMut(&Digest, &Entry)) {
         for sprig in SprigId::all(partition) {
             let mut next = Some(RecordKey::MIN);
@@ -115,26 +115,26 @@ impl PrimaryIndex {
     }
 
     /// Visits all entries of a partition in ascending digest order and removes those that `judge`
-    /// condemns, under write locks taken for a few hundred entries at a time. `judge` runs under the
-    /// lock: it may free what the location points to, but must not lock a record.
+    /// condemns, under write locks taken for a few hundred entries at a time. `judge` runs under
+    /// the lock: it may free what the location points to, but must not lock a record.
     pub fn sweep(
         &self,
         partition: PartitionId,
         mut judge: impl FnMut(&Digest, &Entry) -> Verdict,
     ) -> Swept {
         let mut swept = Swept::default();
-        let usage = self.blocks_of(partition);
+        let heap = self.heap(partition);
         for sprig in SprigId::all(partition) {
             let mut next = Some(RecordKey::MIN);
             while let Some(from) = next {
-                next = self.sprig(sprig).write().retain_in_leaf(&from, usage, |key, packed| {
+                next = self.sprig(sprig).write().retain_in_leaf(&from, heap, |key, packed| {
                     let (digest, entry) = (sprig.digest(&key), packed.unpack());
                     swept.visited += 1;
                     if judge(&digest, &entry) == Verdict::Keep {
                         return true;
                     }
                     swept.removed += 1;
-                    self.sets.remove(entry.indexed_set(), &digest);
+                    self.sets.remove(entry.indexed_set(), &digest, self.pool());
                     self.count_change(partition, Some(&entry), None);
                     false
                 });

@@ -56,7 +56,9 @@ pub(crate) fn search<T: Keyed>(
     key: &Key<T::Rest>,
 ) -> Result<usize, usize> {
     let prefixes = block.prefixes();
-    let first = lower_bound(prefixes, span.guess(key.prefix, prefixes.len()), key.prefix);
+    let guess = span.guess(key.prefix, prefixes.len());
+    block.prefetch(guess);
+    let first = lower_bound(prefixes, guess, key.prefix);
     if prefixes.get(first) != Some(&key.prefix) {
         return Err(first);
     }
@@ -92,7 +94,8 @@ fn lower_bound(prefixes: &[u32], guess: usize, prefix: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::Usage;
+    use crate::heap::Heap;
+    use crate::testing::TestHeap;
 
     impl Keyed for [u8; 2] {
         type Rest = [u8; 2];
@@ -102,9 +105,8 @@ mod tests {
         }
     }
 
-    fn block_of(keys: &[Key<[u8; 2]>]) -> Block<[u8; 2]> {
-        let usage = Usage::default();
-        let mut block = Block::with_capacity(keys.len(), &usage).unwrap();
+    fn block_of(keys: &[Key<[u8; 2]>], heap: Heap<'_>) -> Block<[u8; 2]> {
+        let mut block = Block::with_capacity(keys.len(), heap).unwrap();
         for (at, key) in keys.iter().enumerate() {
             block.insert(at, key.prefix, key.rest);
         }
@@ -116,7 +118,8 @@ mod tests {
     fn agrees_with_binary_search(mut keys: Vec<Key<[u8; 2]>>, span: Span) {
         keys.sort_unstable();
         keys.dedup();
-        let block = block_of(&keys);
+        let owned = TestHeap::default();
+        let block = block_of(&keys, owned.heap());
         let near = keys.iter().flat_map(|key| {
             let (up, down) = (key.prefix.saturating_add(1), key.prefix.saturating_sub(1));
             [*key, Key { prefix: up, ..*key }, Key { prefix: down, ..*key }]
@@ -125,10 +128,11 @@ mod tests {
         for key in near.chain(ends) {
             assert_eq!(search(&block, span, &key), keys.binary_search(&key), "{key:?}");
         }
-        for at in 0..keys.len() {
-            assert_eq!(key_at(&block, at), Some(keys[at]));
+        for (at, key) in keys.iter().enumerate() {
+            assert_eq!(key_at(&block, at), Some(*key));
         }
         assert_eq!(key_at(&block, keys.len()), None);
+        block.free(owned.heap());
     }
 
     #[test]

@@ -5,9 +5,9 @@
 //! truth, so an entry costs 8 bytes (16 in the original, `reference/storage-and-index.md` §8).
 //!
 //! An index begins empty and is populated in the background, sprig by sprig, while writers go on.
-//! Who changes a record holds its sprig's write lock, who populates a sprig its read lock: a sprig is
-//! either not yet populated, and writers leave its handles alone, or it is, and they keep it in step.
-//! Several records can share a handle; each has its own entry.
+//! Who changes a record holds its sprig's write lock, who populates a sprig its read lock: a sprig
+//! is either not yet populated, and writers leave its handles alone, or it is, and they keep it in
+//! step. Several records can share a handle; each has its own entry.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -21,11 +21,12 @@ use wire::{Digest, PartitionId};
 
 use crate::entry::{Entry, PackedEntry, SPRIGS, SprigId};
 use crate::handle::{Handle, HandleRest};
+use crate::heap::{Heap, OutOfMemory, Usage};
+use crate::pool::{Plan, Pool};
 use crate::primary::PrimaryIndex;
 use crate::scan::{ScanItem, ScanProgress};
 use crate::search::Key;
 use crate::tree::Tree;
-use crate::usage::{OutOfMemory, Usage};
 
 /// How far a set index is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +57,8 @@ struct SetPartition {
     handles: Tree<HandleRest>,
     /// A bit for each populated sprig.
     populated: u16,
+    /// The index was dropped; what is here now is nothing to go by.
+    closed: bool,
 }
 
 /// Handles that a scan takes at a time.
@@ -70,13 +73,28 @@ impl Entry {
 
 impl SetIndexes {
     /// Takes note of a record that became a live one of `set`. The caller holds its write lock.
-    pub(crate) fn add(&self, set: SetId, digest: &Digest) -> Result<(), OutOfMemory> {
-        self.with(set, |index| index.add(digest)).unwrap_or(Ok(()))
+    pub(crate) fn add(&self, set: SetId, digest: &Digest, pool: &Pool) -> Result<(), OutOfMemory> {
+        self.with(set, |index| index.add(digest, pool)).unwrap_or(Ok(()))
     }
 
-    /// Takes note of a record that no longer is a live one of `set`. The caller holds its write lock.
-    pub(crate) fn remove(&self, set: SetId, digest: &Digest) {
-        self.with(set, |index| index.remove(digest));
+    /// Takes note of a record that no longer is a live one of `set`. The caller holds its write
+    /// lock.
+    pub(crate) fn remove(&self, set: SetId, digest: &Digest, pool: &Pool) {
+        self.with(set, |index| index.remove(digest, pool));
+    }
+
+    /// Moves blocks to where the pool wants them.
+    pub(crate) fn relocate(&self, plan: &Plan, pool: &Pool) {
+        for index in self.0.load().iter() {
+            for partition in &index.partitions {
+                partition.write().handles.relocate(plan, index.heap(pool));
+            }
+        }
+    }
+
+    /// Gives all memory back.
+    pub(crate) fn clear(&self, pool: &Pool) {
+        self.0.load().iter().for_each(|index| index.close(pool));
     }
 
     fn with<R>(&self, set: SetId, act: impl FnOnce(&SetIndex) -> R) -> Option<R> {
@@ -112,38 +130,57 @@ impl SetIndex {
         &self.partitions[partition.index()]
     }
 
-    fn add(&self, digest: &Digest) -> Result<(), OutOfMemory> {
+    fn heap<'a>(&'a self, pool: &'a Pool) -> Heap<'a> {
+        Heap { pool, usage: &self.blocks }
+    }
+
+    /// Gives all memory back. Those who still hold the index find it closed.
+    fn close(&self, pool: &Pool) {
+        for partition in &self.partitions {
+            let mut partition = partition.write();
+            (partition.populated, partition.closed) = (0, true);
+            partition.handles.clear(self.heap(pool));
+        }
+    }
+
+    fn add(&self, digest: &Digest, pool: &Pool) -> Result<(), OutOfMemory> {
         let mut partition = self.partition(digest.partition()).write();
         if partition.is_populated(SprigId::of(digest)) {
-            partition.insert(Handle::of(digest), &self.blocks)?;
+            partition.insert(Handle::of(digest), self.heap(pool))?;
         }
         Ok(())
     }
 
-    fn remove(&self, digest: &Digest) {
+    fn remove(&self, digest: &Digest, pool: &Pool) {
         let mut partition = self.partition(digest.partition()).write();
         if partition.is_populated(SprigId::of(digest)) {
-            partition.remove(Handle::of(digest), &self.blocks);
+            partition.remove(Handle::of(digest), self.heap(pool));
         }
     }
 
-    /// Enters the set's records in a sprig of which the caller holds the lock, unless they are there.
-    fn populate(&self, sprig: SprigId, records: &Tree<PackedEntry>) -> Result<(), OutOfMemory> {
+    /// Enters the set's records in a sprig of which the caller holds the lock, unless they are
+    /// there.
+    fn populate(
+        &self,
+        sprig: SprigId,
+        records: &Tree<PackedEntry>,
+        pool: &Pool,
+    ) -> Result<(), OutOfMemory> {
         let mut partition = self.partition(sprig.partition()).write();
-        if partition.is_populated(sprig) {
+        if partition.is_populated(sprig) || partition.closed {
             return Ok(());
         }
         let flow = records.visit_down(None, |key, packed| {
             if packed.unpack().indexed_set() != self.set {
                 return ControlFlow::Continue(());
             }
-            match partition.insert(Handle::of(&sprig.digest(&key)), &self.blocks) {
+            match partition.insert(Handle::of(&sprig.digest(&key)), self.heap(pool)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(OutOfMemory) => ControlFlow::Break(()),
             }
         });
         if flow.is_break() {
-            partition.clear(sprig, &self.blocks);
+            partition.clear(sprig, self.heap(pool));
             return Err(OutOfMemory);
         }
         partition.populated |= 1 << sprig.number();
@@ -151,10 +188,14 @@ impl SetIndex {
         Ok(())
     }
 
-    /// Up to [`SCAN_BATCH`] different handles, descending from `from` or from the highest.
-    fn handles_down(&self, partition: PartitionId, from: Option<Handle>) -> Vec<Handle> {
-        let mut handles: Vec<Handle> = Vec::with_capacity(SCAN_BATCH);
+    /// Up to [`SCAN_BATCH`] different handles, descending from `from` or from the highest. `None`
+    /// when the index was dropped.
+    fn handles_down(&self, partition: PartitionId, from: Option<Handle>) -> Option<Vec<Handle>> {
         let partition = self.partition(partition).read();
+        if partition.closed {
+            return None;
+        }
+        let mut handles: Vec<Handle> = Vec::with_capacity(SCAN_BATCH);
         let from = from.map(Handle::key);
         let _ = partition.handles.visit_down(from.as_ref(), |key, _| {
             let handle = Handle::from_key(key);
@@ -167,7 +208,7 @@ impl SetIndex {
             handles.push(handle);
             ControlFlow::Continue(())
         });
-        handles
+        Some(handles)
     }
 }
 
@@ -176,25 +217,25 @@ impl SetPartition {
         self.populated & 1 << sprig.number() != 0
     }
 
-    fn insert(&mut self, handle: Handle, usage: &Usage) -> Result<(), OutOfMemory> {
+    fn insert(&mut self, handle: Handle, heap: Heap<'_>) -> Result<(), OutOfMemory> {
         let key = handle.key();
         let (Ok(position) | Err(position)) = self.handles.locate(&key);
-        self.handles.insert(position, key.prefix, HandleRest(key.rest), usage).map(|_| ())
+        self.handles.insert(position, key.prefix, HandleRest(key.rest), heap).map(|_| ())
     }
 
-    fn remove(&mut self, handle: Handle, usage: &Usage) {
+    fn remove(&mut self, handle: Handle, heap: Heap<'_>) {
         let position = self.handles.locate(&handle.key());
         debug_assert!(position.is_ok(), "a populated set index is in step with the primary");
         if let Ok(position) = position {
-            self.handles.remove(position, usage);
+            self.handles.remove(position, heap);
         }
     }
 
     /// Removes the handles of a sprig.
-    fn clear(&mut self, sprig: SprigId, usage: &Usage) {
+    fn clear(&mut self, sprig: SprigId, heap: Heap<'_>) {
         let mut next = Some(Key { prefix: 0, rest: 0 });
         while let Some(from) = next {
-            next = self.handles.retain_in_leaf(&from, usage, |key, _| {
+            next = self.handles.retain_in_leaf(&from, heap, |key, _| {
                 Handle::from_key(key).sprig() != sprig.number()
             });
         }
@@ -202,8 +243,8 @@ impl SetPartition {
 }
 
 impl PrimaryIndex {
-    /// Gives a set an index, to be populated by [`Self::populate_set_index`]. Returns `false` when it
-    /// had one. Records in no set cannot have one.
+    /// Gives a set an index, to be populated by [`Self::populate_set_index`]. Returns `false` when
+    /// it had one. Records in no set cannot have one.
     pub fn enable_set_index(&self, set: SetId) -> bool {
         if set == SetId::NONE {
             return false;
@@ -219,11 +260,14 @@ impl PrimaryIndex {
         !before.iter().any(|index| index.set == set)
     }
 
-    /// Drops a set's index.
+    /// Drops a set's index. A scan that is using it goes on with the primary index.
     pub fn disable_set_index(&self, set: SetId) {
-        self.sets.0.rcu(|indexes| {
+        let before = self.sets.0.rcu(|indexes| {
             indexes.iter().filter(|index| index.set != set).cloned().collect::<Vec<_>>()
         });
+        if let Some(dropped) = before.iter().find(|index| index.set == set) {
+            dropped.close(self.pool());
+        }
     }
 
     /// Enters a partition's records into a set's index, under one sprig's read lock at a time. Once
@@ -238,8 +282,9 @@ impl PrimaryIndex {
     ) -> Result<(), OutOfMemory> {
         self.sets
             .with(set, |index| {
-                SprigId::all(partition)
-                    .try_for_each(|sprig| index.populate(sprig, &self.sprig(sprig).read()))
+                SprigId::all(partition).try_for_each(|sprig| {
+                    index.populate(sprig, &self.sprig(sprig).read(), self.pool())
+                })
             })
             .unwrap_or(Ok(()))
     }
@@ -258,8 +303,8 @@ impl PrimaryIndex {
         self.sets.0.load().iter().map(|index| index.used_bytes()).sum()
     }
 
-    /// [`Self::scan_desc`] for the live records of one set, by its index. `None` while it has no index
-    /// that is ready: then scan the partition and filter by set.
+    /// [`Self::scan_desc`] for the live records of one set, by its index. `None` while it has no
+    /// index that is ready: then scan the partition and filter by set.
     pub fn scan_set_desc(
         &self,
         set: SetId,
@@ -270,7 +315,10 @@ impl PrimaryIndex {
     ) -> Option<ScanProgress> {
         self.sets
             .with(set, |index| {
-                index.is_ready().then(|| self.scan_handles(index, partition, below, limit, out))
+                if !index.is_ready() {
+                    return None;
+                }
+                self.scan_handles(index, partition, below, limit, out)
             })
             .flatten()
     }
@@ -282,14 +330,17 @@ impl PrimaryIndex {
         below: Option<&Digest>,
         limit: usize,
         out: &mut Vec<ScanItem>,
-    ) -> ScanProgress {
+    ) -> Option<ScanProgress> {
         if below.is_some_and(|digest| digest.partition() != partition) {
-            return ScanProgress::Done;
+            return Some(ScanProgress::Done);
         }
         let mut left = limit;
         let mut from = below.map(Handle::of);
         loop {
-            let handles = index.handles_down(partition, from);
+            let Some(handles) = index.handles_down(partition, from) else {
+                // What was delivered stands; the next call learns that there is no index.
+                return (left < limit).then_some(ScanProgress::More);
+            };
             for &handle in &handles {
                 let flow = self.visit_handle(partition, handle, |item| {
                     let wanted = item.entry.indexed_set() == index.set
@@ -305,12 +356,12 @@ impl PrimaryIndex {
                     ControlFlow::Continue(())
                 });
                 if flow.is_break() {
-                    return ScanProgress::More;
+                    return Some(ScanProgress::More);
                 }
             }
             from = match handles.last() {
                 Some(Handle(last @ 1..)) if handles.len() == SCAN_BATCH => Some(Handle(last - 1)),
-                _ => return ScanProgress::Done,
+                _ => return Some(ScanProgress::Done),
             };
         }
     }

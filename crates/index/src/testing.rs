@@ -1,14 +1,26 @@
-//! Help for tests: random digests, and an allocator that refuses on request.
+//! Help for tests: random digests, and heaps that refuse on request.
 
-#![allow(unsafe_code)]
-
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use record::{Generation, LastUpdateTime, RecordMeta, SetId, VoidTime};
 use wire::{Digest, PartitionId};
 
 use crate::entry::{Entry, Location};
+use crate::heap::{Heap, Usage};
+use crate::pool::Pool;
+
+/// A pool and an account of its own.
+#[derive(Default)]
+pub(crate) struct TestHeap {
+    pool: Pool,
+    usage: Usage,
+}
+
+impl TestHeap {
+    pub(crate) fn heap(&self) -> Heap<'_> {
+        Heap { pool: &self.pool, usage: &self.usage }
+    }
+}
 
 pub(crate) fn random_digest(random: &mut fastrand::Rng) -> Digest {
     Digest(std::array::from_fn(|_| random.u8(..)))
@@ -43,12 +55,11 @@ pub(crate) fn tombstone(number: u64, set: SetId) -> Entry {
 }
 
 thread_local! {
-    /// Allocations of this thread that succeed before one fails; `None`: all succeed.
+    /// Block allocations of this thread that succeed before one fails; `None`: all succeed.
     static GRANTED: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// Runs `act` with `granted` allocations to succeed and all later ones to fail. `act` must not
-/// allocate in a way that aborts on failure.
+/// Runs `act` with `granted` block allocations to succeed and all later ones to fail.
 pub(crate) fn with_allocations<R>(granted: usize, act: impl FnOnce() -> R) -> R {
     GRANTED.set(Some(granted));
     let result = act();
@@ -56,30 +67,9 @@ pub(crate) fn with_allocations<R>(granted: usize, act: impl FnOnce() -> R) -> R 
     result
 }
 
-struct Refusing;
-
-#[global_allocator]
-static ALLOCATOR: Refusing = Refusing;
-
-// SAFETY: everything is the system allocator's but for null results, which the contract allows.
-unsafe impl GlobalAlloc for Refusing {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match GRANTED.get() {
-            Some(0) => return std::ptr::null_mut(),
-            Some(granted) => GRANTED.set(Some(granted - 1)),
-            None => {}
-        }
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, base: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(base, layout) }
-    }
+/// Whether the next block is to be refused.
+pub(crate) fn refuses() -> bool {
+    let granted = GRANTED.get();
+    GRANTED.set(granted.map(|granted| granted.saturating_sub(1)));
+    granted == Some(0)
 }

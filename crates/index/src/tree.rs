@@ -1,9 +1,9 @@
 //! An ordered set of entries that is one block while small and a directory of blocks beyond.
 //!
-//! Up to [`LEAF_BYTES_MAX`] a tree is a single leaf. A full leaf splits in halves under a directory,
-//! whose entries ("fences") hold the lowest key of each leaf. Leaves take only the memory that they
-//! need, so a split costs no space; they never exceed the limit, so an insertion moves a few
-//! kilobytes at most, whatever the number and the distribution of the keys.
+//! Up to [`LEAF_BYTES_MAX`] a tree is a single leaf. A full leaf splits in halves under a
+//! directory, whose entries ("fences") hold the lowest key of each leaf. Leaves take only the
+//! memory that they need, so a split costs no space; they never exceed the limit, so an insertion
+//! moves a few kilobytes at most, whatever the number and the distribution of the keys.
 //!
 //! Invariants: keys ascend within a leaf and from leaf to leaf; a fence equals the first key of its
 //! leaf; no leaf is empty; a directory has at least two leaves, or one after an allocation failed.
@@ -11,8 +11,9 @@
 use std::ops::ControlFlow;
 
 use crate::block::Block;
+use crate::heap::{Heap, OutOfMemory};
+use crate::pool::Plan;
 use crate::search::{Key, Keyed, Span, key_at, search};
-use crate::usage::{OutOfMemory, Usage};
 
 /// Largest leaf. The allocator's largest class below page granularity; 367 records.
 pub(crate) const LEAF_BYTES_MAX: usize = 14_336;
@@ -92,20 +93,20 @@ impl<T: Keyed + Copy> Tree<T> {
         position: Position,
         prefix: u32,
         entry: T,
-        usage: &Usage,
+        heap: Heap<'_>,
     ) -> Result<Position, OutOfMemory> {
         if let Self::Empty = self {
-            *self = Self::Leaf(Block::with_capacity(1, usage)?);
+            *self = Self::Leaf(Block::with_capacity(1, heap)?);
         }
         let mut position = position;
         if self.leaf(position.leaf).is_some_and(|leaf| leaf.len() >= Self::LEAF_LEN_MAX) {
-            let half = self.split(position.leaf, usage)?;
+            let half = self.split(position.leaf, heap)?;
             if position.at > half {
                 position = Position { leaf: position.leaf + 1, at: position.at - half };
             }
         }
         let leaf = self.leaf_mut(position.leaf).expect("a located leaf exists");
-        leaf.reserve(1, usage)?;
+        leaf.reserve(1, heap)?;
         leaf.insert(position.at, prefix, entry);
         if position.at == 0 {
             self.refresh_fence(position.leaf);
@@ -114,10 +115,10 @@ impl<T: Keyed + Copy> Tree<T> {
     }
 
     /// Takes the entry at `position` out.
-    pub(crate) fn remove(&mut self, position: Position, usage: &Usage) -> Option<T> {
+    pub(crate) fn remove(&mut self, position: Position, heap: Heap<'_>) -> Option<T> {
         self.get(position)?;
         let removed = self.leaf_mut(position.leaf)?.remove(position.at);
-        self.settle(position.leaf, usage);
+        self.settle(position.leaf, heap);
         Some(removed)
     }
 
@@ -143,8 +144,8 @@ impl<T: Keyed + Copy> Tree<T> {
         ControlFlow::Continue(())
     }
 
-    /// Visits the entries of one leaf upward from `from` on. Returns the first key of the next leaf,
-    /// from which to go on.
+    /// Visits the entries of one leaf upward from `from` on. Returns the first key of the next
+    /// leaf, from which to go on.
     pub(crate) fn visit_leaf(
         &self,
         from: &Key<T::Rest>,
@@ -163,7 +164,7 @@ impl<T: Keyed + Copy> Tree<T> {
     pub(crate) fn retain_in_leaf(
         &mut self,
         from: &Key<T::Rest>,
-        usage: &Usage,
+        heap: Heap<'_>,
         mut keep: impl FnMut(Key<T::Rest>, &T) -> bool,
     ) -> Option<Key<T::Rest>> {
         let (Ok(start) | Err(start)) = self.locate(from);
@@ -181,9 +182,35 @@ impl<T: Keyed + Copy> Tree<T> {
         }
         if kept < len {
             leaf.truncate(kept);
-            self.settle(start.leaf, usage);
+            self.settle(start.leaf, heap);
         }
         next
+    }
+
+    /// Moves its blocks to where the pool wants them.
+    pub(crate) fn relocate(&mut self, plan: &Plan, heap: Heap<'_>) {
+        if let Self::Directory(fences) = self {
+            fences.relocate(plan, heap);
+        }
+        for index in 0..self.leaf_count() {
+            if let Some(leaf) = self.leaf_mut(index) {
+                leaf.relocate(plan, heap);
+            }
+        }
+    }
+
+    /// Gives all memory back.
+    pub(crate) fn clear(&mut self, heap: Heap<'_>) {
+        match std::mem::take(self) {
+            Self::Empty => {}
+            Self::Leaf(leaf) => leaf.free(heap),
+            Self::Directory(mut fences) => {
+                while !fences.is_empty() {
+                    fences.remove(fences.len() - 1).leaf.free(heap);
+                }
+                fences.free(heap);
+            }
+        }
     }
 
     fn leaf_count(&self) -> usize {
@@ -214,26 +241,26 @@ impl<T: Keyed + Copy> Tree<T> {
 
     /// Splits leaf `index` in halves and returns how many entries stayed. Either half has room for
     /// one more.
-    fn split(&mut self, index: usize, usage: &Usage) -> Result<usize, OutOfMemory> {
-        self.grow_directory(usage)?;
+    fn split(&mut self, index: usize, heap: Heap<'_>) -> Result<usize, OutOfMemory> {
+        self.grow_directory(heap)?;
         let Self::Directory(fences) = self else { unreachable!("a directory was just made") };
         let leaf = &mut fences.columns_mut().1[index].leaf;
         let half = leaf.len() / 2;
-        let mut upper = Block::with_capacity(leaf.len() - half + 1, usage)?;
+        let mut upper = Block::with_capacity(leaf.len() - half + 1, heap)?;
         leaf.move_tail(half, &mut upper);
-        leaf.shrink(usage);
+        leaf.shrink(heap);
         let Key { prefix, rest } = key_at(&upper, 0).expect("half of a full leaf is not empty");
         fences.insert(index + 1, prefix, Fence { leaf: upper, rest });
         Ok(half)
     }
 
     /// Makes room for one more fence, over a single leaf a directory.
-    fn grow_directory(&mut self, usage: &Usage) -> Result<(), OutOfMemory> {
+    fn grow_directory(&mut self, heap: Heap<'_>) -> Result<(), OutOfMemory> {
         match self {
             Self::Empty => Ok(()),
-            Self::Directory(fences) => fences.reserve(1, usage),
+            Self::Directory(fences) => fences.reserve(1, heap),
             Self::Leaf(leaf) => {
-                let mut fences = Block::with_capacity(2, usage)?;
+                let mut fences = Block::with_capacity(2, heap)?;
                 let Key { prefix, rest } = key_at(leaf, 0).expect("a leaf is not empty");
                 let Self::Leaf(leaf) = std::mem::take(self) else { unreachable!("matched above") };
                 fences.insert(0, prefix, Fence { leaf, rest });
@@ -244,65 +271,65 @@ impl<T: Keyed + Copy> Tree<T> {
     }
 
     /// Restores the invariants after entries left leaf `index`.
-    fn settle(&mut self, index: usize, usage: &Usage) {
+    fn settle(&mut self, index: usize, heap: Heap<'_>) {
         match self {
             Self::Empty => {}
             Self::Leaf(leaf) if leaf.is_empty() => {
                 if let Self::Leaf(leaf) = std::mem::take(self) {
-                    leaf.free(usage);
+                    leaf.free(heap);
                 }
             }
-            Self::Leaf(leaf) => leaf.shrink(usage),
+            Self::Leaf(leaf) => leaf.shrink(heap),
             Self::Directory(fences) => {
-                Self::settle_directory(fences, index, usage);
+                Self::settle_directory(fences, index, heap);
                 self.refresh_fence(index);
-                self.collapse(usage);
+                self.collapse(heap);
             }
         }
     }
 
     /// Does without a directory of less than two leaves.
-    fn collapse(&mut self, usage: &Usage) {
+    fn collapse(&mut self, heap: Heap<'_>) {
         match std::mem::take(self) {
             Self::Directory(mut fences) if fences.len() < 2 => {
                 if !fences.is_empty() {
                     *self = Self::Leaf(fences.remove(0).leaf);
                 }
-                fences.free(usage);
+                fences.free(heap);
             }
             as_it_was => *self = as_it_was,
         }
     }
 
     /// Frees leaf `index` when it is empty, joins it with a neighbour when both are small.
-    fn settle_directory(fences: &mut Block<Fence<T>>, index: usize, usage: &Usage) {
+    fn settle_directory(fences: &mut Block<Fence<T>>, index: usize, heap: Heap<'_>) {
         let len_of = |at: usize| fences.entries().get(at).map(|fence| fence.leaf.len());
         let small_pair = |left: usize| {
             Some(len_of(left)? + len_of(left + 1)?).filter(|&sum| sum <= Self::LEAF_LEN_MAX / 2)
         };
         if len_of(index) == Some(0) {
-            fences.remove(index).leaf.free(usage);
-            fences.shrink(usage);
+            fences.remove(index).leaf.free(heap);
+            fences.shrink(heap);
         } else if small_pair(index).is_some() {
-            Self::join(fences, index, usage);
+            Self::join(fences, index, heap);
         } else if index > 0 && small_pair(index - 1).is_some() {
             // The right leaf may have lost its first entry: harmless, its fence goes.
-            Self::join(fences, index - 1, usage);
+            Self::join(fences, index - 1, heap);
         } else {
-            fences.columns_mut().1[index].leaf.shrink(usage);
+            fences.columns_mut().1[index].leaf.shrink(heap);
         }
     }
 
     /// Moves the leaf right of `left` into it. Leaves both alone when memory is short.
-    fn join(fences: &mut Block<Fence<T>>, left: usize, usage: &Usage) {
+    fn join(fences: &mut Block<Fence<T>>, left: usize, heap: Heap<'_>) {
         let additional = fences.entries()[left + 1].leaf.len();
-        if fences.columns_mut().1[left].leaf.reserve(additional, usage).is_err() {
+        if fences.columns_mut().1[left].leaf.reserve(additional, heap).is_err() {
             return;
         }
         let mut right = fences.remove(left + 1).leaf;
         right.move_tail(0, &mut fences.columns_mut().1[left].leaf);
-        right.free(usage);
-        fences.shrink(usage);
+        right.free(heap);
+        fences.shrink(heap);
     }
 
     /// Sets the fence of leaf `index` to its first key.

@@ -16,5 +16,7 @@ counter_names! {
         BatchIndexError = "batch_index_error",
         BatchIndexTimeout = "batch_index_timeout",
         BatchIndexDelay = "batch_index_delay",
+        BatchIndexHugeBuffers = "batch_index_huge_buffers",
+        BatchIndexCreatedBuffers = "batch_index_created_buffers",
     }
 }

@@ -4,6 +4,7 @@
 //! namespaces of the [`Node`]; info commands are answered from its state and its [`Host`], which is
 //! all that the node knows of the outside world.
 
+pub mod batch;
 pub mod counters;
 pub mod host;
 pub mod info;
@@ -17,4 +18,4 @@ mod view;
 
 pub use host::{Host, Vitals};
 pub use node::Node;
-pub use worker::{Unanswerable, Worker};
+pub use worker::{Answer, Progress, Unanswerable, Worker};

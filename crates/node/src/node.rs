@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use config::Config;
 use engine::Namespace;
+use engine::compression::CompressionStat;
 use engine::counters::Bank;
 use engine::latency::Latency;
 use parking_lot::Mutex;
@@ -38,6 +39,10 @@ pub struct Node {
     pub(crate) metadata: Metadata,
     /// How long info requests took, while `enable-hist-info` is on.
     pub(crate) info_latency: Latency,
+    /// How long batches took.
+    pub(crate) batch_latency: Latency,
+    /// How well the frames of batches compress.
+    pub(crate) batch_compression: CompressionStat,
     /// The last slice of each latency histogram, as `latencies` shows it.
     pub(crate) slices: Mutex<Slices>,
     config: ArcSwap<Config>,
@@ -61,6 +66,8 @@ impl Node {
             view: Mutex::new(View::form(host.random(), host.monotonic())),
             metadata: Metadata::default(),
             info_latency: Latency::new(loops),
+            batch_latency: Latency::new(loops),
+            batch_compression: CompressionStat::default(),
             slices: Mutex::default(),
             started: host.monotonic(),
             histograms_in_micros: AtomicBool::new(config.service.microsecond_histograms),

@@ -17,15 +17,29 @@ pub(crate) enum Command {
     Delete,
 }
 
-/// Raises the counters of a client's request that ended so.
+/// Where a request came from, which decides what it is counted under.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    /// A message of its own.
+    Client,
+    /// A row of a batch.
+    Batch,
+}
+
+/// Raises the counters of a request that ended so.
 pub(crate) fn count(
     namespace: &Namespace,
+    origin: Origin,
     request: &Request<'_>,
     command: Command,
     result: ResultCode,
     stripe: Stripe,
 ) {
-    namespace.counters.raise(stripe, client_counter(command, result));
+    let counter = match origin {
+        Origin::Client => client_counter(command, result),
+        Origin::Batch => batch_counter(command, result),
+    };
+    namespace.counters.raise(stripe, counter);
     if request.header.info1.contains(Info1::XDR)
         && let Some(counter) = shipped_counter(command, result)
     {
@@ -33,11 +47,18 @@ pub(crate) fn count(
     }
 }
 
-/// Raises the counter of a client's request that failed before its command was known.
-pub(crate) fn count_early(namespace: &Namespace, result: ResultCode, stripe: Stripe) {
-    let counter = match result {
-        ResultCode::TIMEOUT => NamespaceCounter::ClientTsvcTimeout,
-        _ => NamespaceCounter::ClientTsvcError,
+/// Raises the counter of a request that failed before its command was known.
+pub(crate) fn count_early(
+    namespace: &Namespace,
+    origin: Origin,
+    result: ResultCode,
+    stripe: Stripe,
+) {
+    let counter = match (origin, result) {
+        (Origin::Client, ResultCode::TIMEOUT) => NamespaceCounter::ClientTsvcTimeout,
+        (Origin::Client, _) => NamespaceCounter::ClientTsvcError,
+        (Origin::Batch, ResultCode::TIMEOUT) => NamespaceCounter::BatchSubTsvcTimeout,
+        (Origin::Batch, _) => NamespaceCounter::BatchSubTsvcError,
     };
     namespace.counters.raise(stripe, counter);
 }
@@ -45,15 +66,18 @@ pub(crate) fn count_early(namespace: &Namespace, result: ResultCode, stripe: Str
 /// Notes how long a request took. Deletes have no histogram.
 pub(crate) fn time(
     namespace: &Namespace,
+    origin: Origin,
     command: Command,
     took: Duration,
     in_micros: bool,
     stripe: Stripe,
 ) {
-    let kind = match command {
-        Command::Read => LatencyKind::Read,
-        Command::Write => LatencyKind::Write,
-        Command::Delete => return,
+    let kind = match (origin, command) {
+        (_, Command::Delete) => return,
+        (Origin::Client, Command::Read) => LatencyKind::Read,
+        (Origin::Client, Command::Write) => LatencyKind::Write,
+        (Origin::Batch, Command::Read) => LatencyKind::BatchSubRead,
+        (Origin::Batch, Command::Write) => LatencyKind::BatchSubWrite,
     };
     namespace.latencies.record(stripe, kind, took, in_micros);
 }
@@ -99,6 +123,26 @@ fn client_counter(command: Command, result: ResultCode) -> NamespaceCounter {
         (Command::Delete, ResultCode::NOT_FOUND) => ClientDeleteNotFound,
         (Command::Delete, ResultCode::FILTERED_OUT) => ClientDeleteFilteredOut,
         (Command::Delete, _) => ClientDeleteError,
+    }
+}
+
+fn batch_counter(command: Command, result: ResultCode) -> NamespaceCounter {
+    use NamespaceCounter::*;
+    match (command, result) {
+        (Command::Read, ResultCode::OK) => BatchSubReadSuccess,
+        (Command::Read, ResultCode::TIMEOUT) => BatchSubReadTimeout,
+        (Command::Read, ResultCode::NOT_FOUND) => BatchSubReadNotFound,
+        (Command::Read, ResultCode::FILTERED_OUT) => BatchSubReadFilteredOut,
+        (Command::Read, _) => BatchSubReadError,
+        (Command::Write, ResultCode::OK) => BatchSubWriteSuccess,
+        (Command::Write, ResultCode::TIMEOUT) => BatchSubWriteTimeout,
+        (Command::Write, ResultCode::FILTERED_OUT) => BatchSubWriteFilteredOut,
+        (Command::Write, _) => BatchSubWriteError,
+        (Command::Delete, ResultCode::OK) => BatchSubDeleteSuccess,
+        (Command::Delete, ResultCode::TIMEOUT) => BatchSubDeleteTimeout,
+        (Command::Delete, ResultCode::NOT_FOUND) => BatchSubDeleteNotFound,
+        (Command::Delete, ResultCode::FILTERED_OUT) => BatchSubDeleteFilteredOut,
+        (Command::Delete, _) => BatchSubDeleteError,
     }
 }
 

@@ -9,6 +9,7 @@ use engine::counters::Stripe;
 use record::LastUpdateTime;
 use wire::{ProtoType, ResultCode, admin, compress, proto, reply};
 
+use crate::batch::Batch;
 use crate::counters::ServiceCounter;
 use crate::info;
 use crate::node::Node;
@@ -16,6 +17,32 @@ use crate::node::Node;
 /// A request that is not answered: the connection is to be closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unanswerable;
+
+/// How far the answer to a request is.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is whole, and was about as much work as so many requests about one record.
+    Whole {
+        /// Number of such requests.
+        work: usize,
+    },
+    /// The rest comes in later turns.
+    Partial(Box<Batch>),
+}
+
+impl Answer {
+    /// A whole answer to a request about one record, or one that costs no more.
+    pub(crate) const POINT: Self = Self::Whole { work: 1 };
+}
+
+/// Whether more of an answer is to come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// There is more, for another turn.
+    More,
+    /// That was all.
+    Over,
+}
 
 /// Answers requests on one thread; keeps what can be reused from one to the next.
 #[derive(Debug)]
@@ -50,7 +77,7 @@ impl Worker {
         }
     }
 
-    /// Answers the request in a frame by appending to `out`.
+    /// Answers the request in a frame by appending to `out`, or begins to.
     ///
     /// # Errors
     /// [`Unanswerable`] for what only nodes send each other.
@@ -60,10 +87,10 @@ impl Worker {
         body: &[u8],
         from: SocketAddr,
         out: &mut Vec<u8>,
-    ) -> Result<(), Unanswerable> {
+    ) -> Result<Answer, Unanswerable> {
         match kind {
-            ProtoType::Message => self.message(body, out),
-            ProtoType::Compressed => self.compressed(body, out),
+            ProtoType::Message => return Ok(self.message(body, out)),
+            ProtoType::Compressed => return Ok(self.compressed(body, out)),
             ProtoType::Info => {
                 proto::frame(out, ProtoType::Info, |out| {
                     info::answer(&self.node, body, from, out);
@@ -73,7 +100,7 @@ impl Worker {
             ProtoType::Admin => admin::append_result(out, ResultCode::SEC_NOT_CONFIGURED),
             ProtoType::InternalXdr => return Err(Unanswerable),
         }
-        Ok(())
+        Ok(Answer::POINT)
     }
 
     /// Answers one line of the plain-text info port: the value alone, and a newline.
@@ -83,20 +110,30 @@ impl Worker {
         self.node.counters.raise(self.stripe, ServiceCounter::InfoComplete);
     }
 
-    fn message(&mut self, body: &[u8], out: &mut Vec<u8>) {
-        let mut turn = Turn { now: self.now, stripe: self.stripe, scratch: &mut self.scratch };
-        self.node.dispatch(body, self.woken, &mut turn, out);
+    /// What this thread brings along to work on a namespace.
+    pub(crate) fn turn(&mut self) -> Turn<'_> {
+        Turn { now: self.now, stripe: self.stripe, scratch: &mut self.scratch }
     }
 
-    fn compressed(&mut self, body: &[u8], out: &mut Vec<u8>) {
+    fn message(&mut self, body: &[u8], out: &mut Vec<u8>) -> Answer {
+        let mut turn = Turn { now: self.now, stripe: self.stripe, scratch: &mut self.scratch };
+        self.node.dispatch(body, self.woken, &mut turn, out)
+    }
+
+    fn compressed(&mut self, body: &[u8], out: &mut Vec<u8>) -> Answer {
         let mut inflated = std::mem::take(&mut self.inflated);
-        match compress::inflate(body, &mut inflated) {
+        let answer = match compress::inflate(body, &mut inflated) {
             Ok(inner) => self.message(inner, out),
             Err(_) => {
                 self.node.counters.raise(self.stripe, ServiceCounter::DemarshalError);
                 reply::header_only(out, ResultCode::PARAMETER, 0, 0);
+                Answer::POINT
             }
-        }
+        };
         self.inflated = inflated;
+        answer
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The operations of a write request, applied to one record.
 
+use expr::Operation;
 use value::StoredBytes;
+use value::cdt::answer::Answer;
 use wire::reply::ReplyWriter;
 use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 
@@ -8,10 +10,13 @@ use crate::bins::{Bin, BinTable};
 use crate::body::{BINS_MAX, Body, NewBody};
 use crate::patch::{self, Gap};
 use crate::policy::{WritePolicy, is_read_all};
+use crate::view::{Scene, WorkView};
+use crate::within;
 
 /// Applies a request's operations in order to the record's bins (`None`: it is being created),
 /// writes the body that results, with this user key, into `out` and appends what the operations
-/// answer to `reply`. Operations see what earlier ones of the same request did.
+/// answer to `reply`. Operations see what earlier ones of the same request did; of metadata,
+/// expressions see the `scene`.
 ///
 /// Without a bin left the record is to be deleted, or not to be created.
 ///
@@ -23,11 +28,13 @@ pub fn apply(
     policy: &WritePolicy,
     old: Option<Body<'_>>,
     key: Option<&[u8]>,
+    scene: &Scene<'_>,
     out: &mut Vec<u8>,
     reply: &mut ReplyWriter<'_>,
 ) -> Result<NewBody, ResultCode> {
     let old = old.filter(|_| !policy.replace);
-    let sole_op = request.ops().next().filter(|_| request.header.n_ops == 1);
+    let has_guides = old.is_some_and(|body| body.has_guides());
+    let sole_op = request.ops().next().filter(|_| request.header.n_ops == 1 && !has_guides);
     match sole_op.map(|op| (op, sole_change(&op))) {
         Some((op, _)) if op.code == OpCode::TOUCH => Ok(patch::copy(old, key, out)),
         Some((op, Some(change))) => {
@@ -36,7 +43,7 @@ pub fn apply(
             }
             set_one(&op, change, old, key, out)
         }
-        _ => apply_all(request, policy, old, key, out, reply),
+        _ => apply_all(request, policy, old, key, scene, out, reply),
     }
 }
 
@@ -45,11 +52,12 @@ fn apply_all(
     policy: &WritePolicy,
     old: Option<Body<'_>>,
     key: Option<&[u8]>,
+    scene: &Scene<'_>,
     out: &mut Vec<u8>,
     reply: &mut ReplyWriter<'_>,
 ) -> Result<NewBody, ResultCode> {
     let table = old.map_or_else(BinTable::default, BinTable::of);
-    let mut writer = Writer { table, respond_all: policy.respond_all, reply };
+    let mut writer = Writer { table, made_bytes: 0, policy, scene, reply };
     for op in request.ops() {
         if is_read_all(&op, request.header.info1) {
             writer.read_all();
@@ -63,10 +71,11 @@ fn apply_all(
     Ok(writer.table.write(out, key))
 }
 
-/// How an operation sets its bin, if the bin alone decides that.
+/// How an operation sets its bin, if the bin alone decides that. Beside a map a guide may be kept.
 fn sole_change(op: &Op<'_>) -> Option<Change> {
     match op.code {
-        OpCode::WRITE if op.particle_type != ParticleType::NULL => Some(written),
+        OpCode::WRITE if matches!(op.particle_type, ParticleType::NULL | ParticleType::MAP) => None,
+        OpCode::WRITE => Some(written),
         OpCode::INCREMENT => Some(value::scalar::increment),
         OpCode::APPEND => Some(value::scalar::append),
         OpCode::PREPEND => Some(value::scalar::prepend),
@@ -85,11 +94,11 @@ fn set_one(
     let gap = old.map_or_else(Gap::default, |body| Gap::at(body, op.name));
     let existing = gap.bin.map(|bin| (bin.particle_type, bin.value));
     let (particle_type, value) = change(existing, op.particle_type, op.value)?;
-    let bin = Bin { name: op.name, particle_type, value };
+    let bin = (op.name, particle_type, &*value);
     if gap.bin.is_none() && usize::from(gap.others) == BINS_MAX {
         return Err(ResultCode::PARAMETER);
     }
-    Ok(patch::write(&gap, &bin, key, out))
+    Ok(patch::write(&gap, bin, key, out))
 }
 
 /// What a WRITE makes of a bin, whatever it was.
@@ -101,9 +110,17 @@ fn written<'v>(
     Ok((particle_type, value::from_wire(particle_type, value)?))
 }
 
+/// Bytes that a request's operations may make of a few: far more than any record can hold, but a
+/// request of a megabyte could otherwise ask for all memory there is, a zero-filled blob or an empty
+/// sketch in each of its bins.
+const MADE_BYTES_MAX: usize = 128 << 20;
+
 struct Writer<'a, 'r, 'o> {
     table: BinTable<'a>,
-    respond_all: bool,
+    /// Bytes of the values that operations within values made and that are still there.
+    made_bytes: usize,
+    policy: &'r WritePolicy,
+    scene: &'r Scene<'r>,
     reply: &'r mut ReplyWriter<'o>,
 }
 
@@ -121,11 +138,26 @@ impl<'a> Writer<'a, '_, '_> {
             OpCode::APPEND => self.change(op, value::scalar::append)?,
             OpCode::PREPEND => self.change(op, value::scalar::prepend)?,
             OpCode::DELETE_ALL => self.table.clear(),
-            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ
-                if self.table.get(op.name).is_none() => {}
-            _ => return Err(unsupported(op.code)),
+            OpCode::CDT_MODIFY | OpCode::BITS_MODIFY | OpCode::HLL_MODIFY => {
+                if let Some((particle_type, value)) = self.modify(op)? {
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
+            OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ => {
+                if let Some(bin) = self.table.get(op.name) {
+                    let bin = bin.stored();
+                    let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
+                    let (particle_type, value) = within::read(op, bin)?.unwrap_or(nothing);
+                    self.reply.op(op.code, particle_type, op.name, &value);
+                    return Ok(());
+                }
+            }
+            OpCode::EXPRESSION_READ => return self.read_evaluated(op),
+            OpCode::EXPRESSION_MODIFY => self.write_evaluated(op)?,
+            _ => return Err(ResultCode::PARAMETER),
         }
-        if self.respond_all {
+        if self.policy.respond_all {
             self.reply.op(op.code, ParticleType::NULL, op.name, &[]);
         }
         Ok(())
@@ -134,7 +166,7 @@ impl<'a> Writer<'a, '_, '_> {
     fn read(&mut self, op: &Op<'a>) {
         match self.table.get(op.name) {
             Some(bin) => self.reply.op(op.code, bin.particle_type, bin.name, &bin.value),
-            None if self.respond_all => {
+            None if self.policy.respond_all => {
                 self.reply.op(op.code, ParticleType::NULL, op.name, &[]);
             }
             None => {}
@@ -149,7 +181,8 @@ impl<'a> Writer<'a, '_, '_> {
 
     fn write(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
         let value = value::from_wire(op.particle_type, op.value)?;
-        self.set(op, op.particle_type, value);
+        let guide = value::cdt::guide_of_written((op.particle_type, &value), op.value);
+        self.set_guided(op, op.particle_type, value, guide);
         Ok(())
     }
 
@@ -171,8 +204,64 @@ impl<'a> Writer<'a, '_, '_> {
         Ok(())
     }
 
+    /// Applies an operation that works within a value. Returns its answer.
+    fn modify(&mut self, op: &Op<'a>) -> Result<Answer, ResultCode> {
+        let existing = self.table.get(op.name).map(Bin::stored);
+        let modified = within::modify(op, existing)?;
+        if let Some((particle_type, value)) = modified.bin {
+            self.account_for(op, &value)?;
+            self.set_guided(op, particle_type, StoredBytes::Owned(value), modified.guide);
+        }
+        Ok(modified.answer)
+    }
+
+    fn account_for(&mut self, op: &Op<'a>, new: &[u8]) -> Result<(), ResultCode> {
+        let replaced_bytes = match self.table.get(op.name) {
+            Some(Bin { value: StoredBytes::Owned(old), .. }) => old.len(),
+            _ => 0,
+        };
+        self.made_bytes = self.made_bytes.saturating_sub(replaced_bytes) + new.len();
+        if self.made_bytes <= MADE_BYTES_MAX { Ok(()) } else { Err(ResultCode::RECORD_TOO_BIG) }
+    }
+
+    /// Replies an expression's value, with a null for nil.
+    fn read_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
+        let operation = Operation::to_read(op.value)?;
+        let view = WorkView { scene: self.scene, bins: &self.table, policy: self.policy };
+        let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
+        let (particle_type, value) = operation.read(&view)?.unwrap_or(nothing);
+        self.reply.op(op.code, particle_type, op.name, &value);
+        Ok(())
+    }
+
+    /// Writes an expression's value.
+    fn write_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
+        let operation = Operation::to_modify(op.value)?;
+        let view = WorkView { scene: self.scene, bins: &self.table, policy: self.policy };
+        match operation.modify(&view, op.name)? {
+            expr::Change::Keep => {}
+            expr::Change::Remove => self.table.remove(op.name),
+            expr::Change::Set(particle_type, value) => {
+                let value = detached(value);
+                self.account_for(op, &value)?;
+                self.set(op, particle_type, value);
+            }
+        }
+        Ok(())
+    }
+
     fn set(&mut self, op: &Op<'a>, particle_type: ParticleType, value: StoredBytes<'a>) {
-        self.table.set(Bin { name: op.name, particle_type, value });
+        self.set_guided(op, particle_type, value, Vec::new());
+    }
+
+    fn set_guided(
+        &mut self,
+        op: &Op<'a>,
+        particle_type: ParticleType,
+        value: StoredBytes<'a>,
+        guide: Vec<u8>,
+    ) {
+        self.table.set(Bin { name: op.name, particle_type, value, guide: guide.into() });
     }
 }
 
@@ -186,22 +275,6 @@ fn detached<'a>(value: StoredBytes<'_>) -> StoredBytes<'a> {
         StoredBytes::Borrowed(bytes) => StoredBytes::Owned(bytes.to_vec()),
         StoredBytes::Word(bytes) => StoredBytes::Word(bytes),
         StoredBytes::Owned(bytes) => StoredBytes::Owned(bytes),
-    }
-}
-
-/// Collection, bit, sketch and expression operations come with a later step; everything else that
-/// is no known operation is a bad request.
-pub(crate) fn unsupported(code: OpCode) -> ResultCode {
-    match code {
-        OpCode::CDT_READ
-        | OpCode::CDT_MODIFY
-        | OpCode::BITS_READ
-        | OpCode::BITS_MODIFY
-        | OpCode::HLL_READ
-        | OpCode::HLL_MODIFY
-        | OpCode::EXPRESSION_READ
-        | OpCode::EXPRESSION_MODIFY => ResultCode::UNSUPPORTED_FEATURE,
-        _ => ResultCode::PARAMETER,
     }
 }
 

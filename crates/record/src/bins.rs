@@ -1,9 +1,11 @@
 //! The bins of a record while a request works on them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use smallvec::SmallVec;
 use value::StoredBytes;
+use value::cdt::{Guide, Stored};
 use wire::ParticleType;
 
 use crate::body::{Body, BodyWriter, NewBody};
@@ -14,6 +16,16 @@ pub(crate) struct Bin<'a> {
     pub name: &'a [u8],
     pub particle_type: ParticleType,
     pub value: StoredBytes<'a>,
+    /// What is kept beside the value; see [`value::cdt::guide`].
+    pub guide: Cow<'a, [u8]>,
+}
+
+impl Bin<'_> {
+    /// The value as operations on lists and maps take it.
+    pub fn stored(&self) -> Stored<'_> {
+        let guide = Guide::new(&self.guide);
+        Stored { particle_type: self.particle_type, value: &self.value, guide }
+    }
 }
 
 /// The bins at work, in the order in which they will be stored.
@@ -37,6 +49,7 @@ impl<'a> BinTable<'a> {
             name: bin.name,
             particle_type: bin.particle_type,
             value: StoredBytes::Borrowed(bin.value),
+            guide: Cow::Borrowed(bin.guide),
         });
         Self { bins: bins.collect(), places: None }
     }
@@ -64,6 +77,14 @@ impl<'a> BinTable<'a> {
     pub fn get(&mut self, name: &[u8]) -> Option<&Bin<'a>> {
         let place = self.place(name)?;
         self.bins.get(place)
+    }
+
+    /// The bin with this name, without making look-ups faster for later ones.
+    pub fn peek(&self, name: &[u8]) -> Option<&Bin<'a>> {
+        match &self.places {
+            Some(places) => self.bins.get(*places.get(name)?),
+            None => self.bins.iter().find(|bin| bin.name == name),
+        }
     }
 
     /// Takes a bin's value out, to be set again; if that does not happen the bin is empty.
@@ -109,7 +130,7 @@ impl<'a> BinTable<'a> {
     pub fn write(&self, out: &mut Vec<u8>, key: Option<&[u8]>) -> NewBody {
         let mut writer = BodyWriter::new(out, key);
         for bin in &self.bins {
-            writer.bin(bin.name, bin.particle_type, &bin.value);
+            writer.guided_bin(bin.name, bin.particle_type, &bin.value, &bin.guide);
         }
         writer.finish()
     }
@@ -120,7 +141,12 @@ mod tests {
     use super::*;
 
     fn bin(name: &[u8]) -> Bin<'_> {
-        Bin { name, particle_type: ParticleType::BLOB, value: StoredBytes::Borrowed(name) }
+        Bin {
+            name,
+            particle_type: ParticleType::BLOB,
+            value: StoredBytes::Borrowed(name),
+            guide: Cow::Borrowed(&[]),
+        }
     }
 
     fn names<'a>(table: &BinTable<'a>) -> Vec<&'a [u8]> {
@@ -157,6 +183,7 @@ mod tests {
                     model.push(name);
                 }
             }
+            assert_eq!(table.peek(name).is_some(), model.contains(&&name[..]));
             assert_eq!(table.get(name).is_some(), model.contains(&&name[..]));
         }
         assert_eq!(names(&table), model);

@@ -1,9 +1,11 @@
 //! A record with one bin set, or none, and all others as they were.
 //!
 //! Most writes are of this kind. The bins before and behind the one that changes are copied as they
-//! are stored, without looking at them one by one.
+//! are stored, without looking at them one by one. That is not for records with guides, which know
+//! the numbers of their bins.
 
-use crate::bins::Bin;
+use wire::ParticleType;
+
 use crate::body::{Body, BodyWriter, NewBody, StoredBin};
 use crate::size;
 
@@ -63,27 +65,25 @@ pub(crate) fn copy(old: Option<Body<'_>>, key: Option<&[u8]>, out: &mut Vec<u8>)
     writer.finish()
 }
 
-/// Writes a body with `bin` in the gap.
+/// Writes a body with a bin in the gap: its name, type and value.
 pub(crate) fn write(
     gap: &Gap<'_>,
-    bin: &Bin<'_>,
+    (name, particle_type, value): (&[u8], ParticleType, &[u8]),
     key: Option<&[u8]>,
     out: &mut Vec<u8>,
 ) -> NewBody {
     let mut writer = BodyWriter::new(out, key);
     writer.stored_bins(gap.before, gap.others, gap.others_size_bytes);
-    writer.bin(bin.name, bin.particle_type, &bin.value);
+    writer.bin(name, particle_type, value);
     writer.stored_bins(gap.behind, 0, 0);
     writer.finish()
 }
 
 #[cfg(test)]
 mod tests {
-    use value::StoredBytes;
-    use wire::ParticleType;
-
     use super::*;
-    use crate::bins::BinTable;
+    use crate::bins::{Bin, BinTable};
+    use value::StoredBytes;
 
     fn record(key: Option<&[u8]>, names: &[&[u8]]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -107,17 +107,13 @@ mod tests {
     #[test]
     fn damaged_bodies_are_patched_without_panic() {
         let bytes = record(Some(b"\x03key"), &[b"a", b"b", b"c"]);
-        let bin = Bin {
-            name: b"b",
-            particle_type: ParticleType::BLOB,
-            value: StoredBytes::Borrowed(b"new"),
-        };
         let mut random_bytes = bytes.clone();
         for at in 0..bytes.len() {
             for flip in [0x01, 0x80, 0xFF] {
                 random_bytes[at] ^= flip;
                 let gap = Gap::at(Body::new(&random_bytes), b"b");
-                let new_body = write(&gap, &bin, None, &mut Vec::new());
+                let bin = (&b"b"[..], ParticleType::BLOB, &b"new"[..]);
+                let new_body = write(&gap, bin, None, &mut Vec::new());
                 assert!(new_body.bin_count > 0);
                 random_bytes[at] ^= flip;
             }
@@ -143,13 +139,14 @@ mod tests {
                     StoredBytes::Word(_) => ParticleType::INTEGER,
                     _ => ParticleType::BLOB,
                 };
-                let bin = Bin { name, particle_type, value: value.clone() };
                 let mut table = BinTable::of(Body::new(&old));
-                table.set(bin.clone());
+                let guide = (&[]).into();
+                table.set(Bin { name, particle_type, value: value.clone(), guide });
                 let (mut expected, mut patched) = (Vec::new(), Vec::new());
                 let new_body = table.write(&mut expected, *key);
                 let gap = Gap::at(Body::new(&old), name);
-                assert_eq!(write(&gap, &bin, *key, &mut patched), new_body, "{count}");
+                let bin = (name, particle_type, &**value);
+                assert_eq!(write(&gap, bin, *key, &mut patched), new_body, "{count}");
                 assert_eq!(patched, expected);
             }
         }

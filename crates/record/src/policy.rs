@@ -208,4 +208,12 @@ mod tests {
             assert_eq!(result, Err(ResultCode::PARAMETER), "{op:?}");
         }
     }
+
+    #[test]
+    fn a_write_has_a_greatest_number_of_operations() {
+        let ops = vec![WRITE; usize::from(WRITE_OPS_MAX) + 1];
+        let of = |ops: &[OpSpec]| policy(Info1::empty(), Info2::WRITE, Info3::empty(), ops);
+        assert!(of(&ops[1..]).is_ok());
+        assert_eq!(of(&ops), Err(ResultCode::PARAMETER));
+    }
 }

@@ -1,12 +1,14 @@
 //! The operations of a read request, answered from one record.
 
+use expr::Operation;
 use wire::reply::ReplyWriter;
-use wire::{Info1, Info2, OpCode, ParticleType, Request, ResultCode};
+use wire::{Info1, Info2, Op, OpCode, ParticleType, Request, ResultCode};
 
-use crate::apply::unsupported;
-use crate::bins::BinTable;
-use crate::body::Body;
+use crate::bins::{Bin, BinTable};
+use crate::body::{Body, StoredBin};
 use crate::policy::is_valid_bin_name;
+use crate::view::{Scene, StoredView};
+use crate::within;
 
 /// Bins from which, and operations from which, looking bins up in a table pays.
 const TABLE_PAYS_FROM: u16 = 16;
@@ -14,11 +16,12 @@ const TABLE_PAYS_FROM: u16 = 16;
 /// Appends what a read request asks of a record's bins to `reply`.
 ///
 /// # Errors
-/// `PARAMETER` without operations or with one that writes, `BIN_NAME` for a bad name. The caller
-/// drops the results.
+/// `PARAMETER` without operations or with one that writes, `BIN_NAME` for a bad name, those of the
+/// operations that look into a value. The caller drops the results.
 pub fn read(
     request: &Request<'_>,
     body: Body<'_>,
+    scene: &Scene<'_>,
     reply: &mut ReplyWriter<'_>,
 ) -> Result<(), ResultCode> {
     let header = &request.header;
@@ -36,25 +39,50 @@ pub fn read(
         if !is_valid_bin_name(op.name) {
             return Err(ResultCode::BIN_NAME);
         }
+        if op.code == OpCode::EXPRESSION_READ {
+            evaluate(&op, scene, respond_all, reply)?;
+            continue;
+        }
         let found = match &mut table {
-            Some(table) => table.get(op.name).map(|bin| (bin.particle_type, &*bin.value)),
-            None => body.bin(op.name).map(|bin| (bin.particle_type, bin.value)),
+            Some(table) => table.get(op.name).map(Bin::stored),
+            None => body.bin(op.name).map(StoredBin::stored),
         };
         match (op.code, found) {
-            (OpCode::READ, Some((particle_type, value))) => {
-                reply.op(op.code, particle_type, op.name, value);
+            (OpCode::READ, Some(bin)) => {
+                reply.op(op.code, bin.particle_type, op.name, bin.value);
             }
             (OpCode::READ | OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ, None) => {
                 if respond_all {
                     reply.op(op.code, ParticleType::NULL, op.name, &[]);
                 }
             }
-            (
-                OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ | OpCode::EXPRESSION_READ,
-                _,
-            ) => return Err(unsupported(op.code)),
+            (OpCode::CDT_READ | OpCode::BITS_READ | OpCode::HLL_READ, Some(bin)) => {
+                match within::read(&op, bin)? {
+                    Some((particle_type, value)) => {
+                        reply.op(op.code, particle_type, op.name, &value);
+                    }
+                    None if respond_all => reply.op(op.code, ParticleType::NULL, op.name, &[]),
+                    None => {}
+                }
+            }
             _ => return Err(ResultCode::PARAMETER),
         }
+    }
+    Ok(())
+}
+
+/// Replies an expression's value; nil only if every operation is to have a result.
+fn evaluate(
+    op: &Op<'_>,
+    scene: &Scene<'_>,
+    respond_all: bool,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), ResultCode> {
+    let operation = Operation::to_read(op.value)?;
+    match operation.read(&StoredView(scene))? {
+        Some((particle_type, value)) => reply.op(op.code, particle_type, op.name, &value),
+        None if respond_all => reply.op(op.code, ParticleType::NULL, op.name, &[]),
+        None => {}
     }
     Ok(())
 }

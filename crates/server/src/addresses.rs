@@ -104,6 +104,23 @@ fn interface_addresses() -> Vec<IpAddr> {
     usable.map(|interface| interface.ip()).collect()
 }
 
+/// Largest packet, in bytes, of the interface that has one of these addresses; of any if none is
+/// given.
+pub fn packet_size_bytes(addresses: &[String]) -> u32 {
+    const ETHERNET_BYTES: u32 = 1500;
+    let wanted: Vec<IpAddr> =
+        addresses.iter().flat_map(|name| resolve(name).ok()).flatten().collect();
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let of_interfaces = interfaces.iter().filter(|interface| {
+        wanted.is_empty() || wanted.iter().any(|ip| *ip == interface.ip() || ip.is_unspecified())
+    });
+    let sizes = of_interfaces.filter_map(|interface| {
+        let text = fs::read_to_string(format!("/sys/class/net/{}/mtu", interface.name)).ok()?;
+        text.trim().parse().ok()
+    });
+    sizes.min().unwrap_or(ETHERNET_BYTES)
+}
+
 /// Node id from the hardware address of an interface (by name, or the first suitable one) and the
 /// fabric port: the port above the six bytes of the address.
 ///
@@ -191,6 +208,12 @@ mod tests {
         let service = service(&["local"]);
         let listening = listen_addresses(&service).unwrap();
         assert!(advertised_addresses(&service, &listening, true).is_empty());
+    }
+
+    #[test]
+    fn packets_are_as_large_as_the_interface_takes() {
+        assert!(packet_size_bytes(&["127.0.0.1".into()]) >= 1500);
+        assert_eq!(packet_size_bytes(&["203.0.113.9".into()]), 1500, "no such interface");
     }
 
     #[test]

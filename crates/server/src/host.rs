@@ -10,8 +10,8 @@ use record::LastUpdateTime;
 use record::meta::EPOCH_UNIX_SECONDS;
 
 use crate::logging::Log;
-use crate::net;
 use crate::vitals::Gauge;
+use crate::{limits, net};
 
 /// The real world.
 pub struct RealHost {
@@ -78,7 +78,17 @@ impl Host for RealHost {
     }
 
     fn configured(&self, config: &Config) {
-        self.limits.set_connections_max(config.service.proto_fd_max);
+        let wanted = config.service.proto_fd_max;
+        let room = limits::make_room_for(wanted);
+        // Any change of settings comes by here; the warning is for changes of this one.
+        if room < wanted && room != self.limits.connections_max() {
+            tracing::warn!(
+                target: "as",
+                "proto-fd-max {wanted} is more than the limit of open files (ulimit -n) has room \
+                 for: {room} connections are taken"
+            );
+        }
+        self.limits.set_connections_max(room);
         self.limits.set_idle_ms(config.service.proto_fd_idle_ms);
     }
 

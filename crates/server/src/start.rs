@@ -80,7 +80,7 @@ fn resolve(config: &mut Config) -> anyhow::Result<()> {
         Some(node_id) => node_id,
         None => addresses::node_id(config.service.node_id_interface.as_deref(), fabric_port)?,
     };
-    let heartbeat_mtu_bytes = 1500;
+    let heartbeat_mtu_bytes = addresses::packet_size_bytes(&config.network.heartbeat.addresses);
     config.resolve(&config::Host { cpus: cpus as u32, node_id, heartbeat_mtu_bytes });
     Ok(())
 }

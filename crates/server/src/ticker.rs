@@ -55,7 +55,7 @@ fn tick(node: &Node, shared: &Shared) {
         let interval = node.config().service.ticker_interval_seconds;
         let seconds = if interval == 0 { IDLE_SECONDS } else { interval };
         shared.bell.wait(Duration::from_secs(u64::from(seconds)));
-        if interval != 0 {
+        if interval != 0 && !*shared.stop.lock() {
             for line in ticker.step(node) {
                 tracing::info!(target: "info", "{}", line.text);
             }

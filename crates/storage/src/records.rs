@@ -81,6 +81,12 @@ impl Records {
         self.index.set_index_used_bytes()
     }
 
+    /// Gives memory of the index back that lies free between entries. Returns at once when there is
+    /// little to gain; otherwise locks one record after another for a microsecond or so.
+    pub fn compact_index(&self) {
+        self.index.compact();
+    }
+
     /// Visits all records of a partition, under read locks taken for a few hundred at a time. `visit`
     /// must not lock a record.
     pub fn for_each(&self, partition: PartitionId, mut visit: impl FnMut(&Digest, Stored<'_>)) {

@@ -2,6 +2,7 @@
 //!
 //! - [`harness`] starts a server process in a folder of its own and stops it again;
 //! - [`golden`] replays recorded requests and compares the replies with those of the original;
+//! - [`raw`] sends bytes that no client would send;
 //! - `clients/` holds one test program for each official client.
 //!
 //! This crate speaks the wire with a small decoder of its own. Two independent readers of one
@@ -9,6 +10,7 @@
 
 pub mod golden;
 pub mod harness;
+pub mod raw;
 
 /// Shows a line also when the test runner captures output, as it does for tests that pass.
 pub fn announce(line: impl std::fmt::Display) {

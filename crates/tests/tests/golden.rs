@@ -16,10 +16,28 @@ fn golden_record() -> Result<()> {
     replay("record.jsonl.gz")
 }
 
+/// List operations: orders, flags, return types, index and rank edges, nested contexts.
+#[test]
+fn golden_list() -> Result<()> {
+    replay("list.jsonl.gz")
+}
+
+/// Map operations, likewise.
+#[test]
+fn golden_map() -> Result<()> {
+    replay("map.jsonl.gz")
+}
+
 /// Info commands: names, parameters, error texts, configuration.
 #[test]
 fn golden_info() -> Result<()> {
     replay("info.jsonl.gz")
+}
+
+/// Batches: rows of every kind, row policies, errors with each reply policy, broken batches.
+#[test]
+fn golden_batch() -> Result<()> {
+    replay("batch.jsonl.gz")
 }
 
 fn replay(file: &str) -> Result<()> {

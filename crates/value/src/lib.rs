@@ -10,17 +10,25 @@
 //! - [`particle`]: the particle types, [`from_wire`], sizes of the original's stored form;
 //! - [`scalar`]: increment, append, prepend;
 //! - [`collection`]: lists and maps in msgpack, checked and put into storage form;
+//! - [`context`]: the way to what a secondary index holds, checked;
 //! - [`msgpack`], [`order`]: reading, writing, comparing the values inside lists and maps;
-//! - [`list`]: list operations; [`cdt`]: what they will share with map operations;
-//! - [`hll`]: the form of a HyperLogLog sketch;
+//! - [`cdt`]: operations on lists and maps; `list` and `map` are the parts of it that do one or
+//!   the other;
+//! - [`bits`]: operations on the bits of a blob;
+//! - [`hll`]: HyperLogLog sketches;
+//! - [`operation`]: what both have in common;
 //! - [`geo`]: GeoJSON, its geometry and the cells that cover it.
 
+pub mod bits;
 pub mod cdt;
 pub mod collection;
+pub mod context;
 pub mod geo;
 pub mod hll;
-pub mod list;
+pub(crate) mod list;
+pub(crate) mod map;
 pub mod msgpack;
+pub mod operation;
 pub mod order;
 pub mod particle;
 pub mod scalar;

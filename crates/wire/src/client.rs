@@ -114,6 +114,11 @@ impl RequestBuilder {
         self
     }
 
+    /// The header, and the bytes of fields and operations.
+    pub(crate) fn parts(&self) -> (&MessageHeader, [&[u8]; 2]) {
+        (&self.header, [&self.fields, &self.ops])
+    }
+
     /// The message's body.
     pub fn into_body(self) -> Vec<u8> {
         let mut body = self.header.to_bytes().to_vec();

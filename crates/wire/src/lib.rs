@@ -9,6 +9,7 @@
 //! and reads with [`client::Reply`].
 
 pub mod admin;
+pub mod batch;
 pub mod client;
 pub mod compress;
 pub mod digest;

@@ -38,15 +38,19 @@ pub struct ProtoHeader {
 }
 
 /// Why a connection must be closed without a reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FrameError {
     /// The first bytes are those of a TLS client.
+    #[error("TLS handshake on a port without TLS")]
     TlsOnPlainPort,
     /// Not version 2, nor version 0 of a security frame.
+    #[error("unknown protocol version {0}")]
     Version(u8),
     /// No such type of body.
+    #[error("unknown message type {0}")]
     Type(u8),
     /// The body would exceed [`BODY_SIZE_BYTES_MAX`].
+    #[error("announced body of {0} bytes is over the limit")]
     Oversize(u64),
 }
 
@@ -92,14 +96,23 @@ impl ProtoHeader {
 
 /// Appends a frame whose body `write` appends; the length is filled in afterwards.
 pub fn frame(out: &mut Vec<u8>, kind: ProtoType, write: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    out.extend_from_slice(&[0; ProtoHeader::SIZE]);
+    let start = open_frame(out);
     write(out);
     close_frame(out, start, kind);
 }
 
+/// Begins a frame at the end of `out` by leaving its header blank. Returns where it begins.
+pub fn open_frame(out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0; ProtoHeader::SIZE]);
+    start
+}
+
 /// Fills in the header that was left blank at `start`; the body is all that follows it.
-pub(crate) fn close_frame(out: &mut [u8], start: usize, kind: ProtoType) {
+///
+/// # Panics
+/// If no frame was opened there.
+pub fn close_frame(out: &mut [u8], start: usize, kind: ProtoType) {
     let body_size_bytes = out.len() - start - ProtoHeader::SIZE;
     out[start..start + ProtoHeader::SIZE]
         .copy_from_slice(&ProtoHeader { kind, body_size_bytes }.to_bytes());

@@ -21,8 +21,10 @@ pub struct Request<'a> {
     pub key: Option<&'a [u8]>,
     /// Which of the less common fields are present.
     pub present: FieldSet,
-    fields: &'a [u8],
-    ops: &'a [u8],
+    pub(crate) fields: &'a [u8],
+    pub(crate) ops: &'a [u8],
+    /// The filter of the batch in which this is a row, if it has none of its own.
+    inherited_filter: Option<&'a [u8]>,
 }
 
 /// Set of field types below 64.
@@ -55,6 +57,15 @@ impl<'a> Request<'a> {
     pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
         let mut cursor = Cursor(body);
         let header = MessageHeader::read(&mut cursor).ok_or(Malformed)?;
+        let request = Self::parse_parts(header, &mut cursor)?;
+        if cursor.is_empty() { Ok(request) } else { Err(Malformed) }
+    }
+
+    /// Reads the fields and operations that a header announces, and leaves what follows.
+    pub(crate) fn parse_parts(
+        header: MessageHeader,
+        cursor: &mut Cursor<'a>,
+    ) -> Result<Self, Malformed> {
         let mut request = Self {
             header,
             namespace: None,
@@ -64,16 +75,25 @@ impl<'a> Request<'a> {
             present: FieldSet::default(),
             fields: cursor.0,
             ops: &[],
+            inherited_filter: None,
         };
         for _ in 0..header.n_fields {
-            let field = Field::read(&mut cursor).ok_or(Malformed)?;
+            let field = Field::read(cursor).ok_or(Malformed)?;
             request.note(field);
         }
         request.ops = cursor.0;
         for _ in 0..header.n_ops {
-            Op::read(&mut cursor).ok_or(Malformed)?;
+            Op::read(cursor).ok_or(Malformed)?;
         }
-        if cursor.is_empty() { Ok(request) } else { Err(Malformed) }
+        Ok(request)
+    }
+
+    /// Makes the filter of a batch that of this row, unless the row has its own.
+    pub(crate) fn inherit_filter(&mut self, filter: &'a [u8]) {
+        if !self.present.contains(FieldType::FILTER) {
+            self.present.insert(FieldType::FILTER);
+            self.inherited_filter = Some(filter);
+        }
     }
 
     fn note(&mut self, field: Field<'a>) {
@@ -99,10 +119,13 @@ impl<'a> Request<'a> {
         (0..self.header.n_fields).map_while(move |_| Field::read(&mut cursor))
     }
 
-    /// Data of the first field of a type.
+    /// Data of the first field of a type. The filter of a row may be that of its batch.
     pub fn field(&self, kind: FieldType) -> Option<&'a [u8]> {
         if !self.present.contains(kind) {
             return None;
+        }
+        if kind == FieldType::FILTER && self.inherited_filter.is_some() {
+            return self.inherited_filter;
         }
         self.fields().find(|field| field.kind == kind).map(|field| field.data)
     }

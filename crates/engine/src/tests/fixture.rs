@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use config::Namespace as NamespaceConfig;
 use record::{LastUpdateTime, RecordMeta, SetId, VoidTime};
 use wire::client::{Reply, RequestBuilder};
+use wire::reply::ReplyWriter;
 use wire::{
     Digest, Info1, Info2, OpCode, ParticleType, PartitionId, ProtoHeader, Request, ResultCode,
 };
@@ -191,11 +192,11 @@ pub(crate) fn dispatch(
 ) -> ResultCode {
     let flags = request.header.info2;
     if flags.contains(Info2::DELETE) {
-        namespace.delete(request, digest, turn, out)
+        namespace.delete(request, digest, turn, ReplyWriter::new(out))
     } else if flags.contains(Info2::WRITE) {
-        namespace.write(request, digest, turn, out)
+        namespace.write(request, digest, turn, ReplyWriter::new(out))
     } else {
-        namespace.read(request, digest, turn, out)
+        namespace.read(request, digest, turn, ReplyWriter::new(out))
     }
 }
 

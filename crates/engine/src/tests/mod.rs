@@ -3,6 +3,7 @@
 mod deletes;
 mod eviction;
 mod expiry;
+mod expressions;
 mod fixture;
 mod generations;
 mod keys;

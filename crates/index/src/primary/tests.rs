@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use record::SetId;
 
 use super::*;
+use crate::heap::OutOfMemory;
 use crate::testing::{entry, random_digest, tombstone, with_allocations};
-use crate::usage::OutOfMemory;
 use crate::{ScanItem, ScanProgress, Swept, Verdict};
 
 #[derive(Clone, Debug)]
@@ -118,7 +118,10 @@ fn apply(index: &PrimaryIndex, model: &mut Model, op: Op) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(64)
+    })]
 
     #[test]
     fn behaves_as_a_map(ops in prop::collection::vec(any_op(), 1..400)) {
@@ -174,8 +177,53 @@ fn a_record_costs_at_most_48_bytes() {
             assert_eq!(index.len(), count);
             let bytes = index.used_bytes() as f64 / count as f64;
             assert!(bytes <= 48.0, "{bytes} bytes a record at {count} records");
+            index.compact();
+            let bytes = (index.held_bytes() + HEADS_BYTES) as f64 / count as f64;
+            assert!(bytes <= 48.0, "{bytes} bytes a record with free room at {count} records");
         }
     }
+}
+
+/// What a namespace takes beside blocks once every partition is in use.
+const HEADS_BYTES: u64 = PARTITIONS as u64 * PARTITION_HEAD_BYTES;
+
+#[test]
+fn compaction_returns_memory_and_loses_nothing() {
+    let index = PrimaryIndex::new();
+    index.enable_set_index(SetId(1));
+    for partition in PartitionId::all() {
+        index.populate_set_index(SetId(1), partition).unwrap();
+    }
+    let mut random = fastrand::Rng::with_seed(25);
+    let mut model = Model::new();
+    for number in 0..200_000 {
+        let digest = random_digest(&mut random);
+        index.write(&digest).insert(entry(number, SetId(1))).unwrap();
+        model.insert(digest, entry(number, SetId(1)));
+    }
+    let full = index.held_bytes();
+    for partition in PartitionId::all() {
+        index.sweep(partition, |_, entry| {
+            if entry.location.0 % 4 == 0 { Verdict::Keep } else { Verdict::Remove }
+        });
+    }
+    model.retain(|_, entry| entry.location.0 % 4 == 0);
+    index.compact();
+    let (held, used) = (index.held_bytes(), index.used_bytes() + index.set_index_used_bytes());
+    assert!(held < full / 2, "{full} bytes held before, {held} after three of four went");
+    assert!(held < used, "{held} bytes held for blocks, {used} used with heads");
+    for (digest, entry) in &model {
+        assert_eq!(index.read(digest).find(), Some(*entry));
+    }
+    let scanned: usize = PartitionId::all()
+        .map(|partition| {
+            let mut items = Vec::new();
+            let progress = index.scan_set_desc(SetId(1), partition, None, usize::MAX, &mut items);
+            assert_eq!(progress, Some(ScanProgress::Done));
+            items.len()
+        })
+        .sum();
+    assert_eq!(scanned, model.len());
 }
 
 /// All records in one sprig, thousands with one prefix: leaves stay small, memory too.
@@ -276,6 +324,42 @@ fn readers_share_a_record_and_writers_do_not() {
     assert_eq!(writer.digest(), &digest);
 }
 
+/// Counts shared records up, and makes records of its own come and go between them.
+fn count_up(index: &PrimaryIndex, digests: &[Digest], seed: u64, steps: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..steps {
+        let digest = &digests[random.usize(..digests.len())];
+        let mut guard = index.write(digest);
+        let number = guard.find().map_or(0, |entry| entry.location.0) + 1;
+        guard.insert(entry(number, SetId(1))).unwrap();
+        drop(guard);
+        let mut own = *digest;
+        own.0[19] = seed as u8;
+        own.0[18] = 0xEE;
+        let mut guard = index.write(&own);
+        if guard.remove().is_none() {
+            guard.insert(entry(seed, SetId(1))).unwrap();
+        }
+    }
+}
+
+/// Scans, sweeps and reads, and sees only whole entries.
+fn look_around(index: &PrimaryIndex, digests: &[Digest]) {
+    let partition = digests[0].partition();
+    let whole = |entry: &Entry| *entry == crate::testing::entry(entry.location.0, SetId(1));
+    let items = scan_all(index, partition);
+    assert!(items.is_sorted_by(|a, b| a.digest > b.digest));
+    assert!(items.iter().all(|item| whole(&item.entry)));
+    let swept = index.sweep(partition, |_, entry| {
+        assert!(whole(entry));
+        Verdict::Keep
+    });
+    assert_eq!(swept.removed, 0);
+    for digest in digests.iter().step_by(7) {
+        assert!(index.read(digest).find().is_none_or(|entry| whole(&entry)));
+    }
+}
+
 /// Threads count up the generation of shared records under the write lock: no count is lost, and
 /// readers, scans and sweeps beside them see only whole entries.
 #[test]
@@ -292,51 +376,28 @@ fn threads_on_few_sprigs() {
         })
         .collect();
     let partition = digests[0].partition();
-    let whole = |entry: &Entry| *entry == crate::testing::entry(entry.location.0, SetId(1));
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let (finished, all_finished) = mpsc::channel();
         for seed in 0..WRITERS {
             let (index, digests, finished) = (&index, &digests, finished.clone());
             scope.spawn(move || {
-                let mut random = fastrand::Rng::with_seed(seed);
-                for _ in 0..STEPS {
-                    let digest = &digests[random.usize(..digests.len())];
-                    let mut guard = index.write(digest);
-                    let number = guard.find().map_or(0, |entry| entry.location.0) + 1;
-                    guard.insert(entry(number, SetId(1))).unwrap();
-                    drop(guard);
-                    // Entries of this thread alone come and go between the shared ones.
-                    let mut own = *digest;
-                    own.0[19] = seed as u8;
-                    own.0[18] = 0xEE;
-                    let mut guard = index.write(&own);
-                    if guard.remove().is_none() {
-                        guard.insert(entry(seed, SetId(1))).unwrap();
-                    }
-                }
+                count_up(index, digests, seed, STEPS);
                 finished.send(()).unwrap();
             });
         }
         for _ in 0..2 {
             scope.spawn(|| {
-                let mut items = Vec::new();
                 while !done.load(Ordering::Relaxed) {
-                    items.clear();
-                    let _ = index.scan_desc(partition, None, usize::MAX, &mut items);
-                    assert!(items.is_sorted_by(|a, b| a.digest > b.digest));
-                    assert!(items.iter().all(|item| whole(&item.entry)));
-                    let swept = index.sweep(partition, |_, entry| {
-                        assert!(whole(entry));
-                        Verdict::Keep
-                    });
-                    assert_eq!(swept.removed, 0);
-                    for digest in digests.iter().step_by(7) {
-                        assert!(index.read(digest).find().is_none_or(|entry| whole(&entry)));
-                    }
+                    look_around(&index, &digests);
                 }
             });
         }
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                index.compact();
+            }
+        });
         for _ in 0..WRITERS {
             all_finished.recv_timeout(Duration::from_secs(60)).expect("writers finish");
         }

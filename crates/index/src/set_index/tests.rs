@@ -34,6 +34,19 @@ fn scan_by_filter(index: &PrimaryIndex) -> Vec<ScanItem> {
     items
 }
 
+/// Entries of the set's index in the partition, equal ones counted.
+fn stored_handles(index: &PrimaryIndex) -> usize {
+    let count = |set_index: &SetIndex| {
+        let mut count = 0;
+        let _ = set_index.partition(partition()).read().handles.visit_down(None, |_, _| {
+            count += 1;
+            ControlFlow::Continue(())
+        });
+        count
+    };
+    index.sets.with(SET, count).unwrap()
+}
+
 fn scan_by_index(index: &PrimaryIndex, limit: usize) -> Vec<ScanItem> {
     let mut items: Vec<ScanItem> = Vec::new();
     loop {
@@ -84,6 +97,7 @@ fn in_step_with_the_primary_index() {
         steps(&mut random, 500);
         let expected = scan_by_filter(&index);
         assert!(expected.len() > 500);
+        assert_eq!(stored_handles(&index), expected.len());
         for limit in [1, 13, 128, 129, usize::MAX] {
             assert_eq!(scan_by_index(&index, limit), expected);
         }
@@ -120,6 +134,71 @@ fn populates_beside_writers() {
         populate(&index);
     });
     assert_eq!(scan_by_index(&index, 50), scan_by_filter(&index));
+}
+
+/// An index that is dropped and made again while scans run: they deliver everything all the same,
+/// by the primary index where they find none.
+#[test]
+fn scans_survive_the_loss_of_their_index() {
+    let index = PrimaryIndex::new();
+    let mut random = fastrand::Rng::with_seed(45);
+    for number in 0..3_000 {
+        random_step(&index, &mut random, number);
+    }
+    let expected = scan_by_filter(&index);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                index.enable_set_index(SET);
+                populate(&index);
+                index.disable_set_index(SET);
+            }
+        });
+        for _ in 0..200 {
+            let mut items: Vec<ScanItem> = Vec::new();
+            loop {
+                let below = items.last().map(|item| item.digest);
+                let below = below.as_ref();
+                match index.scan_set_desc(SET, partition(), below, 300, &mut items) {
+                    Some(ScanProgress::Done) => break,
+                    Some(ScanProgress::More) => {}
+                    None => {
+                        let done = index.scan_desc(partition(), below, usize::MAX, &mut items);
+                        assert_eq!(done, ScanProgress::Done);
+                        items.retain(|item| item.entry.indexed_set() == SET);
+                        break;
+                    }
+                }
+            }
+            assert_eq!(items, expected);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    index.disable_set_index(SET);
+    assert_eq!(index.set_index_used_bytes(), 0);
+}
+
+/// Who still holds a dropped index can neither fill it, which would leak, nor be misled by it.
+#[test]
+fn a_dropped_index_stays_empty() {
+    let index = PrimaryIndex::new();
+    let mut random = fastrand::Rng::with_seed(46);
+    for number in 0..1_000 {
+        random_step(&index, &mut random, number);
+    }
+    index.enable_set_index(SET);
+    populate(&index);
+    let held = Arc::clone(&index.sets.0.load()[0]);
+    assert_eq!(held.handles_down(partition(), None).map(|handles| handles.is_empty()), Some(false));
+    index.disable_set_index(SET);
+    for sprig in SprigId::all(partition()) {
+        held.populate(sprig, &index.sprig(sprig).read(), index.pool()).unwrap();
+    }
+    assert_eq!(held.blocks.bytes(), 0);
+    assert_eq!(held.handles_down(partition(), None), None);
+    let progress = index.scan_handles(&held, partition(), None, 10, &mut Vec::new());
+    assert_eq!(progress, None);
 }
 
 #[test]

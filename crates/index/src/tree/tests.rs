@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::testing::TestHeap;
 
 /// An entry with a key of 2 + 4 bytes and a payload; wide, so that leaves split early.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +28,7 @@ fn wide(key: &WideKey, payload: u8) -> Wide {
 
 impl<T: Keyed + Copy> Tree<T> {
     /// Checks the invariants of the module and that `usage` is the sum over the blocks.
-    fn check(&self, usage: &Usage) {
+    fn check(&self, heap: Heap<'_>) {
         let mut bytes = 0;
         let mut previous: Option<Key<T::Rest>> = None;
         for index in 0..self.leaf_count() {
@@ -47,19 +48,19 @@ impl<T: Keyed + Copy> Tree<T> {
                 assert!(key_at(fences, index) == key_at(&fences.entries()[index].leaf, 0));
             }
         }
-        assert_eq!(usage.bytes(), bytes as u64);
+        assert_eq!(heap.usage.bytes(), bytes as u64);
     }
 }
 
 struct Pair {
     tree: Tree<Wide>,
     model: BTreeMap<WideKey, u8>,
-    usage: Usage,
+    heap: TestHeap,
 }
 
 impl Pair {
     fn new() -> Self {
-        Self { tree: Tree::Empty, model: BTreeMap::new(), usage: Usage::default() }
+        Self { tree: Tree::Empty, model: BTreeMap::new(), heap: TestHeap::default() }
     }
 
     fn insert(&mut self, key: WideKey, payload: u8) {
@@ -68,9 +69,10 @@ impl Pair {
                 *self.tree.get_mut(position).unwrap() = wide(&key, payload);
                 position
             }
-            Err(position) => {
-                self.tree.insert(position, key.prefix, wide(&key, payload), &self.usage).unwrap()
-            }
+            Err(position) => self
+                .tree
+                .insert(position, key.prefix, wide(&key, payload), self.heap.heap())
+                .unwrap(),
         };
         assert_eq!(self.tree.get(stored), Some(&wide(&key, payload)));
         self.model.insert(key, payload);
@@ -78,7 +80,7 @@ impl Pair {
 
     fn remove(&mut self, key: &WideKey) {
         let removed = self.tree.locate(key).ok().map(|position| {
-            self.tree.remove(position, &self.usage).expect("a located entry can be removed")
+            self.tree.remove(position, self.heap.heap()).expect("a located entry can be removed")
         });
         assert_eq!(removed, self.model.remove(key).map(|payload| wide(key, payload)));
     }
@@ -87,7 +89,7 @@ impl Pair {
         let mut seen = Vec::new();
         let mut next = Some(Key { prefix: 0, rest: [0; 2] });
         while let Some(from) = next {
-            next = self.tree.retain_in_leaf(&from, &self.usage, |key, _| {
+            next = self.tree.retain_in_leaf(&from, self.heap.heap(), |key, _| {
                 seen.push(key);
                 keep(&key)
             });
@@ -97,7 +99,7 @@ impl Pair {
     }
 
     fn compare(&self, from: &WideKey) {
-        self.tree.check(&self.usage);
+        self.tree.check(self.heap.heap());
         let mut down = Vec::new();
         let flow = self.tree.visit_down(None, |key, entry| {
             down.push((key, entry.payload[0]));
@@ -124,6 +126,14 @@ impl Pair {
     }
 }
 
+impl Drop for Pair {
+    fn drop(&mut self) {
+        self.tree.clear(self.heap.heap());
+        assert_eq!(self.heap.heap().usage.bytes(), 0);
+        assert_eq!(self.heap.heap().pool.held_bytes(), 0);
+    }
+}
+
 /// Grows to hundreds of entries, shrinks to none, over and over.
 fn random_walk(seed: u64, steps: usize, key: impl Fn(&mut fastrand::Rng) -> WideKey) {
     let mut random = fastrand::Rng::with_seed(seed);
@@ -141,6 +151,12 @@ fn random_walk(seed: u64, steps: usize, key: impl Fn(&mut fastrand::Rng) -> Wide
         if step % 50 == 0 {
             pair.compare(&key(&mut random));
         }
+        if step % 300 == 299
+            && let Some(plan) = pair.heap.heap().pool.plan()
+        {
+            pair.tree.relocate(&plan, pair.heap.heap());
+            pair.compare(&key(&mut random));
+        }
         if step % 700 == 699 {
             let bit = 1 << random.u8(..8);
             pair.sweep(|key| key.rest[1] & bit == 0);
@@ -149,7 +165,7 @@ fn random_walk(seed: u64, steps: usize, key: impl Fn(&mut fastrand::Rng) -> Wide
     }
     pair.sweep(|_| false);
     assert!(matches!(pair.tree, Tree::Empty));
-    assert_eq!(pair.usage.bytes(), 0);
+    assert_eq!(pair.heap.heap().usage.bytes(), 0);
 }
 
 #[test]
@@ -185,7 +201,7 @@ fn ascending_and_descending_keys() {
         for number in 0..2_000u32 {
             let prefix = if descending { 5_000 - number } else { number };
             pair.remove(&Key { prefix, rest: [0; 2] });
-            pair.tree.check(&pair.usage);
+            pair.tree.check(pair.heap.heap());
         }
         assert!(matches!(pair.tree, Tree::Empty));
     }
@@ -193,7 +209,8 @@ fn ascending_and_descending_keys() {
 
 #[test]
 fn equal_keys_are_kept_apart() {
-    let usage = Usage::default();
+    let owned = TestHeap::default();
+    let heap = owned.heap();
     let mut tree = Tree::Empty;
     let mut random = fastrand::Rng::with_seed(14);
     let mut counts = [0u32; 4];
@@ -202,18 +219,18 @@ fn equal_keys_are_kept_apart() {
         let key = Key { prefix: 3, rest: [0, chosen as u8] };
         if random.u8(..10) < if step < 3_000 { 7 } else { 3 } {
             let (Ok(position) | Err(position)) = tree.locate(&key);
-            tree.insert(position, key.prefix, wide(&key, 0), &usage).unwrap();
+            tree.insert(position, key.prefix, wide(&key, 0), heap).unwrap();
             counts[chosen] += 1;
         } else {
             let found = tree.locate(&key);
             assert_eq!(found.is_ok(), counts[chosen] > 0);
             if let Ok(position) = found {
-                assert_eq!(tree.remove(position, &usage).map(|entry| entry.rest), Some(key.rest));
+                assert_eq!(tree.remove(position, heap).map(|entry| entry.rest), Some(key.rest));
                 counts[chosen] -= 1;
             }
         }
         if step % 100 == 0 {
-            tree.check(&usage);
+            tree.check(heap);
         }
     }
     let mut seen = [0u32; 4];
@@ -222,6 +239,8 @@ fn equal_keys_are_kept_apart() {
         ControlFlow::Continue(())
     });
     assert_eq!(seen, counts);
+    tree.clear(heap);
+    assert_eq!(heap.usage.bytes(), 0);
 }
 
 #[test]
@@ -231,9 +250,9 @@ fn bulk_removal_gives_memory_back() {
     for _ in 0..3_000 {
         pair.insert(Key { prefix: random.u32(..), rest: [0; 2] }, 0);
     }
-    let full = pair.usage.bytes();
+    let full = pair.heap.heap().usage.bytes();
     pair.sweep(|key| key.prefix % 10 == 0);
-    let sparse = pair.usage.bytes();
+    let sparse = pair.heap.heap().usage.bytes();
     assert!(sparse < full / 5, "{full} bytes before, {sparse} after nine of ten went");
 }
 

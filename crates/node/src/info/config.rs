@@ -1,9 +1,13 @@
 //! Settings, read and changed.
 
-use config::Change;
+use config::{Change, SetConfigError};
 use engine::latencies::LatencyKind;
 
 use super::call::{Call, Refusal, put};
+use crate::node::Node;
+
+/// The setting that says what latency histograms count.
+const UNIT: &str = "microsecond-histograms";
 
 pub(super) fn get(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     put(out, ::config::get_config(&call.node.config(), &call.text()));
@@ -15,35 +19,43 @@ pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let change = call.node.reconfigure(|config| {
         ::config::set_config(config, &params).map(|applied| (applied.config, applied.change))
     });
+    let log = call.node.host.log();
     match change {
         Ok(change) => {
-            start_afresh(call, &change);
-            call.node.host.log().message(&describe(&change, call.from));
+            if change.old != change.new {
+                clear_histograms(call.node, &change);
+            }
+            log.message(&describe(&change, call.from));
             put(out, "ok");
         }
-        Err(error) => put(out, error),
+        Err(error) => {
+            if let SetConfigError::InvalidParameter(why) = &error {
+                log.message(&format!("set-config:{params}: refused: {why}"));
+            }
+            put(out, error);
+        }
     }
     Ok(())
 }
 
-/// A histogram that is switched on or off starts from zero.
-fn start_afresh(call: &Call<'_>, change: &Change) {
-    if change.old == change.new {
-        return;
+/// Histograms that are switched on or off start from zero, and so do all when their unit changes.
+fn clear_histograms(node: &Node, change: &Change) {
+    let mut slices = node.slices.lock();
+    if matches!(&*change.name, "enable-hist-info" | UNIT) {
+        node.info_latency.clear();
+        slices.forget("info");
     }
-    if change.name == "enable-hist-info" {
-        call.node.info_latency.clear();
-        call.node.slices.lock().forget("info");
+    if change.name == UNIT {
+        node.batch_latency.clear();
+        slices.forget("batch-index");
     }
-    let namespace = change.namespace.as_ref().and_then(|name| call.node.namespace(name.as_bytes()));
-    if let Some(namespace) = namespace {
-        for kind in LatencyKind::ALL.into_iter().filter(|kind| kind.is_benchmark()) {
-            // `enable-benchmarks-read` is for all histograms whose names begin with `read-`.
-            let group = change.name.strip_prefix("enable-benchmarks-");
-            if group.is_some_and(|group| kind.name().split('-').next() == Some(group)) {
+    let name = change.namespace.as_deref();
+    let namespaces = node.namespaces.iter().filter(|of| name.is_none_or(|name| name == &*of.name));
+    for namespace in namespaces {
+        for kind in LatencyKind::ALL {
+            if change.name == UNIT || kind.setting() == Some(&change.name) {
                 namespace.latencies.of(kind).clear();
-                let name = format!("{{{}}}-{}", namespace.name, kind.name());
-                call.node.slices.lock().forget(&name);
+                slices.forget(&format!("{{{}}}-{}", namespace.name, kind.name()));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A look into one record.
 //!
-//! The names are the original's. What only its index and storage have (tree links, block numbers) is
-//! zero.
+//! The names are the original's. What only its index and storage have (tree links, block numbers)
+//! is zero.
 
 use engine::Namespace;
 use record::RecordMeta;

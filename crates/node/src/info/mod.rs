@@ -1,8 +1,8 @@
 //! Info commands: text in, text out.
 //!
-//! [`registry`] is the table of all commands; the other modules hold their handlers, by subject. The
-//! names, formats and error texts are the original's (info reference); where the reference and its
-//! recorded replies differ, the replies are followed.
+//! [`registry`] is the table of all commands; the other modules hold their handlers, by subject.
+//! The names, formats and error texts are the original's (info reference); where the reference and
+//! its recorded replies differ, the replies are followed.
 
 pub mod registry;
 
@@ -42,19 +42,31 @@ pub(crate) use latencies::enabled_benchmarks;
 pub(crate) use metadata::Metadata;
 pub(crate) use statistics::heap_efficiency_pct;
 
+/// Once an answer has more bytes than this, what else was asked is left unanswered. A few bytes can
+/// ask for a hundred thousand, and a request has room for millions of them.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+
 /// Answers the body of an info request: a line for each command, in order. An empty body asks for
 /// the summary.
 pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
     let start = node.host.monotonic();
+    let before = out.len();
     let mut append = |command: &Command<'_>| {
         let mut value = Vec::new();
         answer_command(node, command, from, &mut value);
         append_answer(out, command.line, &value);
+        out.len() - before
     };
     if body.is_empty() {
-        registry::summary().for_each(|item| append(&Command::parse(item.name.as_bytes())));
+        for item in registry::summary() {
+            append(&Command::parse(item.name.as_bytes()));
+        }
     } else {
-        commands(body).for_each(|command| append(&as_c_string(command.line)));
+        for command in commands(body) {
+            if append(&as_c_string(command.line)) > ANSWER_BYTES_MAX {
+                break;
+            }
+        }
     }
     record_time(node, node.host.monotonic().saturating_sub(start));
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use config::SET_NAME_MAX;
+use value::context::ContextError;
 use wire::ResultCode;
 
 use super::call::{Call, Refusal, put};
@@ -75,7 +76,7 @@ pub(super) fn create(call: &Call<'_>, _: &mut Vec<u8>) -> Result<(), Refusal> {
     call.namespace_name()?;
     call.optional("set", SET_NAME_MAX)?;
     if let Some(context) = call.optional("context", CONTEXT_BYTES_MAX)? {
-        BASE64.decode(context).map_err(|_| Refusal::parameter("'context' invalid base64"))?;
+        check_context(context)?;
     }
     let kind =
         call.optional("indextype", KIND_BYTES_MAX)?.unwrap_or(b"default").to_ascii_lowercase();
@@ -87,6 +88,17 @@ pub(super) fn create(call: &Call<'_>, _: &mut Vec<u8>) -> Result<(), Refusal> {
     check_data(call.required("indexdata", DATA_BYTES_MAX)?, &kind)?;
     let later = "secondary indexes come in a later release";
     Err(Refusal::new(ResultCode::UNSUPPORTED_FEATURE, later))
+}
+
+/// Checks the way into a bin, in base64.
+fn check_context(context: &[u8]) -> Result<(), Refusal> {
+    let refuse = |text| Err(Refusal::parameter(text));
+    let Ok(context) = BASE64.decode(context) else { return refuse("'context' invalid base64") };
+    match value::context::check(&context) {
+        Ok(()) => Ok(()),
+        Err(ContextError::Invalid) => refuse("'context' invalid cdt context"),
+        Err(ContextError::NotNormalized) => refuse("'context' not normalized msgpack"),
+    }
 }
 
 /// Checks a bin's name and, after a comma, the type of its values.

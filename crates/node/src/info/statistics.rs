@@ -135,11 +135,16 @@ fn put_batches(node: &Node, pairs: &mut Pairs<'_>) {
     ] {
         put_counter(node, pairs, counter);
     }
-    for buffers in ["unused", "huge", "created", "destroyed"] {
-        pairs.put(format_args!("batch_index_{buffers}_buffers"), 0);
-    }
-    pairs.put("batch_index_proto_uncompressed_pct", "0.000");
-    pairs.put("batch_index_proto_compression_ratio", "1.000");
+    // Frames are written where they are sent from: none is kept, none is left.
+    let created = node.counters.sum(ServiceCounter::BatchIndexCreatedBuffers);
+    pairs.put("batch_index_unused_buffers", 0);
+    put_counter(node, pairs, ServiceCounter::BatchIndexHugeBuffers);
+    put_counter(node, pairs, ServiceCounter::BatchIndexCreatedBuffers);
+    pairs.put("batch_index_destroyed_buffers", created);
+    let compression = &node.batch_compression;
+    let (uncompressed_pct, ratio) = (compression.uncompressed_pct(), compression.ratio());
+    pairs.put("batch_index_proto_uncompressed_pct", format_args!("{uncompressed_pct:.3}"));
+    pairs.put("batch_index_proto_compression_ratio", format_args!("{ratio:.3}"));
 }
 
 fn put_balance(node: &Node, pairs: &mut Pairs<'_>) {

@@ -1,6 +1,7 @@
 //! Rules of info commands, each as a command and its answer.
 
 mod behaviour;
+mod counters;
 mod recorded;
 mod tools;
 
@@ -108,12 +109,32 @@ fn addresses_of_the_node_are_told_as_clients_want_them() {
 }
 
 #[test]
+fn the_other_addresses_are_told_with_their_port() {
+    let (_, node) = node();
+    let set = |addresses: &[&str], port| {
+        let addresses: Vec<String> = addresses.iter().map(|name| (*name).into()).collect();
+        node.reconfigure(|config| {
+            let mut config = config.clone();
+            config.network.service.alternate_access_addresses = addresses;
+            config.network.service.alternate_access_port = port;
+            Ok::<_, ()>((config, ()))
+        })
+        .unwrap();
+    };
+    assert_eq!(ask(&node, "service-clear-alt"), "");
+    set(&["db.example", "fd00::7"], None);
+    assert_eq!(ask(&node, "service-clear-alt"), "db.example:3000,[fd00::7]:3000");
+    set(&["db.example"], Some(4000));
+    assert_eq!(ask(&node, "service-clear-alt"), "db.example:4000");
+}
+
+#[test]
 fn secondary_indexes_and_modules_are_checked_before_they_are_refused() {
     let index = "sindex-create:ns=test;indexname=i;indexdata=";
     assert_answers(&[
         (&format!("{index}b,NUMERIC"), "ERROR:16:secondary indexes come in a later release"),
         (
-            &format!("{index}b,geo2dsphere;indextype=LIST;context=kRA="),
+            &format!("{index}b,geo2dsphere;indextype=LIST;context=khAA"),
             "ERROR:16:secondary indexes come in a later release",
         ),
         (&format!("{index}b,numeric;context=kRA"), "ERROR:4:'context' invalid base64"),
@@ -129,6 +150,15 @@ fn secondary_indexes_and_modules_are_checked_before_they_are_refused() {
         &format!("udf-put:filename=a.lua;content={module};content-len={size}"),
         "error=invalid_udf_content_len,>1M",
     )]);
+}
+
+#[test]
+fn a_short_request_has_no_endless_answer() {
+    let (_, node) = node();
+    let mut out = Vec::new();
+    answer(&node, "partition-info\n".repeat(1000).as_bytes(), CLIENT, &mut out);
+    assert!(out.len() < 2 * super::ANSWER_BYTES_MAX);
+    assert!(out.ends_with(b"\n"));
 }
 
 #[test]

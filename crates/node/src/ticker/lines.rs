@@ -1,5 +1,5 @@
-//! The ticker's lines (configuration reference, ticker lines). Scripts and log tools parse them: the
-//! words are the original's.
+//! The ticker's lines (configuration reference, ticker lines). Scripts and log tools parse them:
+//! the words are the original's.
 
 use std::fmt::Write as _;
 

@@ -72,6 +72,10 @@ fn histograms(node: &Node) -> Vec<Histogram> {
     if node.config().service.enable_hist_info {
         all.push(Histogram { name: "info".into(), counts: node.info_latency.counts() });
     }
+    let batches = node.batch_latency.counts();
+    if batches.total() != 0 {
+        all.push(Histogram { name: "batch-index".into(), counts: batches });
+    }
     node.namespaces.iter().for_each(|namespace| of_namespace(namespace, &mut all));
     all
 }
@@ -80,7 +84,7 @@ fn of_namespace(namespace: &Namespace, all: &mut Vec<Histogram>) {
     let full = |name: &str| format!("{{{}}}-{name}", namespace.name);
     let counts = |kind: LatencyKind| namespace.latencies.of(kind).counts();
     let enabled: Vec<String> = enabled_benchmarks(&namespace.config()).collect();
-    for kind in LatencyKind::ALL.into_iter().filter(|kind| !kind.is_benchmark()) {
+    for kind in LatencyKind::ALL.into_iter().filter(|kind| kind.setting().is_none()) {
         let counts = counts(kind);
         if counts.total() != 0 {
             all.push(Histogram { name: full(kind.name()), counts });

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use wire::Info1;
+use wire::client::RequestBuilder;
+
 use super::Ticker;
-use crate::info::testing::{ask, node, send, write};
+use crate::info::testing::{ask, digest, node, send, write};
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
@@ -103,4 +106,31 @@ fn benchmarks_are_kept_while_switched_on() {
     assert!(group().contains("{test}-write-start:;"));
     let after = ticker.step(&node);
     assert!(!after.iter().any(|line| line.text.contains("-write-start")));
+}
+
+#[test]
+fn reads_are_benchmarked_too() {
+    let (host, node) = node();
+    let mut ticker = Ticker::default();
+    let set = "set-config:context=namespace;namespace=test;enable-benchmarks-read=true";
+    assert_eq!(ask(&node, set), "ok");
+    assert_eq!(send(&node, &write(None, "k", 0)), 0);
+    let read = RequestBuilder::new()
+        .namespace("test")
+        .digest(&digest(None, "k"))
+        .info1(Info1::READ | Info1::GET_ALL)
+        .into_body();
+    assert_eq!(send(&node, &read), 0);
+    ticker.step(&node);
+    assert_eq!(send(&node, &read), 0);
+    host.advance(TEN_SECONDS);
+    ticker.step(&node);
+    let slice = |hist: &str| ask(&node, &format!("latencies:hist={hist}"));
+    assert!(slice("{test}-read").starts_with("{test}-read:msec,0.1,0.00,"));
+    let group = slice("{test}-benchmarks-read");
+    let steps = ["start", "restart", "dup-res", "repl-ping", "local", "response"];
+    for (step, shown) in steps.into_iter().zip(group.split(';')) {
+        let count = u8::from(["start", "local", "response"].contains(&step));
+        assert!(shown.starts_with(&format!("{{test}}-read-{step}:msec,0.{count},")), "{shown}");
+    }
 }

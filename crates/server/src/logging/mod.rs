@@ -106,10 +106,11 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         let metadata = event.metadata();
         let mut text = Text::default();
         event.record(&mut text);
-        let file = metadata.file().unwrap_or("unknown");
+        let file = metadata.file().or(text.file.as_deref()).unwrap_or("unknown");
         let file = file.rsplit('/').next().unwrap_or(file);
-        let place = (file, metadata.line().unwrap_or(0));
-        self.0.write(context_of(metadata.target()), level_of(*metadata.level()), place, &text.0);
+        let place = (file, metadata.line().unwrap_or(text.line));
+        let (context, level) = (context_of(metadata.target()), level_of(*metadata.level()));
+        self.0.write(context, level, place, &text.message);
     }
 }
 
@@ -132,7 +133,12 @@ fn level_of(level: Level) -> LogLevel {
 
 /// The message of an event, then its other fields.
 #[derive(Default)]
-struct Text(String);
+struct Text {
+    message: String,
+    /// Where it comes from, if it came through the `log` crate: such events tell it in fields.
+    file: Option<String>,
+    line: u32,
+}
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -140,11 +146,26 @@ impl Visit for Text {
         // Writing into a string cannot fail.
         let _ = match field.name() {
             "message" => {
-                let rest = std::mem::take(&mut self.0);
-                write!(self.0, "{value:?}{rest}")
+                let rest = std::mem::take(&mut self.message);
+                write!(self.message, "{value:?}{rest}")
             }
-            name => write!(self.0, " {name}={value:?}"),
+            name if name.starts_with("log.") => Ok(()),
+            name => write!(self.message, " {name}={value:?}"),
         };
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "log.file" => self.file = Some(value.to_owned()),
+            _ => self.record_debug(field, &value),
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "log.line" => self.line = value as u32,
+            _ => self.record_debug(field, &value),
+        }
     }
 }
 

@@ -173,4 +173,54 @@ mod tests {
         assert!(sink.levels().iter().all(|level| *level == LogLevel::Critical));
         assert!(sink.takes(0, LogLevel::Critical));
     }
+
+    /// A folder of its own for a test, empty.
+    fn folder(name: &str) -> std::path::PathBuf {
+        let folder = std::env::temp_dir().join(format!("bolide-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn files_are_made_with_their_folder_and_rotated() {
+        let folder = folder("log-file");
+        let path = folder.join("deep/down/bolide.log");
+        let name = path.display().to_string();
+        let config = LogSink { kind: SinkKind::File(name), ..LogSink::default() };
+        let sink = Sink::open(&config).unwrap();
+        sink.write(LogLevel::Info, "one\n", 0);
+        std::fs::rename(&path, folder.join("old")).unwrap();
+        sink.write(LogLevel::Info, "two\n", 0);
+        sink.reopen().unwrap();
+        sink.write(LogLevel::Info, "three\n", 0);
+        assert_eq!(std::fs::read_to_string(folder.join("old")).unwrap(), "one\ntwo\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\n");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_systems_log_gets_a_header_of_its_own() {
+        let folder = folder("syslog");
+        let path = folder.join("socket");
+        let system = UnixDatagram::bind(&path).unwrap();
+        let config = LogSink {
+            kind: SinkKind::Syslog,
+            path: path.display().to_string(),
+            facility: SyslogFacility::Local3,
+            tag: "db".into(),
+            ..LogSink::default()
+        };
+        let sink = Sink::open(&config).unwrap();
+        let line = "Mar 04 2025 10:11:12 GMT: WARNING (rw): (x.rs:1) text\n";
+        sink.write(LogLevel::Warning, line, line.find("WARNING").unwrap());
+        let mut received = [0; 200];
+        let size = system.recv(&mut received).unwrap();
+        let text = std::str::from_utf8(&received[..size]).unwrap();
+        // Facility 19 times 8, and severity 4.
+        assert!(text.starts_with("<156>"), "{text}");
+        let tail = format!(" db[{}]: WARNING (rw): (x.rs:1) text", std::process::id());
+        assert!(text.ends_with(&tail), "{text}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -195,3 +195,20 @@ fn set_up(socket: &TcpStream) -> io::Result<()> {
         .with_retries(KEEPALIVE_PROBES);
     SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_asks_after_clients_that_are_silent() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        set_up(&socket).unwrap();
+        let options = SockRef::from(&socket);
+        assert!(options.keepalive().unwrap() && socket.nodelay().unwrap());
+        assert_eq!(options.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
+        assert_eq!(options.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
+        assert_eq!(options.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+    }
+}

@@ -12,6 +12,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::Peer;
 use super::mailbox::Newcomer;
 use super::protocol::Protocol;
+use super::stream::Stream;
 
 /// How long a client may take none of the bytes offered to it before its connection is closed.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,15 +48,17 @@ pub(super) enum Deadline {
 }
 
 /// A connection between its turns.
-pub(super) struct Connection {
+pub(super) struct Connection<W> {
     pub socket: TcpStream,
     pub peer: Peer,
     pub protocol: Protocol,
     pub phase: Phase,
     /// Received and not yet handled: the beginning of one request, or, while `suspended`, anything.
     pub held: Held,
-    /// The turn ended before everything in `held` was handled.
+    /// The turn ended before everything in `held` was handled, or before the reply was whole.
     pub suspended: bool,
+    /// The rest of the reply to the last request that was handled. Implies `suspended`.
+    pub stream: Option<Box<dyn Stream<W>>>,
     /// A line ended with a carriage return right at the end of the bytes received: a newline that
     /// comes next belongs to it.
     pub swallow_newline: bool,
@@ -76,7 +79,7 @@ pub(super) struct Connection {
     owed_from: usize,
 }
 
-impl Connection {
+impl<W> Connection<W> {
     pub(super) fn new(newcomer: Newcomer, now: Instant) -> Self {
         let Newcomer { socket, peer, protocol } = newcomer;
         Self {
@@ -86,6 +89,7 @@ impl Connection {
             phase: Phase::Open,
             held: Held::default(),
             suspended: false,
+            stream: None,
             swallow_newline: false,
             readable: false,
             writable: true,
@@ -173,6 +177,7 @@ impl Connection {
         self.phase = Phase::Refused;
         self.held = Held::default();
         self.suspended = false;
+        self.stream = None;
     }
 
     /// Shuts the sending side and gives the client time to hang up.
@@ -206,7 +211,8 @@ impl Connection {
     /// Memory held by the buffers, in bytes.
     #[inline]
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.held.capacity() + self.owed.capacity()
+        let streamed = self.stream.as_ref().map_or(0, |stream| stream.buffered_bytes());
+        self.held.capacity() + self.owed.capacity() + streamed
     }
 }
 
@@ -265,9 +271,10 @@ impl Held {
 mod tests {
     use std::net::TcpListener;
 
+    use super::super::Echo;
     use super::*;
 
-    fn connection(now: Instant) -> Connection {
+    fn connection(now: Instant) -> Connection<Echo> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let socket = TcpStream::connect(address).unwrap();

@@ -15,12 +15,12 @@ impl Service for Echo {
 }
 
 impl Worker for Echo {
-    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict {
+    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self> {
         out.extend_from_slice(frame.as_bytes());
         Verdict::Continue
     }
 
-    fn on_line(&mut self, _peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict {
+    fn on_line(&mut self, _peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict<Self> {
         out.extend_from_slice(line);
         out.push(b'\n');
         Verdict::Continue

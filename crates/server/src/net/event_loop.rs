@@ -45,7 +45,7 @@ pub(super) struct EventLoop<W> {
     poll: Poll,
     around: Surroundings,
     desk: Desk<W>,
-    connections: Slab<Connection>,
+    connections: Slab<Connection<W>>,
     /// Connections that have more to do than one turn may.
     runnable: VecDeque<usize>,
     /// When the next connection may be overdue.
@@ -107,8 +107,8 @@ impl<W: Worker> EventLoop<W> {
     }
 
     fn wake_up(&mut self, events: &Events) {
-        self.desk.wake_up();
         let waiting = self.runnable.len();
+        self.desk.wake_up(waiting + events.iter().count());
         for event in events {
             if event.token() == WAKER {
                 self.adopt_newcomers();
@@ -117,15 +117,21 @@ impl<W: Worker> EventLoop<W> {
             let Token(key) = event.token();
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.note(event);
-                // One that waits in the queue gets its turn there.
-                if !connection.queued {
+                // One that waits in the queue gets its turn there, and so does one that streams.
+                if connection.stream.is_some() {
+                    self.enqueue(key);
+                } else if !connection.queued {
                     self.serve(key);
                 }
             }
         }
         for _ in 0..waiting {
-            if let Some(key) = self.runnable.pop_front() {
-                self.serve(key);
+            let Some(key) = self.runnable.pop_front() else { break };
+            let streams = self.connections.get(key).is_some_and(|of| of.stream.is_some());
+            self.serve(key);
+            if streams {
+                // A slice is work enough for others to have something to do by now.
+                break;
             }
         }
         self.mind_deadlines();

@@ -19,13 +19,24 @@
 //! - Replies leave in the order of their requests, because a turn handles frames in order.
 //! - Nothing ticks. A loop has a timeout only while some connection has a deadline.
 //!
+//! # Replies that take more than one turn
+//!
+//! A worker that cannot answer at once with bounded work hands back a [`Stream`]. The connection keeps
+//! it, and in each of its turns lets it append one slice of the reply, once the socket has taken the
+//! slice before. Meanwhile the connection is not read, and the requests behind the one that streams
+//! stay in its input buffer (the path that back-pressure takes already), so replies keep their order
+//! and a slow client costs one slice of memory. After a turn that went to a stream the loop looks for
+//! events again: other clients wait for one slice at most, however many streams there are.
+//!
+//! A stream is dropped with its connection: when the client is gone, takes nothing for too long, or
+//! the grace time of a shutdown is over. Until then a shutdown lets streams come to their end.
+//!
 //! # Where parked requests will enter
 //!
-//! Today a worker answers before it returns. A request that must wait for a device or a replica
-//! will return a third verdict, and the connection will be treated like one whose turn is over: it
-//! is not read, and the frames behind the parked one stay in its input buffer (the path that
-//! back-pressure takes already). The reply will come back through the loop's mailbox as a second
-//! kind of mail, addressed by connection, be put in front of the output, and end the pause.
+//! A request that must wait for a device or a replica will return a further verdict, and the
+//! connection will be treated like one with a stream that has nothing to say yet. The reply will
+//! come back through the loop's mailbox as a second kind of mail, addressed by connection, be put in
+//! front of the output, and end the pause.
 //!
 //! # Where to look
 //!
@@ -33,6 +44,7 @@
 //! |---|---|
 //! | header rules, frames, text lines | `frame.rs`, `protocol.rs` |
 //! | one connection's buffers and phases | `connection.rs` |
+//! | replies that take several turns | `stream.rs` |
 //! | reading, answering, sending: the hot path | `turn.rs` |
 //! | waiting, deadlines, draining | `event_loop.rs` |
 //! | sockets coming in | `endpoint.rs`, `acceptor.rs`, `mailbox.rs` |
@@ -51,6 +63,7 @@ mod pin;
 mod protocol;
 mod server;
 mod stats;
+mod stream;
 mod throttle;
 mod turn;
 
@@ -58,11 +71,12 @@ use std::net::SocketAddr;
 
 pub use echo::Echo;
 pub use endpoint::Endpoint;
-pub use frame::{Frame, FrameKind, HEADER_SIZE, HeaderError, PROTO_SIZE_MAX};
+pub use frame::Frame;
 pub use limits::Limits;
 pub use protocol::{LINE_SIZE_MAX, Protocol};
 pub use server::{Options, Server, ShutdownReport, StartError};
 pub use stats::{Snapshot, Stats};
+pub use stream::{Progress, Stream};
 
 /// What the loops serve: a factory of workers, one per loop.
 pub trait Service: Send + Sync + 'static {
@@ -79,24 +93,28 @@ pub trait Service: Send + Sync + 'static {
 ///
 /// A panic in a method is caught, logged and counted; the connection at hand is closed and the
 /// worker goes on being used, so its own state must hold between any two calls.
-pub trait Worker {
+pub trait Worker: Sized {
     /// Called once per wake-up, before any frame of it: the place to read the clock.
     fn on_wakeup(&mut self) {}
 
     /// Answers one whole frame by appending to `out`, in which earlier replies may stand already.
-    fn on_frame(&mut self, peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict;
+    fn on_frame(&mut self, peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self>;
 
     /// Answers one line of the plain-text port by appending to `out`, the final newline included.
     ///
     /// `line` comes without its terminator and may be empty.
-    fn on_line(&mut self, peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict;
+    fn on_line(&mut self, peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict<Self>;
 }
 
 /// What becomes of a connection after a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Verdict<W: ?Sized> {
     /// It goes on with the next request.
     Continue,
+    /// It goes on with the next request, but this one was as much work as so many ordinary ones: its
+    /// turn is the shorter.
+    Worked(usize),
+    /// The rest of the reply comes from this, and then it goes on with the next request.
+    Stream(Box<dyn Stream<W>>),
     /// It is closed once everything in the output buffer has been sent.
     Close,
 }

@@ -5,8 +5,9 @@
 //! telnet sends for an interrupt) closes the connection.
 
 use thiserror::Error;
+use wire::proto::FrameError;
 
-use super::frame::{self, Frame, HeaderError};
+use super::frame::{self, Frame};
 
 /// The longest line that the text port takes, in bytes. The commands that carry bulk, such as code,
 /// go through the service port; the bound only keeps a stream without line ends from growing.
@@ -35,7 +36,7 @@ pub(super) enum Request<'a> {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(super) enum Malformed {
     #[error(transparent)]
-    Header(#[from] HeaderError),
+    Header(#[from] FrameError),
     #[error("telnet interrupt")]
     Interrupt,
     #[error("line longer than {LINE_SIZE_MAX} bytes")]

@@ -9,15 +9,25 @@ use std::time::Instant;
 use super::connection::{Connection, Phase};
 use super::protocol::{Malformed, Protocol, Request};
 use super::stats::{LoopCounters, Stats};
+use super::stream::Progress;
 use super::throttle::Throttle;
 use super::{Peer, Verdict, Worker};
+use wire::ProtoType;
 
 /// The most that is read in one turn. One call for many small requests, while the bytes are still
 /// in the core's cache when they are answered.
 const SCRATCH_SIZE: usize = 64 * 1024;
 
-/// The most requests answered in one turn. A full scratch of ordinary requests is below it.
-const TURN_REQUESTS_MAX: usize = 1024;
+/// The most requests answered in one wake-up, as far as [`TURN_REQUESTS_MIN`] allows: connections
+/// share it equally, since everybody waits for everybody's turn. A full scratch of ordinary
+/// requests is below it.
+const WAKE_UP_REQUESTS: usize = 1024;
+
+/// What a turn may answer in any crowd: enough to be worth the calls that it makes.
+const TURN_REQUESTS_MIN: usize = 8;
+
+/// How many record requests an info request counts for. It takes some hundred times as long.
+const INFO_WEIGHT: usize = 256;
 
 /// A turn answers no further request once its replies have this size, in bytes.
 const TURN_REPLY_SIZE: usize = 256 * 1024;
@@ -40,6 +50,8 @@ pub(super) enum Next {
 pub(super) struct Desk<W> {
     scratch: Box<[u8]>,
     clerk: Clerk<W>,
+    /// What a turn of this wake-up may answer.
+    turn_requests: usize,
     stats: Arc<Stats>,
     loop_index: usize,
 }
@@ -53,11 +65,14 @@ impl<W: Worker> Desk<W> {
             panics: 0,
             malformed: Throttle::default(),
         };
-        Self { scratch: vec![0; SCRATCH_SIZE].into(), clerk, stats, loop_index }
+        let scratch = vec![0; SCRATCH_SIZE].into();
+        Self { scratch, clerk, turn_requests: WAKE_UP_REQUESTS, stats, loop_index }
     }
 
-    /// Begins a wake-up: reads the clock and lets the worker prepare.
-    pub(super) fn wake_up(&mut self) {
+    /// Begins a wake-up in which so many turns are to be given: reads the clock and lets the
+    /// worker prepare.
+    pub(super) fn wake_up(&mut self, turns: usize) {
+        self.turn_requests = (WAKE_UP_REQUESTS / turns.max(1)).max(TURN_REQUESTS_MIN);
         self.clerk.now = Instant::now();
         let prepare = AssertUnwindSafe(|| self.clerk.worker.on_wakeup());
         if let Err(panic) = catch_unwind(prepare) {
@@ -73,22 +88,24 @@ impl<W: Worker> Desk<W> {
 
     /// Gives a connection its turn.
     #[inline]
-    pub(super) fn serve(&mut self, connection: &mut Connection) -> Next {
+    pub(super) fn serve(&mut self, connection: &mut Connection<W>) -> Next {
         // Whatever the error says, the client is gone, and that is no news worth logging.
         let next = self.turn(connection).unwrap_or(Next::Close);
         self.clerk.clear_replies();
         next
     }
 
-    fn turn(&mut self, connection: &mut Connection) -> io::Result<Next> {
+    fn turn(&mut self, connection: &mut Connection<W>) -> io::Result<Next> {
         if connection.owes() {
             self.send_owed(connection)?;
             if connection.owes() {
                 return Ok(Next::Wait);
             }
         }
-        let mut budget = Budget { requests: TURN_REQUESTS_MAX };
-        if connection.suspended {
+        let mut budget = Budget { requests: self.turn_requests };
+        if connection.stream.is_some() {
+            self.clerk.advance(connection);
+        } else if connection.suspended {
             self.clerk.resume(connection, &mut budget);
         }
         if connection.phase == Phase::Open {
@@ -96,11 +113,16 @@ impl<W: Worker> Desk<W> {
         }
         self.count_panics();
         self.send_replies(connection)?;
+        if connection.owes()
+            && let Some(stream) = &mut connection.stream
+        {
+            stream.delayed();
+        }
         self.conclude(connection)
     }
 
     /// Reads what is there, but not more than one scratch full: others wait.
-    fn receive(&mut self, connection: &mut Connection, budget: &mut Budget) -> io::Result<()> {
+    fn receive(&mut self, connection: &mut Connection<W>, budget: &mut Budget) -> io::Result<()> {
         while connection.readable && !connection.suspended && connection.phase == Phase::Open {
             let Some(count) = connection.receive(&mut self.scratch)? else { break };
             let fresh = self.scratch.get(..count).unwrap_or_default();
@@ -118,7 +140,7 @@ impl<W: Worker> Desk<W> {
         Ok(())
     }
 
-    fn send_owed(&mut self, connection: &mut Connection) -> io::Result<()> {
+    fn send_owed(&mut self, connection: &mut Connection<W>) -> io::Result<()> {
         if !connection.writable {
             return Ok(());
         }
@@ -127,7 +149,7 @@ impl<W: Worker> Desk<W> {
         Ok(())
     }
 
-    fn send_replies(&mut self, connection: &mut Connection) -> io::Result<()> {
+    fn send_replies(&mut self, connection: &mut Connection<W>) -> io::Result<()> {
         if self.clerk.replies.is_empty() {
             return Ok(());
         }
@@ -136,12 +158,14 @@ impl<W: Worker> Desk<W> {
         if sent < self.clerk.replies.len() {
             let (owed, from) = self.clerk.unsent_replies(sent);
             connection.owe(owed, from);
+            // Answering may have taken long, and the client's time to take the replies begins now.
+            connection.active_at = Instant::now();
         }
         Ok(())
     }
 
     /// Decides what follows, and moves a connection that is over towards its end.
-    fn conclude(&mut self, connection: &mut Connection) -> io::Result<Next> {
+    fn conclude(&mut self, connection: &mut Connection<W>) -> io::Result<Next> {
         if connection.owes() {
             return Ok(Next::Wait);
         }
@@ -159,7 +183,7 @@ impl<W: Worker> Desk<W> {
     }
 
     /// Throws away what has arrived, one scratch full at most.
-    fn discard(&mut self, connection: &mut Connection) -> io::Result<Next> {
+    fn discard(&mut self, connection: &mut Connection<W>) -> io::Result<Next> {
         while connection.readable {
             match connection.receive(&mut self.scratch)? {
                 None => break,
@@ -171,7 +195,7 @@ impl<W: Worker> Desk<W> {
         Ok(if connection.peer_closed { Next::Close } else { Next::Wait })
     }
 
-    fn count_sent(&self, connection: &mut Connection, sent: usize) {
+    fn count_sent(&self, connection: &mut Connection<W>, sent: usize) {
         if sent > 0 {
             connection.active_at = self.clerk.now;
             self.count(|counters| counters.bytes_sent.add(sent as u64));
@@ -199,6 +223,22 @@ struct Budget {
     requests: usize,
 }
 
+impl Budget {
+    #[inline]
+    fn charge(&mut self, requests: usize) {
+        self.requests = self.requests.saturating_sub(requests);
+    }
+}
+
+/// What a request takes of a turn's allowance.
+#[inline]
+fn weight(request: &Request<'_>) -> usize {
+    match request {
+        Request::Frame(frame) if frame.kind() != ProtoType::Info => 1,
+        Request::Frame(_) | Request::Line(_) => INFO_WEIGHT,
+    }
+}
+
 /// Has requests answered, and collects the replies of one turn.
 struct Clerk<W> {
     worker: W,
@@ -214,7 +254,7 @@ impl<W: Worker> Clerk<W> {
     /// Answers all whole requests in `fresh`, in place but for one that began in an earlier read,
     /// and has the connection keep the rest.
     #[inline]
-    fn take_in(&mut self, connection: &mut Connection, fresh: &[u8], budget: &mut Budget) {
+    fn take_in(&mut self, connection: &mut Connection<W>, fresh: &[u8], budget: &mut Budget) {
         let mut fresh = fresh;
         if std::mem::take(&mut connection.swallow_newline) {
             fresh = fresh.strip_prefix(b"\n").unwrap_or(fresh);
@@ -240,8 +280,25 @@ impl<W: Worker> Clerk<W> {
         }
     }
 
+    /// Lets the connection's stream append its next slice. What the connection holds waits for its
+    /// next turn, even behind the last slice.
+    fn advance(&mut self, connection: &mut Connection<W>) {
+        let Some(stream) = &mut connection.stream else { return };
+        let replies_size = self.replies.len();
+        let advance = AssertUnwindSafe(|| stream.advance(&mut self.worker, &mut self.replies));
+        match catch_unwind(advance) {
+            Ok(Progress::More) => {}
+            Ok(Progress::Over) => connection.stream = None,
+            Err(panic) => {
+                self.replies.truncate(replies_size);
+                self.report_panic(Some(&connection.peer), &*panic);
+                connection.refuse();
+            }
+        }
+    }
+
     /// Answers what whole requests there are in the bytes that the connection holds.
-    fn resume(&mut self, connection: &mut Connection, budget: &mut Budget) {
+    fn resume(&mut self, connection: &mut Connection<W>, budget: &mut Budget) {
         connection.suspended = false;
         let held = std::mem::take(&mut connection.held);
         let answered = self.answer(connection, held.bytes(), budget);
@@ -253,7 +310,12 @@ impl<W: Worker> Clerk<W> {
     /// Answers the whole requests at the beginning of `data` as far as the budget goes, and says
     /// how many bytes they take up.
     #[inline]
-    fn answer(&mut self, connection: &mut Connection, data: &[u8], budget: &mut Budget) -> usize {
+    fn answer(
+        &mut self,
+        connection: &mut Connection<W>,
+        data: &[u8],
+        budget: &mut Budget,
+    ) -> usize {
         let mut at = 0;
         while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
             match connection.protocol.split(rest) {
@@ -262,14 +324,23 @@ impl<W: Worker> Clerk<W> {
                     break;
                 }
                 Ok(Some((request, size))) => {
-                    budget.requests -= 1;
+                    budget.charge(weight(&request));
                     at += size;
                     if matches!(request, Request::Line(_)) {
                         connection.swallow_newline = at == data.len() && data.ends_with(b"\r");
                     }
-                    if self.call_worker(&connection.peer, request) == Verdict::Close {
-                        connection.refuse();
-                        break;
+                    match self.call_worker(&connection.peer, request) {
+                        Verdict::Continue => {}
+                        Verdict::Worked(work) => budget.charge(work.saturating_sub(1)),
+                        Verdict::Stream(stream) => {
+                            connection.stream = Some(stream);
+                            connection.suspended = true;
+                            break;
+                        }
+                        Verdict::Close => {
+                            connection.refuse();
+                            break;
+                        }
                     }
                 }
                 Ok(None) => break,
@@ -285,7 +356,7 @@ impl<W: Worker> Clerk<W> {
 
     /// Lets the worker answer. If it panics, nothing of its reply is sent.
     #[inline]
-    fn call_worker(&mut self, peer: &Peer, request: Request<'_>) -> Verdict {
+    fn call_worker(&mut self, peer: &Peer, request: Request<'_>) -> Verdict<W> {
         let replies_size = self.replies.len();
         let answer = AssertUnwindSafe(|| match request {
             Request::Frame(frame) => self.worker.on_frame(peer, frame, &mut self.replies),
@@ -311,7 +382,7 @@ impl<W: Worker> Clerk<W> {
     }
 
     #[cold]
-    fn report_malformed(&mut self, connection: &Connection, malformed: Malformed) {
+    fn report_malformed(&mut self, connection: &Connection<W>, malformed: Malformed) {
         if connection.protocol == Protocol::Lines && malformed == Malformed::Interrupt {
             return;
         }

@@ -3,21 +3,28 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use server::net::{
-    Endpoint, Frame, Limits, Options, Peer, Protocol, Server, Service, Snapshot, Verdict, Worker,
+    Endpoint, Frame, Limits, Options, Peer, Progress, Protocol, Server, Service, Snapshot, Stream,
+    Verdict, Worker,
 };
 
 /// Far beyond what any step takes, so that a bug ends a test rather than hanging it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Time a slice for which a stream panics.
+pub const PANIC_MS: u64 = 77;
+
 /// A running server with a frame port and a text port.
 pub struct Rig {
     pub server: Server,
     pub limits: Arc<Limits>,
+    /// Streams that are not over.
+    pub streams: Arc<AtomicUsize>,
 }
 
 impl Rig {
@@ -34,8 +41,10 @@ impl Rig {
             pin: false,
         };
         let limits = Arc::new(Limits::default());
-        let server = Server::start(Obedient, &options, &limits).unwrap();
-        Self { server, limits }
+        let streams = Arc::default();
+        let service = Obedient { streams: Arc::clone(&streams) };
+        let server = Server::start(service, &options, &limits).unwrap();
+        Self { server, limits, streams }
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -126,35 +135,51 @@ pub fn expect_alive(stream: &mut TcpStream) {
 /// - `panic`: begin a reply, then panic
 /// - `reply N`: a message of N bytes of body
 /// - `sleep N`: echo after N milliseconds
-struct Obedient;
+/// - `toil N`: the same, but say that it was as much work as a thousand requests
+/// - `stream N SIZE MS`: N messages of SIZE bytes of body, one a slice, each after MS milliseconds;
+///   from [`PANIC_MS`] on, begin a slice, then panic
+#[derive(Clone)]
+struct Obedient {
+    streams: Arc<AtomicUsize>,
+}
 
 impl Service for Obedient {
     type Worker = Self;
 
     fn worker(&self, _index: usize) -> Self {
-        Self
+        self.clone()
     }
 }
 
 impl Worker for Obedient {
-    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict {
+    fn on_frame(&mut self, _peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self> {
         let order = std::str::from_utf8(frame.body()).unwrap_or_default();
-        if let Some(size) = order.strip_prefix("reply ") {
-            out.extend(message(&vec![b'r'; size.parse().unwrap()]));
-            return Verdict::Continue;
-        }
-        if let Some(time_ms) = order.strip_prefix("sleep ") {
-            thread::sleep(Duration::from_millis(time_ms.parse().unwrap()));
+        let words: Vec<&str> = order.split(' ').collect();
+        let number = |at: usize| words[at].parse::<u64>().unwrap();
+        match words[0] {
+            "reply" => {
+                out.extend(message(&vec![b'r'; number(1) as usize]));
+                return Verdict::Continue;
+            }
+            "stream" => {
+                let (left, size, time_ms) = (number(1), number(2) as usize, number(3));
+                self.streams.fetch_add(1, Relaxed);
+                let streams = Arc::clone(&self.streams);
+                return Verdict::Stream(Box::new(Slices { left, size, time_ms, streams }));
+            }
+            "sleep" | "toil" => thread::sleep(Duration::from_millis(number(1))),
+            _ => {}
         }
         out.extend(frame.as_bytes());
-        match order {
+        match words[0] {
             "panic" => panic!("as ordered"),
             "close" => Verdict::Close,
+            "toil" => Verdict::Worked(1000),
             _ => Verdict::Continue,
         }
     }
 
-    fn on_line(&mut self, peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict {
+    fn on_line(&mut self, peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict<Self> {
         if line == b"who" {
             out.extend(peer.address.to_string().into_bytes());
         } else {
@@ -162,5 +187,33 @@ impl Worker for Obedient {
         }
         out.push(b'\n');
         if line == b"close" { Verdict::Close } else { Verdict::Continue }
+    }
+}
+
+/// See the order `stream`.
+struct Slices {
+    left: u64,
+    size: usize,
+    time_ms: u64,
+    streams: Arc<AtomicUsize>,
+}
+
+impl Stream<Obedient> for Slices {
+    fn advance(&mut self, _worker: &mut Obedient, out: &mut Vec<u8>) -> Progress {
+        thread::sleep(Duration::from_millis(self.time_ms));
+        out.extend(message(&vec![b's'; self.size]));
+        assert!(self.time_ms < PANIC_MS, "as ordered");
+        self.left -= 1;
+        if self.left == 0 { Progress::Over } else { Progress::More }
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+impl Drop for Slices {
+    fn drop(&mut self) {
+        self.streams.fetch_sub(1, Relaxed);
     }
 }

@@ -7,4 +7,5 @@ mod harness;
 mod lifecycle;
 mod load;
 mod pressure;
+mod streams;
 mod text;

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Rig, expect, expect_alive, expect_close, header, message};
+use crate::harness::{Rig, expect, expect_alive, expect_close, frame, header, message};
 
 #[test]
 fn a_slow_reader_is_not_read_and_loses_nothing() {
@@ -26,7 +26,7 @@ fn a_slow_reader_is_not_read_and_loses_nothing() {
 }
 
 /// Waits until the server can send no more, and says how much it has sent.
-fn sent_when_settled(rig: &Rig) -> u64 {
+pub fn sent_when_settled(rig: &Rig) -> u64 {
     let mut before = 0;
     loop {
         thread::sleep(Duration::from_millis(100));
@@ -79,6 +79,41 @@ fn a_pipelining_client_does_not_starve_another() {
     reader.join().unwrap();
 }
 
+/// Everybody waits for everybody's turn: a crowd of those who pipeline must not make another wait
+/// for all that each of them has sent, nor for more than a few info requests, which take long.
+#[test]
+fn a_crowd_that_pipelines_does_not_starve_another() {
+    for request in [message(b"sleep 1"), frame(1, b"sleep 1")] {
+        let rig = Rig::start_with(1);
+        let mut crowd: Vec<_> = (0..50).map(|_| rig.connect()).collect();
+        let mut modest = rig.connect();
+        let requests = request.repeat(200);
+        for client in &mut crowd {
+            client.write_all(&requests).unwrap();
+        }
+        for _ in 0..3 {
+            let start = Instant::now();
+            expect_alive(&mut modest);
+            assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_much_work_ends_the_turn() {
+    let rig = Rig::start_with(1);
+    let mut greedy = rig.connect();
+    let mut modest = rig.connect();
+    expect_alive(&mut modest);
+    greedy.write_all(&message(b"toil 20").repeat(100)).unwrap();
+    for _ in 0..10 {
+        let start = Instant::now();
+        expect_alive(&mut modest);
+        assert!(start.elapsed() < Duration::from_millis(300), "{:?}", start.elapsed());
+    }
+    expect(&mut greedy, &message(b"toil 20").repeat(100));
+}
+
 #[test]
 fn the_bound_on_all_buffers_closes_the_one_that_grows() {
     let rig = Rig::start_with(1);
@@ -92,6 +127,19 @@ fn the_bound_on_all_buffers_closes_the_one_that_grows() {
     modest.write_all(&message(b"reply 100")[10..]).unwrap();
     expect(&mut modest, &message(&[b'r'; 100]));
     expect_close(&mut greedy);
+}
+
+#[test]
+fn the_time_to_take_replies_begins_when_they_are_there() {
+    let rig = Rig::start_with(1);
+    let mut client = rig.connect();
+    // Longer than a client may take none of the bytes offered to it.
+    let requests = [message(b"sleep 10500"), message(b"reply 20000000")].concat();
+    client.write_all(&requests).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    expect(&mut client, &message(b"sleep 10500"));
+    thread::sleep(Duration::from_millis(200));
+    expect(&mut client, &message(&vec![b'r'; 20_000_000]));
 }
 
 #[test]

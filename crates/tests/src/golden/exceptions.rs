@@ -3,12 +3,16 @@
 //! Such a request may be refused (result 16 or 25) without counting as a difference: it is excepted,
 //! counted and listed. This list shrinks as capabilities arrive, and ends empty.
 
+use super::batch;
 use super::link::Request;
 use super::message::{Message, decode_first};
 use super::reply::{FRAME_HEADER_SIZE, Kind, Reply, latin1};
 
 /// Results that refuse a request for lack of a feature.
 const REFUSALS: [u8; 2] = [16, 25];
+
+/// Flag of the second info byte.
+const INFO2_DURABLE_DELETE: u8 = 0x10;
 
 const FIELD_FILTER: u8 = 43;
 const FIELD_UDF_FILE: u8 = 30;
@@ -19,7 +23,7 @@ pub type Capability = &'static str;
 /// The later capability that a request needs, if any.
 pub fn later_capability(request: Request<'_>) -> Option<Capability> {
     match request.kind {
-        Kind::Batch => Some("batch"),
+        Kind::Batch => later_batch(&decode_first(body(request.bytes)).ok()?),
         Kind::Query => Some("query"),
         Kind::Info => later_info(&latin1(body(request.bytes))),
         Kind::Record => later_message(&decode_first(body(request.bytes)).ok()?),
@@ -56,12 +60,28 @@ fn later_message(message: &Message) -> Option<Capability> {
         return Some("filter expression");
     }
     message.ops.iter().find_map(|op| match op.code {
-        3 | 4 => Some("list and map operations"),
         7 | 8 => Some("expression operations"),
         12 | 13 => Some("bit operations"),
         15 | 16 => Some("HyperLogLog operations"),
         _ => None,
     })
+}
+
+fn later_batch(message: &Message) -> Option<Capability> {
+    let rows = batch::rows(message);
+    later_message(message).or_else(|| rows.iter().find_map(later_message)).or_else(|| {
+        let is_durable = |row: &Message| row.info[1] & INFO2_DURABLE_DELETE != 0;
+        rows.iter().any(is_durable).then_some("durable deletes, which the recorded server refused")
+    })
+}
+
+/// Whether a batch did things that its reply does not tell: rows are carried out, but not answered,
+/// once one has failed.
+pub fn may_hide_effects(request: Request<'_>, reply: &Reply) -> bool {
+    let overall = reply.messages().ok().and_then(|messages| messages.last().cloned());
+    request.kind == Kind::Batch
+        && later_capability(request).is_some()
+        && overall.is_some_and(|last| last.result != 0)
 }
 
 fn later_info(text: &str) -> Option<Capability> {

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use flate2::read::ZlibDecoder;
 
 use super::reply::{FRAME_HEADER_SIZE, Kind, Reply};
 
@@ -14,6 +15,10 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 const REPLY_PATIENCE: Duration = Duration::from_secs(25);
 /// A body longer than any server sends, 256 MiB: the stream is out of step.
 const BODY_SIZE_MAX: u64 = 1 << 28;
+/// Frame type of a compressed message.
+const TYPE_COMPRESSED: u8 = 4;
+/// Bytes of the inflated size, which precedes the compressed stream.
+const INFLATED_SIZE_SIZE: usize = 8;
 
 /// One request to send.
 #[derive(Clone, Copy)]
@@ -150,5 +155,17 @@ fn read_frame(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     if (frame.len() - FRAME_HEADER_SIZE) as u64 != size {
         return Err(ErrorKind::UnexpectedEof.into());
     }
-    Ok(frame)
+    inflated(frame)
+}
+
+/// The frame that a compressed one holds; others as they are. A client that asked for compression
+/// sees no difference, and the recorded server did not compress.
+fn inflated(frame: Vec<u8>) -> std::io::Result<Vec<u8>> {
+    if frame.get(1) != Some(&TYPE_COMPRESSED) {
+        return Ok(frame);
+    }
+    let stream = frame.get(FRAME_HEADER_SIZE + INFLATED_SIZE_SIZE..).unwrap_or_default();
+    let mut inner = Vec::new();
+    ZlibDecoder::new(stream).take(BODY_SIZE_MAX).read_to_end(&mut inner)?;
+    Ok(inner)
 }

@@ -19,11 +19,13 @@ const INFO3_PARTITION_DONE: u8 = 0x04;
 const FIELD_DIGEST: u8 = 4;
 
 /// One message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
+    /// What the first byte says, which is the size of the header.
     pub header_size: u8,
     /// The four info bytes, in order.
     pub info: [u8; 4],
+    /// Result code.
     pub result: u8,
     /// In a partition status, the partition id.
     pub generation: u32,
@@ -31,24 +33,33 @@ pub struct Message {
     pub void_time: u32,
     /// In a batch row: the row's index. In a request: the timeout in milliseconds.
     pub transaction_ttl: u32,
+    /// The fields, in order.
     pub fields: Vec<Field>,
+    /// The operations, in order.
     pub ops: Vec<Op>,
 }
 
 /// One field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Field {
+    /// Its type.
     pub kind: u8,
+    /// Without type and size.
     pub data: Vec<u8>,
 }
 
 /// One operation of a request, or one bin of a reply.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Op {
+    /// What is done, or was.
     pub code: u8,
+    /// Particle type of the value.
     pub particle: u8,
+    /// Flags.
     pub flags: u8,
+    /// Name of the bin.
     pub name: Vec<u8>,
+    /// The value.
     pub value: Vec<u8>,
 }
 
@@ -58,14 +69,17 @@ pub struct Op {
 pub struct Malformed(pub &'static str);
 
 impl Message {
+    /// Whether it ends a reply of several.
     pub fn is_last(&self) -> bool {
         self.info[2] & INFO3_LAST != 0
     }
 
+    /// Whether it tells of a partition rather than of a record.
     pub fn is_partition_done(&self) -> bool {
         self.info[2] & INFO3_PARTITION_DONE != 0
     }
 
+    /// Data of the first field of a type.
     pub fn field(&self, kind: u8) -> Option<&[u8]> {
         self.fields.iter().find(|field| field.kind == kind).map(|field| &field.data[..])
     }
@@ -77,6 +91,9 @@ impl Message {
 }
 
 /// All messages of one frame body.
+///
+/// # Errors
+/// [`Malformed`] when the body does not consist of whole messages.
 pub fn decode_body(body: &[u8]) -> Result<Vec<Message>, Malformed> {
     let mut bytes = Bytes(body);
     let mut messages = Vec::new();
@@ -92,20 +109,20 @@ pub fn decode_first(body: &[u8]) -> Result<Message, Malformed> {
 }
 
 /// What is left to decode.
-struct Bytes<'a>(&'a [u8]);
+pub(super) struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    fn take(&mut self, size: usize) -> Result<&'a [u8], Malformed> {
+    pub fn take(&mut self, size: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(size).ok_or(Malformed("too short"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn u8(&mut self) -> Result<u8, Malformed> {
+    pub fn u8(&mut self) -> Result<u8, Malformed> {
         self.take(1).map(|bytes| bytes[0])
     }
 
-    fn u16(&mut self) -> Result<u16, Malformed> {
+    pub fn u16(&mut self) -> Result<u16, Malformed> {
         let bytes = self.take(2)?.try_into().expect("two bytes were taken");
         Ok(u16::from_be_bytes(bytes))
     }
@@ -136,14 +153,14 @@ impl<'a> Bytes<'a> {
         })
     }
 
-    fn field(&mut self) -> Result<Field, Malformed> {
+    pub fn field(&mut self) -> Result<Field, Malformed> {
         let size = self.u32()?;
         let (kind, data) =
             self.take(size as usize)?.split_first().ok_or(Malformed("field without a type"))?;
         Ok(Field { kind: *kind, data: data.to_vec() })
     }
 
-    fn op(&mut self) -> Result<Op, Malformed> {
+    pub fn op(&mut self) -> Result<Op, Malformed> {
         let size = self.u32()?;
         let mut op = Bytes(self.take(size as usize)?);
         let (code, particle, flags, name_size) = (op.u8()?, op.u8()?, op.u8()?, op.u8()?);

@@ -7,6 +7,7 @@
 //!
 //! Read in this order: `transcript`, `reply`, `compare`, `replay`.
 
+mod batch;
 mod compare;
 mod exceptions;
 mod info;
@@ -23,6 +24,7 @@ mod transcript;
 mod tests;
 
 pub use link::Link;
+pub use message::{Field, Message, Op, decode_body};
 pub use replay::{Clock, Replay};
 pub use report::Report;
 pub use transcript::Transcript;

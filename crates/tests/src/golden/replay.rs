@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 
 use super::compare::{Difference, difference};
-use super::exceptions::{is_refusal, later_capability, took_effect};
+use super::exceptions::{Capability, is_refusal, later_capability, may_hide_effects, took_effect};
 use super::link::{Link, Request};
 use super::reply::{Kind, Reply};
 use super::report::{Report, Shown};
@@ -33,6 +33,8 @@ pub struct Replay {
     link: Link,
     clock: Clock,
     shown_max: usize,
+    /// Capabilities that the set-up needed and the server refused.
+    missing: Vec<Capability>,
 }
 
 /// How one step ended.
@@ -47,7 +49,7 @@ pub enum Outcome {
 impl Replay {
     /// `address` is `HOST:PORT`.
     pub fn new(address: &str, clock: Clock) -> Self {
-        Self { link: Link::new(address), clock, shown_max: SHOWN_MAX }
+        Self { link: Link::new(address), clock, shown_max: SHOWN_MAX, missing: Vec::new() }
     }
 
     /// Shows this many differences in full rather than the first few.
@@ -77,6 +79,11 @@ impl Replay {
         let request = Request { bytes: &setup.request, kind: setup.kind };
         loop {
             let replies = self.link.exchange(&[request])?;
+            if let Some(reply) = replies.first()
+                && is_refusal(setup.kind, reply)
+            {
+                self.missing.extend(later_capability(request));
+            }
             let Some(until) = &setup.until else { return Ok(()) };
             let text = replies.first().and_then(Reply::info_text).unwrap_or_default();
             if text.contains(until) {
@@ -106,8 +113,15 @@ impl Replay {
             if diverged && matches!(outcome, Outcome::Different(_)) {
                 outcome = Outcome::Excepted("follows a refused request in its case");
             }
+            let needs = later_capability(step.request());
+            if matches!(outcome, Outcome::Different(_))
+                && needs.is_some_and(|capability| self.missing.contains(&capability))
+            {
+                outcome = Outcome::Excepted("needs a set-up that was refused");
+            }
             let refused = matches!(outcome, Outcome::Excepted(_));
             diverged |= refused && took_effect(step.kind, &step.recorded);
+            diverged |= may_hide_effects(step.request(), &step.recorded);
             let shown = Shown {
                 case: case.number,
                 step: number,

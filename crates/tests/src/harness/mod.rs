@@ -2,8 +2,12 @@
 
 mod binary;
 mod folder;
+mod launch;
+mod process;
 mod server;
 
 pub use binary::binary;
 pub use folder::Folder;
-pub use server::{GOLDEN_CONFIGURATION, Server};
+pub use launch::{GOLDEN_CONFIGURATION, Launch, Outcome};
+pub use process::{Readings, Signal, raise_open_files_max};
+pub use server::Server;

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use wire::{ParticleType, ResultCode};
 
-use crate::msgpack::{Element, Token, write};
+use super::container::Map;
+use crate::msgpack::{Element, Flags, Token, write};
 
 /// The value an operation returns, as it goes into a reply; `None` where the reply has a null.
 pub type Answer = Option<(ParticleType, Vec<u8>)>;
@@ -26,8 +27,12 @@ pub enum ReturnType {
     },
     /// How many there are.
     Count,
+    /// Of a map, their keys.
+    Key,
     /// Their values.
     Value,
+    /// Of a map, keys and values, as a map with these flags.
+    Map(Flags),
     /// First index and count.
     IndexRange {
         /// Counted from the back.
@@ -63,6 +68,19 @@ impl Request {
     /// # Errors
     /// `OP_NOT_APPLICABLE` for return types that lists do not have: keys, maps, unknown ones.
     pub fn of_list(parameter: u64, is_multi: bool) -> Result<Self, ResultCode> {
+        match Self::of_map(parameter, is_multi)? {
+            Self { return_type: ReturnType::Key | ReturnType::Map(_), .. } => {
+                Err(ResultCode::OP_NOT_APPLICABLE)
+            }
+            request => Ok(request),
+        }
+    }
+
+    /// Reads the return parameter of a map operation.
+    ///
+    /// # Errors
+    /// `OP_NOT_APPLICABLE` for unknown return types.
+    pub fn of_map(parameter: u64, is_multi: bool) -> Result<Self, ResultCode> {
         use ReturnType::*;
         let return_type = match parameter & RETURN_TYPE_MASK {
             0 => None,
@@ -71,15 +89,19 @@ impl Request {
             3 => Rank { reverse: false },
             4 => Rank { reverse: true },
             5 => Count,
+            6 => Key,
             7 => Value,
+            8 => Map(Flags::MAP_PRESERVE_ORDER),
             9 => IndexRange { reverse: false },
             10 => IndexRange { reverse: true },
             11 => RankRange { reverse: false },
             12 => RankRange { reverse: true },
             13 => Exists,
+            16 => Map(Flags::NONE),
+            17 => Map(Flags::MAP_KEY_ORDERED),
             _ => return Err(ResultCode::OP_NOT_APPLICABLE),
         };
-        Ok(Self { return_type, is_inverted: parameter & INVERTED != 0, is_multi })
+        Ok(Self { return_type, is_inverted: is_inverted(parameter), is_multi })
     }
 
     /// A request that answers in one way only.
@@ -87,19 +109,35 @@ impl Request {
         Self { return_type, is_inverted: false, is_multi }
     }
 
-    /// Whether the answer is a start and a count.
-    pub fn is_range(&self) -> bool {
-        matches!(self.return_type, ReturnType::IndexRange { .. } | ReturnType::RankRange { .. })
+    /// The same with everything that matches selected.
+    pub fn not_inverted(self) -> Self {
+        Self { is_inverted: false, ..self }
     }
 
-    /// The answer when nothing is selected; `index` is where it would have been.
-    pub fn nothing(&self, index: usize) -> Answer {
+    /// Whether the answer is a start and a count.
+    pub fn is_range(&self) -> bool {
+        self.is_index_range() || self.is_rank_range()
+    }
+
+    /// Whether the answer is a first index and a count.
+    pub fn is_index_range(&self) -> bool {
+        matches!(self.return_type, ReturnType::IndexRange { .. })
+    }
+
+    /// Whether the answer is a first rank and a count.
+    pub fn is_rank_range(&self) -> bool {
+        matches!(self.return_type, ReturnType::RankRange { .. })
+    }
+
+    /// The answer when nothing is selected; `index` is where it would have been, or -1.
+    pub fn nothing(&self, index: i64) -> Answer {
         match self.return_type {
             ReturnType::None => None,
-            ReturnType::IndexRange { .. } | ReturnType::RankRange { .. } => integers([index, 0]),
+            ReturnType::IndexRange { .. } | ReturnType::RankRange { .. } => empty_range(index),
             ReturnType::Count => integer(0),
             ReturnType::Exists => boolean(false),
-            ReturnType::Value if !self.is_multi => None,
+            ReturnType::Key | ReturnType::Value if !self.is_multi => None,
+            ReturnType::Map(flags) => pairs(flags, std::iter::empty()),
             _ if self.is_multi => integers([]),
             _ => integer(-1),
         }
@@ -137,6 +175,11 @@ impl Request {
             _ => return Err(ResultCode::OP_NOT_APPLICABLE),
         })
     }
+}
+
+/// Whether a return parameter asks for everything except what matches.
+pub(crate) fn is_inverted(parameter: u64) -> bool {
+    parameter & INVERTED != 0
 }
 
 /// A position among `total`, from the front or from the back.
@@ -184,6 +227,21 @@ pub fn elements<'a>(elements: impl IntoIterator<Item = Element<'a>>) -> Answer {
         count += 1;
     }
     list(count, &body)
+}
+
+/// A map of pairs, in the order given.
+pub fn pairs<'a>(
+    flags: Flags,
+    pairs: impl ExactSizeIterator<Item = (Element<'a>, Element<'a>)>,
+) -> Answer {
+    Some((ParticleType::MAP, Map::encode(flags, pairs)))
+}
+
+fn empty_range(start: i64) -> Answer {
+    let mut body = Vec::new();
+    write::integer(&mut body, start);
+    write::integer(&mut body, 0);
+    list(2, &body)
 }
 
 fn list(count: usize, body: &[u8]) -> Answer {

@@ -10,8 +10,8 @@ use crate::msgpack::{Element, Malformed, Reader, Token};
 
 /// First item of an operation with a context.
 const CONTEXT: u64 = 0xff;
-/// Codes of map operations.
-const MAP_OPERATIONS: std::ops::RangeInclusive<u64> = 64..=110;
+/// From this code on, operations are map operations; those below are list operations.
+const MAP_OPERATIONS_FROM: u64 = 64;
 /// Items that a parameter list of values may have.
 const PARAMETER_LIST_COUNT_MAX: usize = 1 << 20;
 
@@ -48,7 +48,8 @@ impl<'a> Call<'a> {
     /// Reads `[code, …` at a reader's position.
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, ResultCode> {
         let count = list_count(reader)?.checked_sub(1).ok_or(ResultCode::PARAMETER)?;
-        let code = integer(reader)?;
+        // Like the original, do not look at the upper half.
+        let code = integer(reader)? & u64::from(u32::MAX);
         Ok(Self { code, count, reader: *reader })
     }
 
@@ -63,7 +64,7 @@ impl<'a> Call<'a> {
 
     /// Whether the operation works on maps.
     pub(crate) fn is_for_map(&self) -> bool {
-        MAP_OPERATIONS.contains(&self.code)
+        self.code >= MAP_OPERATIONS_FROM
     }
 
     /// Begins to read the parameters, of which there must be `min` to `max`.

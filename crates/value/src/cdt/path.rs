@@ -7,9 +7,12 @@ use std::borrow::Cow;
 
 use wire::{ParticleType, ResultCode};
 
-use super::container::{Container, List, Map};
-use super::{Bin, DAMAGED, call, rank};
-use crate::collection;
+use super::container::{List, Raw};
+use super::guide::{Guide, Splice};
+use super::run::Change;
+use super::seek::{Place, seek};
+use super::{Bin, Stored, call, rank};
+use crate::collection::{self, Kind};
 use crate::msgpack::{Element, Flags, Reader, write};
 use crate::order;
 
@@ -32,25 +35,31 @@ const CREATE_PERSIST_INDEX: u64 = 0x100;
 pub(crate) struct Path<'a> {
     levels: Vec<Level<'a>>,
     missing: Vec<MissingLevel<'a>>,
+    /// What is kept beside the bin's value.
+    guide: Guide<'a>,
     /// The value at the end; `None` when it must be created.
     pub(crate) end: Option<Element<'a>>,
 }
 
 #[derive(Debug)]
 struct Level<'a> {
-    container: Container<'a>,
+    container: Raw<'a>,
     slot: Slot<'a>,
 }
 
-/// Where the next value stands, or will stand.
+/// Where the next value stands, or will stand, in a list or map.
 #[derive(Debug)]
 enum Slot<'a> {
-    /// At an index of the list or map.
-    Taken(usize),
+    /// There is one already.
+    Taken(Element<'a>),
+    /// There is one already, in an ordered list, at this index: a new one may belong elsewhere.
+    TakenInOrder(List<'a>, usize),
     /// At the end of the list, after so many nils.
     ListEnd { padding: usize },
-    /// Under a new key.
-    NewKey(Cow<'a, [u8]>),
+    /// Where it belongs in an ordered list.
+    InOrder(List<'a>),
+    /// Under a new key, which belongs there.
+    NewKey(Cow<'a, [u8]>, Place<'a>),
 }
 
 /// A container that has to be created, with nothing but the next value.
@@ -87,13 +96,14 @@ impl<'a> Path<'a> {
         may_create: bool,
     ) -> Result<Self, ResultCode> {
         let end = match bin {
-            Some((ParticleType::LIST | ParticleType::MAP, bytes)) => {
-                Some(Element::new(bytes).map_err(|_| DAMAGED)?)
-            }
+            Some(Stored {
+                particle_type: ParticleType::LIST | ParticleType::MAP, value, ..
+            }) => Some(Element::stored(value)),
             None if may_create => None,
             _ => return Err(ResultCode::PARAMETER),
         };
-        let mut path = Self { levels: Vec::new(), missing: Vec::new(), end };
+        let guide = bin.map_or(Guide::NONE, |bin| bin.guide);
+        let mut path = Self { levels: Vec::new(), missing: Vec::new(), guide, end };
         let count = call::list_count(reader)?;
         if count == 0 || count % 2 == 1 {
             return Err(ResultCode::PARAMETER);
@@ -119,17 +129,18 @@ impl<'a> Path<'a> {
             self.missing.push(step.missing_level(reader)?);
             return Ok(());
         };
-        let container = Container::parse(value.bytes())?.ok_or(ResultCode::OP_NOT_APPLICABLE)?;
-        let slot = match &container {
-            Container::List(list) if step.bits & MAP == 0 => step.slot_in_list(list, reader)?,
-            Container::Map(map) if step.bits & LIST == 0 => step.slot_in_map(map, reader)?,
+        let container = Raw::parse(value.bytes())?.ok_or(ResultCode::OP_NOT_APPLICABLE)?;
+        let container = if is_first { container.guided(self.guide) } else { container };
+        let slot = match container.kind {
+            Kind::List if step.bits & MAP == 0 => {
+                step.slot_in_list(container.to_list()?, reader)?
+            }
+            Kind::Map if step.bits & LIST == 0 => step.slot_in_map(&container, reader)?,
             _ => return Err(ResultCode::OP_NOT_APPLICABLE),
         };
-        self.end = match (&slot, &container) {
-            (Slot::Taken(index), Container::List(list)) => list.elements.get(*index).copied(),
-            (Slot::Taken(index), Container::Map(map)) => {
-                map.pairs.get(*index).map(|(_, value)| *value)
-            }
+        self.end = match &slot {
+            Slot::Taken(element) => Some(*element),
+            Slot::TakenInOrder(list, index) => list.elements.get(*index).copied(),
             _ if may_create => None,
             _ => return Err(ResultCode::OP_NOT_APPLICABLE),
         };
@@ -142,15 +153,19 @@ impl<'a> Path<'a> {
         self.levels.is_empty()
     }
 
-    /// Puts a new value at the path's end and returns the bin's new value.
-    pub(crate) fn put(&self, value: Vec<u8>) -> (ParticleType, Vec<u8>) {
+    /// Puts a new value at the path's end and returns what becomes of the bin, and the kind of its
+    /// value.
+    pub(crate) fn put(&self, value: Vec<u8>) -> (Change, Kind) {
         let value = self.missing.iter().rev().fold(value, |value, level| level.around(&value));
-        let value = self.levels.iter().rev().fold(value, |value, level| level.with(&value));
-        let is_list = match (self.levels.first(), self.missing.first()) {
-            (Some(level), _) => matches!(level.container, Container::List(_)),
-            (None, level) => matches!(level, Some(MissingLevel::List { .. })),
+        let Some((first, rest)) = self.levels.split_first() else {
+            let is_list = matches!(self.missing.first(), Some(MissingLevel::List { .. }));
+            return (Change::Made(value), if is_list { Kind::List } else { Kind::Map });
         };
-        (if is_list { ParticleType::LIST } else { ParticleType::MAP }, value)
+        let value = rest.iter().rev().fold(value, |value, level| match level.with(&value) {
+            Change::Made(value) | Change::Spliced(value, _) => value,
+            Change::None | Change::CreatesEmpty { .. } => value,
+        });
+        (first.with(&value), first.container.kind)
     }
 }
 
@@ -182,12 +197,15 @@ impl Step {
         }
     }
 
+    /// With the hint to persist an index, which only a step into a missing bin can have.
     fn map_flags(self) -> Flags {
-        match self.bits & CREATE_ORDER_MASK {
+        let order = match self.bits & CREATE_ORDER_MASK {
             CREATE_KEY_ORDERED_MAP => Flags::MAP_KEY_ORDERED,
             CREATE_KEY_VALUE_ORDERED_MAP => Flags::MAP_KEY_VALUE_ORDERED,
             _ => Flags::NONE,
-        }
+        };
+        let is_hinted = self.bits & CREATE_PERSIST_INDEX != 0;
+        Flags(order.0 | if is_hinted { Flags::PERSIST_INDEX.0 } else { 0 })
     }
 
     fn pads(self) -> bool {
@@ -217,39 +235,47 @@ impl Step {
 
     fn slot_in_list<'a>(
         self,
-        list: &List<'a>,
+        list: List<'a>,
         reader: &mut Reader<'a>,
     ) -> Result<Slot<'a>, ResultCode> {
         let count = list.elements.len();
-        match self.by {
+        let index = match self.by {
             By::Rank if !list.is_ordered() => {
                 let rank = from_either_end(position(reader)?, count)
                     .ok_or(ResultCode::OP_NOT_APPLICABLE)?;
-                let index = rank::indexes_by_rank(&list.elements, rank..rank + 1);
-                index.first().copied().map(Slot::Taken).ok_or(ResultCode::OP_NOT_APPLICABLE)
+                let index = rank::indexes_by_rank(count, rank..rank + 1, |a, b| {
+                    order::compare(list.elements[a], list.elements[b])
+                });
+                index.first().copied()
             }
             By::Index | By::Rank => {
                 let index = position(reader)?;
                 match from_either_end(index, count) {
-                    Some(index) => Ok(Slot::Taken(index)),
-                    None if self.creates() => self.slot_at_list_end(list, index),
-                    None => Err(ResultCode::OP_NOT_APPLICABLE),
+                    None if self.creates() => return self.slot_at_list_end(list, index),
+                    index => index,
                 }
             }
             By::Value => {
                 let value = value(reader)?;
-                let index = list.elements.iter().position(|&e| order::compare(e, value).is_eq());
-                index.map(Slot::Taken).ok_or(ResultCode::OP_NOT_APPLICABLE)
+                list.elements.iter().position(|&e| order::compare(e, value).is_eq())
             }
-            By::Key => Err(ResultCode::OP_NOT_APPLICABLE),
+            By::Key => None,
+        };
+        let index = index.ok_or(ResultCode::OP_NOT_APPLICABLE)?;
+        if list.is_ordered() {
+            return Ok(Slot::TakenInOrder(list, index));
         }
+        list.elements.get(index).copied().map(Slot::Taken).ok_or(ResultCode::OP_NOT_APPLICABLE)
     }
 
-    fn slot_at_list_end<'a>(self, list: &List<'_>, index: i64) -> Result<Slot<'a>, ResultCode> {
+    fn slot_at_list_end<'a>(self, list: List<'a>, index: i64) -> Result<Slot<'a>, ResultCode> {
+        if list.is_ordered() {
+            return Ok(Slot::InOrder(list));
+        }
         let count = list.elements.len();
         let beyond = usize::try_from(index).ok().and_then(|index| index.checked_sub(count));
         let padding = match beyond {
-            _ if list.is_ordered() || count == 0 && index == -1 => 0,
+            _ if count == 0 && index == -1 => 0,
             Some(0) => 0,
             Some(padding) if self.pads() && padding <= PADDING_MAX => padding,
             _ => return Err(ResultCode::OP_NOT_APPLICABLE),
@@ -259,83 +285,74 @@ impl Step {
 
     fn slot_in_map<'a>(
         self,
-        map: &Map<'a>,
+        map: &Raw<'a>,
         reader: &mut Reader<'a>,
     ) -> Result<Slot<'a>, ResultCode> {
-        let count = map.pairs.len();
-        let index = match self.by {
-            By::Index => from_either_end(position(reader)?, count),
-            By::Rank => from_either_end(position(reader)?, count).and_then(|rank| {
-                let mut by_value: Vec<usize> = (0..count).collect();
-                order::sort_by(&mut by_value, |&a, &b| {
-                    order::compare(map.pairs[a].1, map.pairs[b].1)
-                });
-                by_value.get(rank).copied()
-            }),
+        let value = match self.by {
             By::Key => {
                 let key = value(reader)?;
-                let index = map.pairs.iter().position(|(k, _)| order::compare(*k, key).is_eq());
-                if index.is_none() && self.creates() {
-                    return Ok(Slot::NewKey(new_key(key)?));
+                let place = seek(map, key)?;
+                match place.pair {
+                    None if self.creates() => return Ok(Slot::NewKey(new_key(key)?, place)),
+                    pair => pair.map(|(_, value)| value),
                 }
-                index
+            }
+            By::Index => {
+                let index = from_either_end(position(reader)?, map.count);
+                let pairs = map.to_map()?.pairs;
+                index.and_then(|index| pairs.get(index)).map(|(_, value)| *value)
+            }
+            By::Rank => {
+                let rank = from_either_end(position(reader)?, map.count);
+                let mut pairs = map.to_map()?.pairs;
+                order::sort_by(&mut pairs, |a, b| order::compare(a.1, b.1));
+                rank.and_then(|rank| pairs.get(rank)).map(|(_, value)| *value)
             }
             By::Value => {
-                let value = value(reader)?;
-                map.pairs.iter().position(|(_, v)| order::compare(*v, value).is_eq())
+                let wanted = value(reader)?;
+                let mut values = map.to_map()?.pairs.into_iter().map(|(_, value)| value);
+                values.find(|value| order::compare(*value, wanted).is_eq())
             }
         };
-        index.map(Slot::Taken).ok_or(ResultCode::OP_NOT_APPLICABLE)
+        value.map(Slot::Taken).ok_or(ResultCode::OP_NOT_APPLICABLE)
     }
 }
 
 impl Level<'_> {
     /// The container with a new value at its slot.
-    fn with(&self, value: &[u8]) -> Vec<u8> {
-        // The value was made here; should it not be one after all, it is stored where it belongs.
-        let Ok(value) = Element::new(value) else { return value.to_vec() };
-        match &self.container {
-            Container::List(list) => list_with(list, &self.slot, value),
-            Container::Map(map) => map_with(map, &self.slot, value),
-        }
-    }
-}
-
-fn list_with(list: &List<'_>, slot: &Slot<'_>, value: Element<'_>) -> Vec<u8> {
-    let mut elements = list.elements.clone();
-    match slot {
-        Slot::Taken(index) if list.is_ordered() => {
-            elements.remove(*index);
-        }
-        Slot::Taken(index) => {
-            elements[*index] = value;
-            return List::encode(list.flags, elements.into_iter());
-        }
-        Slot::ListEnd { padding } => elements.extend(std::iter::repeat_n(Element::NIL, *padding)),
-        Slot::NewKey(_) => {}
-    }
-    let index = if list.is_ordered() {
-        elements.partition_point(|&element| order::compare(element, value).is_lt())
-    } else {
-        elements.len()
-    };
-    elements.insert(index, value);
-    List::encode(list.flags, elements.into_iter())
-}
-
-fn map_with(map: &Map<'_>, slot: &Slot<'_>, value: Element<'_>) -> Vec<u8> {
-    let mut pairs = map.pairs.clone();
-    match slot {
-        Slot::Taken(index) => pairs[*index].1 = value,
-        Slot::NewKey(key) => {
-            if let Ok(key) = Element::new(key) {
-                let index = pairs.partition_point(|(k, _)| order::compare(*k, key).is_lt());
-                pairs.insert(index, (key, value));
+    fn with(&self, value: &[u8]) -> Change {
+        let Raw { count, body, .. } = self.container;
+        Change::Made(match &self.slot {
+            Slot::Taken(old) => {
+                let start = old.bytes().as_ptr().addr() - body.as_ptr().addr();
+                let at = start..start + old.bytes().len();
+                let new = self.container.with(count, &[&body[..start], value, &body[at.end..]]);
+                return Change::Spliced(new, Splice { at, size_bytes: value.len() });
             }
-        }
-        Slot::ListEnd { .. } => {}
+            Slot::NewKey(key, place) => {
+                return place.replaced(&self.container, Some((key, value)));
+            }
+            Slot::TakenInOrder(list, index) => {
+                let mut list = list.clone();
+                list.elements.remove(*index);
+                list_with(list, value)
+            }
+            Slot::InOrder(list) => list_with(list.clone(), value),
+            Slot::ListEnd { padding } => {
+                let nils = Element::NIL.bytes().repeat(*padding);
+                self.container.with(count + padding + 1, &[body, &nils, value])
+            }
+        })
     }
-    Map::encode(map.flags, pairs.into_iter())
+}
+
+/// An ordered list with a value more.
+fn list_with<'a>(mut list: List<'a>, value: &'a [u8]) -> Vec<u8> {
+    // The value was made here; should it not be one after all, it is stored where it belongs.
+    let Ok(value) = Element::new(value) else { return value.to_vec() };
+    let index = list.elements.partition_point(|&element| order::compare(element, value).is_lt());
+    list.elements.insert(index, value);
+    List::encode(list.flags, list.elements.into_iter())
 }
 
 impl MissingLevel<'_> {

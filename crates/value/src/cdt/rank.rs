@@ -7,19 +7,21 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::msgpack::Element;
-use crate::order;
-
 /// Indexes of the elements with these ranks. They descend when the range is nearer to the smallest
-/// element, else they ascend. The range must lie within the elements.
-pub(crate) fn indexes_by_rank(elements: &[Element<'_>], ranks: Range<usize>) -> Vec<usize> {
-    let above = elements.len() - ranks.end;
-    let (first, discarded) = if ranks.start <= above {
+/// element, else they ascend. The range must lie within the `total` elements, which are compared by
+/// their indexes.
+pub(crate) fn indexes_by_rank(
+    total: usize,
+    ranks: Range<usize>,
+    compare: impl Fn(usize, usize) -> Ordering,
+) -> Vec<usize> {
+    let above = total - ranks.end;
+    let (first, discarded) = if is_near_smallest(total, &ranks) {
         (Ordering::Less, ranks.start)
     } else {
         (Ordering::Greater, above)
     };
-    let mut heap = Heap { elements, first, indexes: (0..elements.len()).collect() };
+    let mut heap = Heap { compare, first, indexes: (0..total).collect() };
     heap.build();
     let mut taken: Vec<usize> =
         (0..discarded + ranks.len()).filter_map(|_| heap.pop()).skip(discarded).collect();
@@ -27,14 +29,32 @@ pub(crate) fn indexes_by_rank(elements: &[Element<'_>], ranks: Range<usize>) -> 
     taken
 }
 
+/// Like [`indexes_by_rank`], but they always ascend.
+pub(crate) fn ascending_by_rank(
+    total: usize,
+    ranks: Range<usize>,
+    compare: impl Fn(usize, usize) -> Ordering,
+) -> Vec<usize> {
+    let descends = is_near_smallest(total, &ranks);
+    let mut indexes = indexes_by_rank(total, ranks, compare);
+    if descends {
+        indexes.reverse();
+    }
+    indexes
+}
+
+fn is_near_smallest(total: usize, ranks: &Range<usize>) -> bool {
+    ranks.start <= total - ranks.end
+}
+
 /// A binary heap of element indexes; the top one compares as `first` against the others.
-struct Heap<'e, 'a> {
-    elements: &'e [Element<'a>],
+struct Heap<C> {
+    compare: C,
     first: Ordering,
     indexes: Vec<usize>,
 }
 
-impl Heap<'_, '_> {
+impl<C: Fn(usize, usize) -> Ordering> Heap<C> {
     fn build(&mut self) {
         for position in (0..self.indexes.len() / 2).rev() {
             self.sift_down(position);
@@ -67,7 +87,7 @@ impl Heap<'_, '_> {
     }
 
     fn compare(&self, left: usize, right: usize) -> Ordering {
-        order::compare(self.elements[self.indexes[left]], self.elements[self.indexes[right]])
+        (self.compare)(self.indexes[left], self.indexes[right])
     }
 }
 
@@ -76,11 +96,9 @@ mod tests {
     use super::*;
 
     fn ranked(values: &[u8], ranks: Range<usize>) -> Vec<u8> {
-        let elements: Vec<_> = values
-            .chunks(1)
-            .map(|value| Element::new(value).expect("one byte is an integer"))
-            .collect();
-        indexes_by_rank(&elements, ranks).into_iter().map(|index| values[index]).collect()
+        let compare = |a: usize, b: usize| values[a].cmp(&values[b]);
+        let indexes = indexes_by_rank(values.len(), ranks, compare);
+        indexes.into_iter().map(|index| values[index]).collect()
     }
 
     #[test]
@@ -99,16 +117,11 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(6);
         for _ in 0..500 {
             let values: Vec<u8> = (0..random.usize(1..30)).map(|_| random.u8(..8)).collect();
-            let elements: Vec<_> = values
-                .chunks(1)
-                .map(|value| Element::new(value).expect("one byte is an integer"))
-                .collect();
             let mut sorted = values.clone();
             sorted.sort_unstable();
             let start = random.usize(..values.len());
             let end = random.usize(start..=values.len());
-            let indexes = indexes_by_rank(&elements, start..end);
-            let mut found: Vec<u8> = indexes.iter().map(|&index| values[index]).collect();
+            let mut found = ranked(&values, start..end);
             found.sort_unstable();
             assert_eq!(found, sorted[start..end], "{values:?} {start}..{end}");
         }

@@ -5,40 +5,26 @@ use std::borrow::Cow;
 use wire::ResultCode;
 
 use super::code;
-use super::select::{self, Selection, Selector};
+use super::select::{self, Selector};
 use crate::cdt::answer::{self, Answer, Request, ReturnType};
 use crate::cdt::call::Call;
-use crate::cdt::container::{Container, List};
+use crate::cdt::container::{List, Raw};
+use crate::cdt::find;
+use crate::cdt::guide::Guide;
+use crate::cdt::number::Number;
 use crate::cdt::path::{self, PADDING_MAX};
-use crate::collection;
-use crate::msgpack::{Element, Flags, Token, write};
+use crate::cdt::run::{Change, Changed};
+use crate::cdt::select::Selection;
+use crate::collection::{self, Kind};
+use crate::msgpack::{Element, Flags};
 use crate::order;
 
-/// What becomes of the list.
-#[derive(Debug)]
-pub(super) enum Change {
-    /// Nothing; if it is missing, it stays so.
-    None,
-    /// Nothing; but if it is missing, an empty one is created.
-    CreatesEmpty {
-        /// How the new list is ordered.
-        flags: Flags,
-        /// Also when it is not the bin itself.
-        nested: bool,
-    },
-    /// Its new stored form.
-    Made(Vec<u8>),
-}
-
-type Changed = Result<(Change, Answer), ResultCode>;
-
 /// The list that an operation is to modify.
-pub(super) struct Target<'a> {
+pub(super) struct ListTarget<'a> {
     /// `None` when it is missing.
-    pub(super) list: Option<List<'a>>,
+    pub(super) list: Option<Raw<'a>>,
     pub(super) bin_exists: bool,
-    /// When the bin is created together with the way to a nested list, the original forgets to drop
-    /// that list's hint to persist an index, and clients see it.
+    /// See [`cdt::run::Target`](crate::cdt::run::Target).
     pub(super) keeps_hint: bool,
 }
 
@@ -81,7 +67,7 @@ const SORT_DROP_DUPLICATES: u64 = 2;
 /// Flags that a client may set: ordered, and the hint to persist an index.
 const SETTABLE_FLAGS: u8 = 0x11;
 
-impl<'a> Target<'a> {
+impl<'a> ListTarget<'a> {
     /// Runs an operation.
     pub(super) fn modify(self, call: &Call<'a>) -> Changed {
         match call.code {
@@ -95,7 +81,7 @@ impl<'a> Target<'a> {
             code::SORT => self.sort(call),
             // Parameters are not even looked at when there is nothing to remove from.
             code if code::REMOVING.contains(&code) => match &self.list {
-                Some(list) => list.remove(call),
+                Some(list) => list.to_list()?.remove(call),
                 None => Ok((Change::None, None)),
             },
             _ => Err(ResultCode::PARAMETER),
@@ -103,9 +89,15 @@ impl<'a> Target<'a> {
     }
 
     /// The list, or the empty one that the operation begins with.
-    fn list_or_new(self, create_type: u64) -> List<'a> {
+    fn list_or_new(&self, create_type: u64) -> Raw<'a> {
         let flags = self.stored_flags(create_type).unwrap_or(Flags::NONE);
-        self.list.unwrap_or(List { flags, elements: Vec::new() })
+        self.list.unwrap_or(Raw {
+            kind: Kind::List,
+            flags,
+            count: 0,
+            body: &[],
+            guide: Guide::NONE,
+        })
     }
 
     /// The flags that are stored for the ones that a client sent; `None` for unknown ones.
@@ -118,10 +110,11 @@ impl<'a> Target<'a> {
     fn set_type(self, call: &Call<'_>) -> Changed {
         let flags = call.parameters(1, 1)?.flags()?;
         let flags = self.stored_flags(flags).ok_or(ResultCode::OP_NOT_APPLICABLE)?;
-        let mut list = self.list_or_new(0);
+        let list = self.list_or_new(0);
         if flags == list.flags {
             return Ok((Change::CreatesEmpty { flags, nested: true }, None));
         }
+        let mut list = list.to_list()?;
         if flags.is_ordered() {
             order::sort_by(&mut list.elements, |a, b| order::compare(*a, *b));
         }
@@ -136,11 +129,16 @@ impl<'a> Target<'a> {
         let stored = stored(value)?;
         let values = values(&stored, are_items)?;
         let list = self.list_or_new(create_type);
-        if list.is_ordered() {
-            list.add_ordered(values, flags)
-        } else {
-            list.insert_at(list.elements.len() as i64, &values, flags)
+        if list.flags.is_ordered() {
+            return list.to_list()?.add_ordered(values.to_list()?.elements, flags);
         }
+        if flags.is_unique() || values.count == 0 {
+            let values = values.to_list()?.elements;
+            return list.to_list()?.insert_at(list.count as i64, &values, flags);
+        }
+        let count = list.count + values.count;
+        let new = list.with(count, &[list.body, values.body]);
+        Ok((Change::Made(new), answer::integer(count as i64)))
     }
 
     fn insert(self, call: &Call<'a>, are_items: bool) -> Changed {
@@ -148,8 +146,8 @@ impl<'a> Target<'a> {
         let (index, value) = (parameters.index()?, parameters.value()?);
         let flags = WriteFlags(parameters.flags_or_none()?);
         let stored = stored(value)?;
-        let values = values(&stored, are_items)?;
-        let list = self.list_or_new(0);
+        let values = values(&stored, are_items)?.to_list()?.elements;
+        let list = self.list_or_new(0).to_list()?;
         if list.is_ordered() {
             return Err(ResultCode::OP_NOT_APPLICABLE);
         }
@@ -161,8 +159,8 @@ impl<'a> Target<'a> {
         let (index, value) = (parameters.index()?, parameters.value()?);
         let flags = WriteFlags(parameters.flags_or_none()?);
         let stored = stored(value)?;
-        let [value] = values(&stored, false)?[..] else { return Err(ResultCode::PARAMETER) };
-        let list = self.list_or_new(0);
+        let value = Element::new(&stored)?;
+        let list = self.list_or_new(0).to_list()?;
         if list.is_ordered() {
             return Err(ResultCode::OP_NOT_APPLICABLE);
         }
@@ -175,14 +173,10 @@ impl<'a> Target<'a> {
         let (index, delta) = (parameters.index()?, parameters.value_or_none()?);
         let create_type = parameters.flags_or_none()?;
         let flags = WriteFlags(parameters.flags_or_none()?);
-        let list = self.list_or_new(create_type);
+        let list = self.list_or_new(create_type).to_list()?;
         let index = insertion_index(index, list.elements.len())?;
-        let sum = sum(list.elements.get(index).copied(), delta)?;
-        let mut bytes = Vec::new();
-        match sum {
-            Number::Integer(value) => write::integer(&mut bytes, value),
-            Number::Double(value) => write::double(&mut bytes, value),
-        }
+        let sum = Number::delta(delta)?.added_to(list.elements.get(index).copied())?;
+        let bytes = sum.encode();
         let value = Element::new(&bytes)?;
         let (change, _) = if list.is_ordered() {
             list.replace_ordered(index, value, flags)?
@@ -198,7 +192,7 @@ impl<'a> Target<'a> {
             return Err(ResultCode::INCOMPATIBLE_TYPE);
         }
         let flags = call.parameters(0, 1)?.flags_or_none()?;
-        let mut list = self.list_or_new(0);
+        let mut list = self.list_or_new(0).to_list()?;
         if list.elements.len() < 2 {
             return Ok((Change::None, None));
         }
@@ -221,11 +215,6 @@ impl<'a> Target<'a> {
 }
 
 impl<'a> List<'a> {
-    /// A list without elements.
-    pub(super) fn empty(flags: Flags) -> Vec<u8> {
-        Self::encode(flags, std::iter::empty())
-    }
-
     fn remove(&self, call: &Call<'_>) -> Changed {
         use ReturnType::{Count, Value};
         let selection = match call.code {
@@ -394,9 +383,9 @@ impl<'a> List<'a> {
         if index > self.elements.len() {
             return Err(ResultCode::OP_NOT_APPLICABLE);
         }
-        let (rank, equal) = self.equal_range(value);
-        if flags.is_unique() && equal > 0 {
-            if rank == index {
+        let equal = find::equal_range(&self.elements, value);
+        if flags.is_unique() && !equal.is_empty() {
+            if equal.start == index {
                 return Ok((Change::None, None));
             }
             return flags.refuse(ResultCode::ELEMENT_EXISTS, self);
@@ -416,15 +405,18 @@ fn stored(value: Element<'_>) -> Result<Cow<'_, [u8]>, ResultCode> {
     Ok(collection::element_to_stored(value)?)
 }
 
-/// The values to add: those of a stored list, or the stored value itself.
-fn values(stored: &[u8], are_items: bool) -> Result<Vec<Element<'_>>, ResultCode> {
+/// The values to add as a list: a stored one, or one of the stored value.
+fn values(stored: &[u8], are_items: bool) -> Result<Raw<'_>, ResultCode> {
     if !are_items {
-        return Ok(vec![Element::new(stored)?]);
+        return Ok(Raw {
+            kind: Kind::List,
+            flags: Flags::NONE,
+            count: 1,
+            body: stored,
+            guide: Guide::NONE,
+        });
     }
-    match Container::parse(stored)? {
-        Some(Container::List(list)) => Ok(list.elements),
-        _ => Err(ResultCode::PARAMETER),
-    }
+    Raw::parse(stored)?.filter(|raw| raw.kind == Kind::List).ok_or(ResultCode::PARAMETER)
 }
 
 /// Where an element is to be added; negative indexes count from the end.
@@ -451,49 +443,4 @@ fn repetitions(values: &[Element<'_>]) -> Vec<bool> {
 fn contains(sorted: &[Element<'_>], value: Element<'_>) -> bool {
     let below = sorted.partition_point(|element| order::compare(*element, value).is_lt());
     sorted.get(below).is_some_and(|element| order::compare(*element, value).is_eq())
-}
-
-#[derive(Clone, Copy)]
-enum Number {
-    Integer(i64),
-    Double(f64),
-}
-
-impl Number {
-    fn read(element: Element<'_>) -> Result<Option<Self>, ResultCode> {
-        match element.reader().head()?.token {
-            Token::Nil => Ok(None),
-            Token::Unsigned(value) => Ok(Some(Self::Integer(value.cast_signed()))),
-            Token::Negative(value) => Ok(Some(Self::Integer(value))),
-            Token::Double(value) => Ok(Some(Self::Double(value))),
-            _ => Err(ResultCode::PARAMETER),
-        }
-    }
-
-    fn to_integer(self) -> i64 {
-        const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-        match self {
-            Self::Integer(value) => value,
-            Self::Double(value) if (-LIMIT..LIMIT).contains(&value) => value as i64,
-            // What the original's processor makes of it.
-            Self::Double(_) => i64::MIN,
-        }
-    }
-
-    fn to_double(self) -> f64 {
-        match self {
-            Self::Integer(value) => value as f64,
-            Self::Double(value) => value,
-        }
-    }
-}
-
-/// An element, if there is one, plus a delta, which is 1 if it is nil or left out.
-fn sum(element: Option<Element<'_>>, delta: Option<Element<'_>>) -> Result<Number, ResultCode> {
-    let delta = delta.map(Number::read).transpose()?.flatten().unwrap_or(Number::Integer(1));
-    let Some(element) = element else { return Ok(delta) };
-    match Number::read(element)?.ok_or(ResultCode::PARAMETER)? {
-        Number::Integer(value) => Ok(Number::Integer(value.wrapping_add(delta.to_integer()))),
-        Number::Double(value) => Ok(Number::Double(value + delta.to_double())),
-    }
 }

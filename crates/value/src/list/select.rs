@@ -1,6 +1,5 @@
 //! Operations that select elements: everything that reads, and everything that removes.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use wire::ResultCode;
@@ -9,28 +8,15 @@ use super::code;
 use crate::cdt::answer::{self, Answer, Request, ReturnType};
 use crate::cdt::call::{self, Call};
 use crate::cdt::container::List;
-use crate::cdt::{path, rank};
+use crate::cdt::find::{self, Found};
+use crate::cdt::rank;
+use crate::cdt::select::{Selected, Selection, check_inversion, range, relative};
 use crate::msgpack::Element;
 use crate::order;
-
-/// Elements that an operation selected.
-pub(super) struct Selection {
-    /// What it answers.
-    pub(super) answer: Answer,
-    /// Their indexes, ascending.
-    pub(super) indexes: Vec<usize>,
-}
-
-/// How many elements more than there are an operation on an ordered list may answer with, when the
-/// values that it looks for repeat. Without a bound a small request could ask for any amount.
-const REPEATED_COUNT_MAX: usize = 1 << 20;
-
-type Selected = Result<Selection, ResultCode>;
 
 /// Runs an operation that reads.
 pub(super) fn read(list: &List<'_>, call: &Call<'_>) -> Result<Answer, ResultCode> {
     let selection = match call.code {
-        code::SIZE => return Ok(answer::integer(list.elements.len() as i64)),
         code::GET => {
             let index = call.parameters(1, 1)?.index()?;
             list.by_index(Request::plain(ReturnType::Value, false), index, 1)
@@ -145,7 +131,7 @@ impl<'a> List<'a> {
         };
         let indexes: Vec<usize> = ranges.iter().cloned().flatten().collect();
         if indexes.is_empty() {
-            return Ok(Selection { answer: request.nothing(range.start), indexes });
+            return Ok(Selection::nothing(request, range.start as i64));
         }
         let answer = match request.return_type {
             ReturnType::Rank { reverse } if !self.is_ordered() => {
@@ -159,9 +145,7 @@ impl<'a> List<'a> {
                 return Err(ResultCode::OP_NOT_APPLICABLE);
             }
             // Numbers that the two parts of an inverted range share.
-            _ if request.is_inverted => {
-                Request { is_inverted: false, ..request }.numbers(0..indexes.len(), total)?
-            }
+            _ if request.is_inverted => request.not_inverted().numbers(0..indexes.len(), total)?,
             _ => request.numbers(range, total)?,
         };
         Ok(Selection { answer, indexes })
@@ -171,12 +155,12 @@ impl<'a> List<'a> {
     fn by_value(&self, request: Request, value: Element<'_>) -> Selected {
         check_inversion(request)?;
         if self.is_ordered() {
-            let (start, count) = self.equal_range(value);
-            if count == 0 && !request.is_multi {
-                return Ok(Selection { answer: request.nothing(0), indexes: Vec::new() });
+            let equal = find::equal_range(&self.elements, value);
+            if equal.is_empty() && !request.is_multi {
+                return Ok(Selection::nothing(request, 0));
             }
-            let count = if request.is_multi { count } else { 1 };
-            return self.by_index(request, start as i64, count as u64);
+            let count = if request.is_multi { equal.len() } else { 1 };
+            return self.by_index(request, equal.start as i64, count as u64);
         }
         let equal = |element: &Element<'_>| order::compare(*element, value).is_eq();
         let found = if request.is_multi {
@@ -236,14 +220,16 @@ impl<'a> List<'a> {
         }
         let total = self.elements.len();
         let ranks = range(rank, count, total, request.is_multi)?;
-        let found = rank::indexes_by_rank(&self.elements, ranks.clone());
+        let found = rank::indexes_by_rank(total, ranks.clone(), |a, b| {
+            order::compare(self.elements[a], self.elements[b])
+        });
         let mut is_selected = vec![request.is_inverted; total];
         for index in &found {
             is_selected[*index] = !request.is_inverted;
         }
         let indexes: Vec<usize> = (0..total).filter(|index| is_selected[*index]).collect();
         if indexes.is_empty() {
-            return Ok(Selection { answer: request.nothing(ranks.start), indexes });
+            return Ok(Selection::nothing(request, ranks.start as i64));
         }
         let answer = match request.return_type {
             ReturnType::Index { reverse } => self.index_list_answer(request, &indexes, reverse),
@@ -260,87 +246,38 @@ impl<'a> List<'a> {
         let total = self.elements.len();
         if values.is_empty() {
             return if request.is_inverted {
-                self.by_index(Request { is_inverted: false, ..request }, 0, total as u64)
+                self.by_index(request.not_inverted(), 0, total as u64)
             } else {
-                Ok(Selection { answer: request.nothing(0), indexes: Vec::new() })
+                Ok(Selection::nothing(request, 0))
             };
         }
-        let found = if self.is_ordered() { self.find_each(values) } else { self.find_all(values) };
-        let is_selected = found.is_found.iter().map(|is_found| *is_found != request.is_inverted);
-        let indexes: Vec<usize> =
-            is_selected.enumerate().filter_map(|(index, is)| is.then_some(index)).collect();
+        let found = if self.is_ordered() {
+            Found::among_sorted(&self.elements, values)
+        } else {
+            let with_ranks = matches!(request.return_type, ReturnType::Rank { .. });
+            Found::among(&self.elements, values, with_ranks)
+        };
+        let indexes = found.indexes(request.is_inverted);
         let answer = match request.return_type {
             ReturnType::Index { reverse } | ReturnType::Rank { reverse }
                 if self.is_ordered() && !request.is_inverted =>
             {
-                answer::number_list(found.bounded_ranks(total)?, total, reverse)
+                answer::number_list(found.ranks()?, total, reverse)
             }
             ReturnType::Value if self.is_ordered() && !request.is_inverted => {
-                let ranks = found.bounded_ranks(total)?.iter().cloned();
+                let ranks = found.ranks()?.iter().cloned();
                 answer::elements(ranks.flat_map(|range| &self.elements[range]).copied())
             }
             ReturnType::Rank { reverse } if !self.is_ordered() => {
-                found.ranks_answer(request, total, reverse)
+                found.ranks_answer(request.is_inverted, reverse)
             }
             ReturnType::Index { reverse } | ReturnType::Rank { reverse } => {
                 self.index_list_answer(request, &indexes, reverse)
             }
             ReturnType::Value => self.values_answer(request, &indexes)?,
-            _ => Request { is_inverted: false, ..request }.numbers(0..indexes.len(), total)?,
+            _ => request.not_inverted().numbers(0..indexes.len(), total)?,
         };
         Ok(Selection { answer, indexes })
-    }
-
-    /// In an ordered list, finds the range of each value.
-    fn find_each(&self, values: &[Element<'_>]) -> Found {
-        let ranks: Vec<Range<usize>> = values
-            .iter()
-            .map(|value| {
-                let (start, count) = self.equal_range(*value);
-                start..start + count
-            })
-            .collect();
-        // Of how many ranges more begin than end at each index.
-        let mut steps = vec![0_isize; self.elements.len() + 1];
-        for range in &ranks {
-            steps[range.start] += 1;
-            steps[range.end] -= 1;
-        }
-        let mut depth = 0;
-        let is_found = steps.iter().take(self.elements.len()).map(|step| {
-            depth += step;
-            depth > 0
-        });
-        Found { is_found: is_found.collect(), by_rank: Vec::new(), ranks }
-    }
-
-    /// In an unordered list, finds which elements equal one of the values, and the ranks of these.
-    fn find_all(&self, values: &[Element<'_>]) -> Found {
-        let mut by_rank: Vec<usize> = (0..values.len()).collect();
-        order::sort_by(&mut by_rank, |&a, &b| order::compare(values[a], values[b]));
-        let mut is_found = vec![false; self.elements.len()];
-        let mut equal = vec![0; values.len()];
-        // Elements below the value at a place of `by_rank` and not below the one before it.
-        let mut below = vec![0; values.len() + 1];
-        for (index, &element) in self.elements.iter().enumerate() {
-            let place =
-                by_rank.partition_point(|&value| order::compare(values[value], element).is_le());
-            below[place] += 1;
-            // Of equal values the last one counts as found.
-            if let Some(&value) = place.checked_sub(1).and_then(|place| by_rank.get(place))
-                && order::compare(values[value], element).is_eq()
-            {
-                equal[value] += 1;
-                is_found[index] = true;
-            }
-        }
-        let mut ranks = vec![0..0; values.len()];
-        let mut rank = 0;
-        for (place, &value) in by_rank.iter().enumerate() {
-            rank += below[place];
-            ranks[value] = rank..rank + equal[value];
-        }
-        Found { is_found, ranks, by_rank }
     }
 
     /// How many elements are less than a value.
@@ -353,27 +290,11 @@ impl<'a> List<'a> {
         }
     }
 
-    /// In an ordered list, where the elements equal to a value begin and how many they are.
-    pub(super) fn equal_range(&self, value: Element<'_>) -> (usize, usize) {
-        let start = self.rank_of(value);
-        let rest = &self.elements[start..];
-        (start, rest.partition_point(|element| order::compare(*element, value).is_eq()))
-    }
-
-    /// In an ordered list, where to add a value. Among equal elements it is the place at which the
-    /// original's search comes upon one of them; equal values can be told apart by their order
-    /// extensions.
+    /// In an ordered list, where to add a value.
     pub(super) fn place_of(&self, value: Element<'_>) -> usize {
-        let (mut start, mut end) = (0, self.elements.len());
-        while start < end {
-            let middle = (start + end) / 2;
-            match order::compare(value, self.elements[middle]) {
-                Ordering::Equal => return middle,
-                Ordering::Greater => start = middle + 1,
-                Ordering::Less => end = middle,
-            }
-        }
-        start
+        let place =
+            find::search(self.elements.len(), |index| order::compare(value, self.elements[index]));
+        place.unwrap_or_else(|place| place)
     }
 
     fn indexes_where(&self, mut is_wanted: impl FnMut(&Element<'a>) -> bool) -> Vec<usize> {
@@ -429,75 +350,4 @@ impl<'a> List<'a> {
             answer::counted(rank, total, reverse)
         }))
     }
-}
-
-/// Where several values were found.
-struct Found {
-    /// For each element whether it equals one of them.
-    is_found: Vec<bool>,
-    /// For each value the ranks of the elements that equal it.
-    ranks: Vec<Range<usize>>,
-    /// In an unordered list, the values in their order.
-    by_rank: Vec<usize>,
-}
-
-impl Found {
-    /// The ranks, unless they repeat beyond any use.
-    fn bounded_ranks(&self, total: usize) -> Result<&[Range<usize>], ResultCode> {
-        let count = self.ranks.iter().map(Range::len).fold(0, usize::saturating_add);
-        if count > total.saturating_add(REPEATED_COUNT_MAX) {
-            return Err(ResultCode::RECORD_TOO_BIG);
-        }
-        Ok(&self.ranks)
-    }
-
-    fn ranks_answer(&self, request: Request, total: usize, reverse: bool) -> Answer {
-        let ranks = self.ranks.iter().cloned().flatten();
-        if !request.is_inverted {
-            return answer::integers(ranks.map(|rank| answer::counted(rank, total, reverse)));
-        }
-        // What lies between the ranks that were found.
-        let mut gaps = Vec::new();
-        let mut start = 0;
-        for range in self.by_rank.iter().map(|&value| &self.ranks[value]) {
-            if !range.is_empty() {
-                gaps.push(start..range.start);
-                start = range.end;
-            }
-        }
-        gaps.push(start..total);
-        answer::number_list(&gaps, total, reverse)
-    }
-}
-
-/// A selection by value or rank can only be inverted if it can be of several elements.
-fn check_inversion(request: Request) -> Result<(), ResultCode> {
-    if request.is_inverted && !request.is_multi {
-        Err(ResultCode::OP_NOT_APPLICABLE)
-    } else {
-        Ok(())
-    }
-}
-
-/// The positions that an index or rank and a count mean. For one that must be there, the start has
-/// to lie within `total`; otherwise whatever lies outside is cut off.
-fn range(index: i64, count: u64, total: usize, is_multi: bool) -> Result<Range<usize>, ResultCode> {
-    if !is_multi {
-        let start = path::from_either_end(index, total).ok_or(ResultCode::OP_NOT_APPLICABLE)?;
-        return Ok(start..start + 1);
-    }
-    let from_front = if index < 0 { index.saturating_add_unsigned(total as u64) } else { index };
-    let limit = |position: u64| usize::try_from(position).map_or(total, |at| at.min(total));
-    let (start, end) = match u64::try_from(from_front) {
-        Ok(start) => (start, start.saturating_add(count)),
-        // The part before the front counts as well.
-        Err(_) => (0, count.saturating_sub(from_front.unsigned_abs())),
-    };
-    Ok(limit(start)..limit(end))
-}
-
-/// A rank and count relative to a rank.
-fn relative(rank: i64, count: u64, base: usize) -> (i64, u64) {
-    let rank = rank.saturating_add_unsigned(base as u64);
-    if rank < 0 { (0, count.saturating_sub(rank.unsigned_abs())) } else { (rank, count) }
 }

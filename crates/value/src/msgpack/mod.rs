@@ -81,10 +81,15 @@ impl Flags {
     pub const LIST_ORDERED: Self = Self(0x01);
     /// A map sorted by key, and promised to stay so.
     pub const MAP_KEY_ORDERED: Self = Self(0x01);
+    /// A map for which an order by value is kept; on its own it means nothing.
+    pub const MAP_VALUE_ORDERED: Self = Self(0x02);
     /// A map for which an order by value is kept too.
     pub const MAP_KEY_VALUE_ORDERED: Self = Self(0x03);
     /// A map whose order of pairs is a result's order, not a stored one.
     pub const MAP_PRESERVE_ORDER: Self = Self(0x08);
+
+    /// The hint to persist an index.
+    pub const PERSIST_INDEX: Self = Self(0x10);
 
     /// The flags that a stored list keeps. The hint to persist an index is not among them: this
     /// server keeps none in the value, and the original never shows its own.
@@ -120,6 +125,11 @@ impl<'a> Element<'a> {
         let mut reader = Reader::new(bytes);
         let element = reader.element()?;
         if reader.is_empty() { Ok(element) } else { Err(Malformed) }
+    }
+
+    /// A list or map as a bin holds it. Before it was stored it proved to be one value.
+    pub(crate) fn stored(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
     /// The value's bytes.

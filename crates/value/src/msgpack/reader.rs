@@ -91,16 +91,41 @@ impl<'a> Reader<'a> {
         // A declared count only says how long to go on; each turn uses up at least one byte.
         let mut pending = 1_usize;
         while pending > 0 {
-            pending -= 1;
-            pending = match self.head()?.token {
-                Token::List(count) => pending.checked_add(count).ok_or(Malformed)?,
-                Token::Map(pairs) => {
-                    pairs.checked_mul(2).and_then(|n| pending.checked_add(n)).ok_or(Malformed)?
-                }
-                _ => pending,
-            };
+            let contained = self.skip()?;
+            pending = (pending - 1).checked_add(contained).ok_or(Malformed)?;
         }
         Ok(self.element_since(start))
+    }
+
+    /// Moves past one item and returns how many items follow that belong to it. It is what
+    /// [`Reader::head`] does without looking at what the item says, for walking over many.
+    fn skip(&mut self) -> Result<usize, Malformed> {
+        let [byte] = self.array()?;
+        let size = match byte {
+            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => return Ok(0),
+            0x80..=0x8f => return Ok(2 * usize::from(byte & 0x0f)),
+            0x90..=0x9f => return Ok(usize::from(byte & 0x0f)),
+            0xa0..=0xbf => usize::from(byte & 0x1f),
+            0xcc | 0xd0 => 1,
+            0xcd | 0xd1 => 2,
+            0xca | 0xce | 0xd2 => 4,
+            0xcb | 0xcf | 0xd3 => 8,
+            0xc4 | 0xd9 => self.size::<1>()?,
+            0xc5 | 0xda => self.size::<2>()?,
+            0xc6 | 0xdb => self.size::<4>()?,
+            // The type of an extension value is one byte more.
+            0xc7 => self.size::<1>()? + 1,
+            0xc8 => self.size::<2>()? + 1,
+            0xc9 => self.size::<4>()?.checked_add(1).ok_or(Malformed)?,
+            0xd4..=0xd8 => (1 << (byte - FIXEXT_1)) + 1,
+            0xdc => return self.size::<2>(),
+            0xdd => return self.size::<4>(),
+            0xde => return Ok(2 * self.size::<2>()?),
+            0xdf => return self.size::<4>()?.checked_mul(2).ok_or(Malformed),
+            0xc1 => return Err(Malformed),
+        };
+        self.take(size)?;
+        Ok(0)
     }
 
     /// The value between an earlier [`Reader::rest`] of this reader and its position, which the

@@ -1,6 +1,7 @@
 //! Replays what the original server was asked and what it did: the scripts of `testdata`.
 
-mod lists;
+mod bits_and_sketches;
+mod operations;
 mod writes;
 
 use std::collections::BTreeMap;

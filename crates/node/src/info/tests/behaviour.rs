@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::latencies::LatencyKind;
 use engine::supervisor::{Supervisor, World};
 
 use super::super::testing::{START, ask, digest, node, send, write};
@@ -104,6 +105,7 @@ fn settings_change_and_the_log_says_so() {
     );
     let refused = "ERROR:4:invalid set-config parameter";
     assert_eq!(ask(&node, &format!("{set}nope=1")), refused);
+    assert!(host.messages.lock()[1].starts_with(&format!("{set}nope=1: refused: ")));
     assert_eq!(ask(&node, &format!("{set}default-ttl=7d")), "ok");
     assert_eq!(node.namespace(b"bar").unwrap().config().default_ttl_seconds, 7 * 86_400);
 }
@@ -207,6 +209,16 @@ fn a_record_is_looked_into() {
     assert!(ask_record("debug-record", ";mode=pickle").contains(";pickle-size="));
     let bad = "debug-record:namespace=test;keyd=zz00000000000000000000000000000000000000";
     assert_eq!(ask(&node, bad), "ERROR:4:keyd");
+}
+
+#[test]
+fn histograms_start_afresh_in_another_unit() {
+    let (_, node) = node();
+    send(&node, &write(None, "k", 0));
+    let writes = node.namespace(b"test").unwrap().latencies.of(LatencyKind::Write);
+    assert_eq!(writes.counts().total(), 1);
+    ask(&node, "set-config:context=service;microsecond-histograms=true");
+    assert_eq!(writes.counts().total(), 0);
 }
 
 #[test]

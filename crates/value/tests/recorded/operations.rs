@@ -1,16 +1,25 @@
-//! List operations: every result code, every answer, every stored byte.
+//! List and map operations: every result code, every answer, every stored byte.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use value::cdt::answer::Answer;
-use value::{from_wire, list};
+use value::cdt::{Guide, Stored};
+use value::{cdt, from_wire};
 use wire::ResultCode;
 
 use super::{Bins, bytes, particle};
 
 #[test]
-fn answers_what_the_original_answered() {
-    let script = include_str!("../../testdata/lists.txt");
+fn lists_answer_what_the_original_answered() {
+    replay(include_str!("../../testdata/lists.txt"));
+}
+
+#[test]
+fn maps_answer_what_the_original_answered() {
+    replay(include_str!("../../testdata/maps.txt"));
+}
+
+fn replay(script: &str) {
     let cases = script.split("\n\n").filter(|case| !case.starts_with('#'));
     let mut replayed = 0;
     let failures: Vec<String> = cases
@@ -23,11 +32,16 @@ fn answers_what_the_original_answered() {
     assert!(replayed > 400, "the script is cut short: {replayed} cases");
 }
 
+/// What is kept beside values, by the names of the bins.
+type Guides = BTreeMap<String, Vec<u8>>;
+
 /// A record on which a case's requests are run.
 struct Replay {
     bins: Bins,
+    /// What is kept beside the bins' values.
+    guides: Guides,
     /// The bins as they were when the request began: an error undoes all of it.
-    before: Bins,
+    before: (Bins, Guides),
     result: ResultCode,
     answers: VecDeque<Answer>,
     answers_all: bool,
@@ -38,7 +52,8 @@ impl Replay {
     fn new() -> Self {
         Self {
             bins: Bins::new(),
-            before: Bins::new(),
+            guides: Guides::new(),
+            before: (Bins::new(), Guides::new()),
             result: ResultCode::OK,
             answers: VecDeque::new(),
             answers_all: false,
@@ -63,7 +78,7 @@ impl Replay {
                 self.bins.insert(bin.to_owned(), particle(particle_type, value));
             }
             ["request", mode, answers] => {
-                self.before = self.bins.clone();
+                self.before = (self.bins.clone(), self.guides.clone());
                 self.result = ResultCode::OK;
                 self.answers.clear();
                 self.is_write = mode == "write";
@@ -100,26 +115,27 @@ impl Replay {
             ["write", bin, particle_type, value] => {
                 let (particle_type, value) = particle(particle_type, value);
                 let stored = from_wire(particle_type, &value)?.to_vec();
+                let guide = cdt::guide_of_written((particle_type, &stored), &value);
+                self.guides.insert(bin.to_owned(), guide);
                 self.bins.insert(bin.to_owned(), (particle_type, stored));
             }
             ["read", bin, operation] => {
-                let Some((particle_type, value)) = self.bins.get(bin) else {
+                let Some(stored) = self.stored(bin) else {
                     self.answers.extend(self.answers_all.then_some(None));
                     return Ok(());
                 };
-                let answer = list::read((*particle_type, value), &bytes(operation))?;
+                let answer = cdt::read(stored, &bytes(operation))?;
                 if self.answers_all || self.is_write || answer.is_some() {
                     self.answers.push_back(answer);
                 }
             }
             ["modify", bin, operation] => {
-                let existing =
-                    self.bins.get(bin).map(|(particle_type, value)| (*particle_type, &value[..]));
-                let modified = list::modify(existing, &bytes(operation))?;
+                let modified = cdt::modify(self.stored(bin), &bytes(operation))?;
                 if self.answers_all || modified.answer.is_some() {
                     self.answers.push_back(modified.answer);
                 }
                 if let Some(value) = modified.bin {
+                    self.guides.insert(bin.to_owned(), modified.guide);
                     self.bins.insert(bin.to_owned(), value);
                 }
             }
@@ -128,11 +144,17 @@ impl Replay {
         Ok(())
     }
 
+    fn stored(&self, bin: &str) -> Option<Stored<'_>> {
+        let (particle_type, value) = self.bins.get(bin)?;
+        let guide = self.guides.get(bin).map_or(Guide::NONE, |guide| Guide::new(guide));
+        Some(Stored { particle_type: *particle_type, value, guide })
+    }
+
     fn end(&mut self, expected: ResultCode) -> Result<(), String> {
         if self.result == ResultCode::OK {
             same(&self.answers, &VecDeque::new())?;
         } else {
-            self.bins = self.before.clone();
+            (self.bins, self.guides) = self.before.clone();
         }
         same(&self.result, &expected)
     }

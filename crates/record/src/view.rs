@@ -1,0 +1,151 @@
+//! A record as expressions see it: filters of a request, and operations that evaluate.
+
+use expr::{Filter, Metadata, RecordView};
+use wire::{Digest, FieldType, ParticleType, Request, ResultCode};
+
+pub use expr::Medium;
+
+use crate::bins::BinTable;
+use crate::body::Body;
+use crate::meta::{LastUpdateTime, RecordMeta, VoidTime};
+use crate::policy::WritePolicy;
+use crate::size::stored_size_bytes;
+
+/// The metadata that expressions of a request see, and the record it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The record's digest.
+    pub digest: &'a Digest,
+    /// Name of its set; empty if it is in none.
+    pub set_name: &'a [u8],
+    /// The time of the request.
+    pub now: LastUpdateTime,
+    /// Where the namespace keeps records.
+    pub medium: Medium,
+    /// Its metadata. To operations of a write they are already those that the write gives it, but
+    /// for the tombstone mark.
+    pub meta: RecordMeta,
+    /// The record as it is stored; `None` while it is being created.
+    pub stored: Option<StoredRecord<'a>>,
+}
+
+/// A stored record, as far as expressions ask for it.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredRecord<'a> {
+    /// Its body.
+    pub body: Body<'a>,
+    /// The void-time with which it was stored.
+    pub void_time: VoidTime,
+}
+
+impl Scene<'_> {
+    /// Lets a request's filter, if it has one, decide about the record: by its metadata if that is
+    /// enough, else by its bins.
+    ///
+    /// # Errors
+    /// `PARAMETER` for an invalid filter, `FILTERED_OUT` if the request does not apply.
+    pub fn check_filter(&self, request: &Request<'_>) -> Result<(), ResultCode> {
+        let Some(source) = request.field(FieldType::FILTER) else { return Ok(()) };
+        let filter = Filter::build(source)?;
+        let applies = filter.decide(self).unwrap_or_else(|| filter.matches(&StoredView(self)));
+        if applies { Ok(()) } else { Err(ResultCode::FILTERED_OUT) }
+    }
+}
+
+impl Metadata for Scene<'_> {
+    fn digest(&self) -> &Digest {
+        self.digest
+    }
+
+    fn set_name(&self) -> &[u8] {
+        self.set_name
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now.0
+    }
+
+    fn last_update_time_ms(&self) -> u64 {
+        self.meta.last_update_time.0
+    }
+
+    fn void_time_seconds(&self) -> u32 {
+        self.meta.void_time.0
+    }
+
+    fn has_key(&self) -> bool {
+        self.stored.is_some_and(|stored| stored.body.key().is_some())
+    }
+
+    fn is_tombstone(&self) -> bool {
+        self.meta.tombstone
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.stored.map_or(0, |stored| {
+            stored_size_bytes(stored.body, self.set_name.len(), stored.void_time)
+        })
+    }
+
+    fn medium(&self) -> Medium {
+        self.medium
+    }
+}
+
+/// The record as it is stored.
+pub(crate) struct StoredView<'v>(pub &'v Scene<'v>);
+
+impl RecordView for StoredView<'_> {
+    fn metadata(&self) -> &dyn Metadata {
+        self.0
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        self.0.stored?.body.key()
+    }
+
+    fn bin(&self, name: &[u8]) -> Option<(ParticleType, &[u8])> {
+        let bin = self.0.stored?.body.bin(name)?;
+        Some((bin.particle_type, bin.value))
+    }
+}
+
+/// The record between two operations of a request.
+pub(crate) struct WorkView<'v, 'a> {
+    pub scene: &'v Scene<'v>,
+    pub bins: &'v BinTable<'a>,
+    pub policy: &'v WritePolicy,
+}
+
+impl RecordView for WorkView<'_, '_> {
+    fn metadata(&self) -> &dyn Metadata {
+        self.scene
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        // A replace does not look at the old record, not even at its key.
+        if self.policy.replace { None } else { self.scene.stored?.body.key() }
+    }
+
+    fn bin(&self, name: &[u8]) -> Option<(ParticleType, &[u8])> {
+        self.bins.peek(name).map(|bin| (bin.particle_type, &*bin.value))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A scene around a record, for tests.
+    pub fn scene(stored: Option<Body<'_>>) -> Scene<'_> {
+        const DIGEST: &Digest = &Digest([7; Digest::SIZE]);
+        Scene {
+            digest: DIGEST,
+            set_name: b"set",
+            now: LastUpdateTime(5_000),
+            medium: Medium::Memory,
+            meta: RecordMeta { last_update_time: LastUpdateTime(2_000), ..RecordMeta::default() },
+            stored: stored.map(|body| StoredRecord { body, void_time: VoidTime::NEVER }),
+        }
+    }
+}
