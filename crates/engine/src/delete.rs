@@ -50,14 +50,14 @@ impl Namespace {
             return Ok(());
         }
         let key = found.body().key();
-        let content_size_bytes = BodyWriter::new(turn.scratch, key).finish();
+        let new = BodyWriter::new(turn.scratch, key).finish();
         let tombstone = entombed(RecordMeta {
             generation: meta.generation.next(),
             last_update_time: meta.last_update_time.max(turn.now),
             xdr_write: request.header.info1.contains(Info1::XDR),
             ..meta
         });
-        let flat_size_bytes = self.flat_size_bytes(&tombstone, content_size_bytes);
+        let flat_size_bytes = self.flat_size_bytes(&tombstone, new.content_size_bytes);
         self.place(&mut guard, Some(weight), tombstone, flat_size_bytes, turn.scratch)
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use config::{EngineKind, Namespace as NamespaceConfig, StorageEngine};
 use record::size::{flat_size_bytes, occupied_size_bytes};
-use record::{LastUpdateTime, Medium, RecordMeta, Scene, SetId, StoredRecord, VoidTime};
+use record::{Body, LastUpdateTime, Medium, RecordMeta, Scene, SetId, StoredRecord, VoidTime};
 use storage::{Counts, Records, SetIndexState, Stored};
 use wire::{Digest, PartitionId, ResultCode};
 
@@ -236,7 +236,7 @@ impl Namespace {
 
     /// Weight of a stored record.
     pub(crate) fn weight_of(&self, stored: &Stored<'_>) -> Weight {
-        let content_size_bytes = stored.body().content_size_bytes();
+        let content_size_bytes = Body::content_size_bytes_of(stored.bytes);
         Weight::new(&stored.meta, self.flat_size_bytes(&stored.meta, content_size_bytes))
     }
 

@@ -47,8 +47,9 @@ impl Namespace {
         evict_before: Option<VoidTime>,
     ) -> Removal {
         let threads = self.config().nsup_threads;
-        let removals = self
-            .share_out(threads, |partition| self.expire_partition(partition, now, evict_before));
+        let removals = self.share_out(threads, self.occupied_partitions(), |partition| {
+            self.expire_partition(partition, now, evict_before)
+        });
         let removal = removals.into_iter().fold(Removal::default(), Removal::plus);
         self.counters.add(Stripe::SHARED, NamespaceCounter::ExpiredObjects, removal.expired);
         self.counters.add(Stripe::SHARED, NamespaceCounter::EvictedObjects, removal.evicted);
@@ -92,13 +93,12 @@ impl Namespace {
 
     /// Removes tombstones last written before `limit`; returns how many there were.
     pub(crate) fn remove_tombstones(&self, limit: LastUpdateTime) -> u64 {
-        let removed = self.share_out(1, |partition| {
-            if self.partition_counts(partition).tombstones == 0 {
-                return 0;
-            }
-            self.sweep(partition, |meta| meta.tombstone && meta.last_update_time < limit)
-        });
-        sum(removed)
+        self.occupied_partitions()
+            .filter(|partition| self.partition_counts(*partition).tombstones != 0)
+            .map(|partition| {
+                self.sweep(partition, |meta| meta.tombstone && meta.last_update_time < limit)
+            })
+            .sum()
     }
 
     /// Removes the records of a partition that `goes` names; returns how many.
@@ -117,14 +117,15 @@ impl Namespace {
         swept.removed
     }
 
-    /// Lets `work` do each partition that holds records, on as many threads as are allowed and pay;
-    /// returns what came of it.
+    /// Lets `work` do each of these partitions, on as many threads as are allowed and pay; returns
+    /// what came of it.
     pub(crate) fn share_out<T: Send>(
         &self,
         threads_max: u32,
+        partitions: impl Iterator<Item = PartitionId>,
         work: impl Fn(PartitionId) -> T + Sync,
     ) -> Vec<T> {
-        let partitions: Vec<_> = self.occupied_partitions().collect();
+        let partitions: Vec<_> = partitions.collect();
         let threads = (self.record_count() / RECORDS_PER_THREAD + 1).min(u64::from(threads_max));
         if threads <= 1 {
             return partitions.into_iter().map(work).collect();
@@ -181,9 +182,4 @@ impl Namespace {
             self.records.for_each(partition, |_, stored| visit(&stored.meta));
         }
     }
-}
-
-/// The sum of what the partitions of a pass counted.
-pub(crate) fn sum(counts: Vec<u64>) -> u64 {
-    counts.into_iter().sum()
 }

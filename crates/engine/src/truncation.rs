@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use record::{LastUpdateTime, RecordMeta, SecondsSince2010};
+use wire::PartitionId;
 
 use crate::namespace::Namespace;
 use crate::sets::Set;
-use crate::sweep;
 
 /// The moments of truncation whose records a pass removes: of the namespace, then of each set.
 #[derive(Debug)]
@@ -62,13 +62,15 @@ impl Namespace {
     pub(crate) fn remove_truncated(&self) -> u64 {
         let threads = self.config().truncate_threads;
         let moments = self.begin_truncation();
-        let removed = self.share_out(threads, |partition| {
+        // Partitions that look empty too: a writer that saw no truncation yet may hold a record's
+        // lock in one, and a sweep waits for it.
+        let removed = self.share_out(threads, PartitionId::all(), |partition| {
             self.sweep(partition, |meta| {
                 self.is_truncated(self.sets.by_id(meta.set), meta.last_update_time)
             })
         });
         self.end_truncation(&moments);
-        sweep::sum(removed)
+        removed.iter().sum()
     }
 
     /// Notes what a pass that begins now will have removed when it ends.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use record::key::key_to_store;
-use record::{Generation, LastUpdateTime, NewBins, RecordMeta, SetId, VoidTime, WritePolicy};
+use record::{Generation, LastUpdateTime, NewBody, RecordMeta, SetId, VoidTime, WritePolicy};
 use storage::{Refusal, Stored, WriteGuard};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Info2, MessageHeader, Request, ResultCode};
@@ -14,19 +14,12 @@ use crate::stats::NamespaceCounter;
 
 /// What a write makes of a record.
 enum Decision {
-    /// The body in the turn's scratch space takes its place.
-    Store(NewRecord),
+    /// The body in the turn's scratch space takes its place, with this metadata.
+    Store(RecordMeta, NewBody),
     /// Its last bin is gone, and so is it.
     Delete,
-    /// Its last bin is gone, durably: a tombstone takes its place.
-    Entomb(NewRecord),
-}
-
-/// What is to be stored beside the body.
-struct NewRecord {
-    meta: RecordMeta,
-    /// Size of the body's key and bins by the original's arithmetic.
-    content_size_bytes: usize,
+    /// Its last bin is gone, durably: a tombstone with this metadata takes its place.
+    Entomb(RecordMeta, NewBody),
 }
 
 /// A write request with what is checked before any record is looked at.
@@ -80,8 +73,8 @@ impl Namespace {
         let decision = self.decide(&write, found, reply, seen, turn.scratch)?;
         self.commit(&mut guard, weight, &decision, turn.scratch)?;
         *seen = match &decision {
-            Decision::Store(new) => Seen::from(&new.meta),
-            Decision::Delete | Decision::Entomb(_) => {
+            Decision::Store(meta, _) => Seen::from(meta),
+            Decision::Delete | Decision::Entomb(..) => {
                 self.counters.raise(turn.stripe, NamespaceCounter::DeletedLastBin);
                 Seen::default()
             }
@@ -147,7 +140,8 @@ impl Namespace {
         if let Some(live) = live {
             self.scene(digest, set, *now, live.meta, Some(live)).check_filter(request)?;
         }
-        let stored_key = existing.and_then(|found| found.body().key());
+        let body = existing.map(Stored::body);
+        let stored_key = body.and_then(|body| body.key());
         let key = key_to_store(stored_key, request.key)?;
         let void_time = self.settings.ttl_rules(set.map(|set| &set.settings)).void_time(
             request.header.record_ttl,
@@ -164,20 +158,17 @@ impl Namespace {
             tombstone: false,
             xdr_write: request.header.info1.contains(Info1::XDR),
         };
-        let mut bins = NewBins::default();
         let tombstone = existing.is_some_and(|found| found.meta.tombstone);
         let scene = self.scene(digest, set, *now, RecordMeta { tombstone, ..meta }, existing);
-        record::apply(request, policy, live.map(Stored::body), &scene, &mut bins, reply)?;
-        let content_size_bytes = bins.write_body(key, scratch);
+        let old = body.filter(|_| live.is_some());
+        let new = record::apply(request, policy, old, key, &scene, scratch, reply)?;
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;
-        match (bins.is_empty(), had_bins) {
-            (false, _) => Ok(Decision::Store(NewRecord { meta, content_size_bytes })),
-            (true, false) => Err(ResultCode::NOT_FOUND),
-            (true, true) if policy.durable_delete => {
-                Ok(Decision::Entomb(NewRecord { meta: entombed(meta), content_size_bytes }))
-            }
-            (true, true) => Ok(Decision::Delete),
+        match (new.bin_count, had_bins) {
+            (1.., _) => Ok(Decision::Store(meta, new)),
+            (0, false) => Err(ResultCode::NOT_FOUND),
+            (0, true) if policy.durable_delete => Ok(Decision::Entomb(entombed(meta), new)),
+            (0, true) => Ok(Decision::Delete),
         }
     }
 
@@ -191,15 +182,15 @@ impl Namespace {
         body: &[u8],
     ) -> Result<(), ResultCode> {
         match (decision, weight) {
-            (Decision::Store(NewRecord { meta, content_size_bytes }), _) => {
-                let flat_size_bytes = self.flat_size_bytes(meta, *content_size_bytes);
+            (Decision::Store(meta, new), _) => {
+                let flat_size_bytes = self.flat_size_bytes(meta, new.content_size_bytes);
                 if flat_size_bytes > self.settings.record_size_bytes_max() {
                     return Err(ResultCode::RECORD_TOO_BIG);
                 }
                 self.place(guard, weight, *meta, flat_size_bytes, body)
             }
-            (Decision::Entomb(NewRecord { meta, content_size_bytes }), _) => {
-                let flat_size_bytes = self.flat_size_bytes(meta, *content_size_bytes);
+            (Decision::Entomb(meta, new), _) => {
+                let flat_size_bytes = self.flat_size_bytes(meta, new.content_size_bytes);
                 self.place(guard, weight, *meta, flat_size_bytes, body)
             }
             (Decision::Delete, Some(weight)) => {

@@ -71,24 +71,34 @@ impl<'a> WriteGuard<'a> {
     /// same needs no memory.
     pub fn insert(&mut self, entry: Entry) -> Result<Option<Entry>, OutOfMemory> {
         let before = self.find();
+        self.replace(before.as_ref(), &entry)?;
+        Ok(before)
+    }
+
+    /// Sets the record's entry in place of `before`: what [`Self::find`] returns now, for callers
+    /// that know it.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    pub fn replace(&mut self, before: Option<&Entry>, entry: &Entry) -> Result<(), OutOfMemory> {
         let sets = &self.index.sets;
-        let moves = before.as_ref().map(Entry::indexed_set) != Some(entry.indexed_set());
+        let moves = before.map(Entry::indexed_set) != Some(entry.indexed_set());
         if moves {
             sets.add(entry.indexed_set(), &self.digest, self.index.pool())?;
         }
-        if let Err(refusal) = self.store(&entry) {
+        if let Err(refusal) = self.store(entry) {
             if moves {
                 sets.remove(entry.indexed_set(), &self.digest, self.index.pool());
             }
             return Err(refusal);
         }
-        if let Some(before) = &before
+        if let Some(before) = before
             && moves
         {
             sets.remove(before.indexed_set(), &self.digest, self.index.pool());
         }
-        self.index.count_change(self.digest.partition(), before.as_ref(), Some(&entry));
-        Ok(before)
+        self.index.count_change(self.digest.partition(), before, Some(entry));
+        Ok(())
     }
 
     /// Changes the record's entry if it has one, and returns the former.

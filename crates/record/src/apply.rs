@@ -7,49 +7,56 @@ use wire::reply::ReplyWriter;
 use wire::{Op, OpCode, ParticleType, Request, ResultCode};
 
 use crate::bins::{Bin, BinTable};
-use crate::body::{BINS_MAX, Body};
+use crate::body::{BINS_MAX, Body, NewBody};
+use crate::patch::{self, Gap};
 use crate::policy::{WritePolicy, is_read_all};
 use crate::view::{Scene, WorkView};
 use crate::within;
 
-/// Bins of a record after all operations of a request, not yet stored.
-#[derive(Debug, Default)]
-pub struct NewBins<'a> {
-    table: BinTable<'a>,
-}
-
-impl NewBins<'_> {
-    /// Whether no bin is left: the record is to be deleted, or not to be created.
-    pub fn is_empty(&self) -> bool {
-        self.table.len() == 0
-    }
-
-    /// Writes the record's new body into `out`, replacing what was there. Returns the size of key
-    /// and bins by the original's arithmetic: see [`crate::size`].
-    pub fn write_body(&self, key: Option<&[u8]>, out: &mut Vec<u8>) -> usize {
-        self.table.write(out, key)
-    }
-}
-
-/// Applies a request's operations in order to the record's bins (`None`: it is being created) and
-/// appends their results to `reply`. Operations see what earlier ones of the same request did; of
-/// metadata, expressions see the `scene`. `new` is empty before; it is the caller's because it is too
-/// large to be handed around.
+/// Applies a request's operations in order to the record's bins (`None`: it is being created),
+/// writes the body that results, with this user key, into `out` and appends what the operations
+/// answer to `reply`. Operations see what earlier ones of the same request did; of metadata,
+/// expressions see the `scene`.
+///
+/// Without a bin left the record is to be deleted, or not to be created.
 ///
 /// # Errors
-/// The first operation that fails decides; the caller drops the new bins and the results.
-pub fn apply<'a>(
-    request: &Request<'a>,
+/// The first operation that fails decides, then `PARAMETER` for too many bins; the caller drops body
+/// and results.
+pub fn apply(
+    request: &Request<'_>,
     policy: &WritePolicy,
-    old: Option<Body<'a>>,
+    old: Option<Body<'_>>,
+    key: Option<&[u8]>,
     scene: &Scene<'_>,
-    new: &mut NewBins<'a>,
+    out: &mut Vec<u8>,
     reply: &mut ReplyWriter<'_>,
-) -> Result<(), ResultCode> {
-    let table = &mut new.table;
-    if let Some(body) = old.filter(|_| !policy.replace) {
-        table.load(body);
+) -> Result<NewBody, ResultCode> {
+    let old = old.filter(|_| !policy.replace);
+    let has_guides = old.is_some_and(|body| body.has_guides());
+    let sole_op = request.ops().next().filter(|_| request.header.n_ops == 1 && !has_guides);
+    match sole_op.map(|op| (op, sole_change(&op))) {
+        Some((op, _)) if op.code == OpCode::TOUCH => Ok(patch::copy(old, key, out)),
+        Some((op, Some(change))) => {
+            if policy.respond_all {
+                reply.op(op.code, ParticleType::NULL, op.name, &[]);
+            }
+            set_one(&op, change, old, key, out)
+        }
+        _ => apply_all(request, policy, old, key, scene, out, reply),
     }
+}
+
+fn apply_all(
+    request: &Request<'_>,
+    policy: &WritePolicy,
+    old: Option<Body<'_>>,
+    key: Option<&[u8]>,
+    scene: &Scene<'_>,
+    out: &mut Vec<u8>,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<NewBody, ResultCode> {
+    let table = old.map_or_else(BinTable::default, BinTable::of);
     let mut writer = Writer { table, made_bytes: 0, policy, scene, reply };
     for op in request.ops() {
         if is_read_all(&op, request.header.info1) {
@@ -61,7 +68,46 @@ pub fn apply<'a>(
     if writer.table.len() > BINS_MAX {
         return Err(ResultCode::PARAMETER);
     }
-    Ok(())
+    Ok(writer.table.write(out, key))
+}
+
+/// How an operation sets its bin, if the bin alone decides that. Beside a map a guide may be kept.
+fn sole_change(op: &Op<'_>) -> Option<Change> {
+    match op.code {
+        OpCode::WRITE if matches!(op.particle_type, ParticleType::NULL | ParticleType::MAP) => None,
+        OpCode::WRITE => Some(written),
+        OpCode::INCREMENT => Some(value::scalar::increment),
+        OpCode::APPEND => Some(value::scalar::append),
+        OpCode::PREPEND => Some(value::scalar::prepend),
+        _ => None,
+    }
+}
+
+/// Writes the record's new body around the bin that `op` sets.
+fn set_one(
+    op: &Op<'_>,
+    change: Change,
+    old: Option<Body<'_>>,
+    key: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) -> Result<NewBody, ResultCode> {
+    let gap = old.map_or_else(Gap::default, |body| Gap::at(body, op.name));
+    let existing = gap.bin.map(|bin| (bin.particle_type, bin.value));
+    let (particle_type, value) = change(existing, op.particle_type, op.value)?;
+    let bin = (op.name, particle_type, &*value);
+    if gap.bin.is_none() && usize::from(gap.others) == BINS_MAX {
+        return Err(ResultCode::PARAMETER);
+    }
+    Ok(patch::write(&gap, bin, key, out))
+}
+
+/// What a WRITE makes of a bin, whatever it was.
+fn written<'v>(
+    _: value::scalar::Existing<'v>,
+    particle_type: ParticleType,
+    value: &'v [u8],
+) -> value::scalar::Changed<'v> {
+    Ok((particle_type, value::from_wire(particle_type, value)?))
 }
 
 /// Bytes that a request's operations may make of a few: far more than any record can hold, but a
@@ -70,7 +116,7 @@ pub fn apply<'a>(
 const MADE_BYTES_MAX: usize = 128 << 20;
 
 struct Writer<'a, 'r, 'o> {
-    table: &'r mut BinTable<'a>,
+    table: BinTable<'a>,
     /// Bytes of the values that operations within values made and that are still there.
     made_bytes: usize,
     policy: &'r WritePolicy,
@@ -181,7 +227,7 @@ impl<'a> Writer<'a, '_, '_> {
     /// Replies an expression's value, with a null for nil.
     fn read_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
         let operation = Operation::to_read(op.value)?;
-        let view = WorkView { scene: self.scene, bins: self.table, policy: self.policy };
+        let view = WorkView { scene: self.scene, bins: &self.table, policy: self.policy };
         let nothing = (ParticleType::NULL, StoredBytes::Borrowed(&[]));
         let (particle_type, value) = operation.read(&view)?.unwrap_or(nothing);
         self.reply.op(op.code, particle_type, op.name, &value);
@@ -191,7 +237,7 @@ impl<'a> Writer<'a, '_, '_> {
     /// Writes an expression's value.
     fn write_evaluated(&mut self, op: &Op<'a>) -> Result<(), ResultCode> {
         let operation = Operation::to_modify(op.value)?;
-        let view = WorkView { scene: self.scene, bins: self.table, policy: self.policy };
+        let view = WorkView { scene: self.scene, bins: &self.table, policy: self.policy };
         match operation.modify(&view, op.name)? {
             expr::Change::Keep => {}
             expr::Change::Remove => self.table.remove(op.name),

@@ -8,7 +8,7 @@ use value::StoredBytes;
 use value::cdt::{Guide, Stored};
 use wire::ParticleType;
 
-use crate::body::{Body, BodyWriter};
+use crate::body::{Body, BodyWriter, NewBody};
 
 /// A bin at work.
 #[derive(Clone, Debug)]
@@ -56,22 +56,13 @@ const UNINDEXED_MAX: usize = 32;
 impl<'a> BinTable<'a> {
     /// The bins of a stored record.
     pub fn of(body: Body<'a>) -> Self {
-        let mut table = Self::default();
-        table.load(body);
-        table
-    }
-
-    /// Adds the bins of a stored record to an empty table.
-    pub fn load(&mut self, body: Body<'a>) {
-        self.bins.reserve(usize::from(body.bin_count()));
-        for bin in body.bins() {
-            self.bins.push(Bin {
-                name: bin.name,
-                particle_type: bin.particle_type,
-                value: StoredBytes::Borrowed(bin.value),
-                guide: Bin::keep_guide(bin.guide),
-            });
-        }
+        let bins = body.bins().map(|bin| Bin {
+            name: bin.name,
+            particle_type: bin.particle_type,
+            value: StoredBytes::Borrowed(bin.value),
+            guide: Bin::keep_guide(bin.guide),
+        });
+        Self { bins: bins.collect(), places: None }
     }
 
     pub fn len(&self) -> usize {
@@ -146,9 +137,8 @@ impl<'a> BinTable<'a> {
         self.places = None;
     }
 
-    /// Writes the bins as a stored body; returns its size by the original's arithmetic, as
-    /// [`BodyWriter::finish`] does.
-    pub fn write(&self, out: &mut Vec<u8>, key: Option<&[u8]>) -> usize {
+    /// Writes the bins as a stored body.
+    pub fn write(&self, out: &mut Vec<u8>, key: Option<&[u8]>) -> NewBody {
         let mut writer = BodyWriter::new(out, key);
         for bin in &self.bins {
             writer.guided_bin(bin.name, bin.particle_type, &bin.value, bin.guide_bytes());

@@ -56,6 +56,16 @@ impl<'a> Body<'a> {
         u32::from_le_bytes([s0, s1, s2, 0]) as usize
     }
 
+    /// [`Self::content_size_bytes`] of a whole body, without a look at its other parts.
+    pub fn content_size_bytes_of(bytes: &[u8]) -> usize {
+        match bytes.first_chunk::<HEADER_BYTES>() {
+            Some([_, _, _, c0, c1, c2, _, _]) => {
+                (u32::from_le_bytes([*c0, *c1, *c2, 0]) & !HAS_GUIDES) as usize
+            }
+            None => 0,
+        }
+    }
+
     /// Looks at a whole body.
     pub fn new(bytes: &'a [u8]) -> Self {
         let empty = Self { bin_count: 0, content_size_bytes: 0, key: None, bins: &[], guides: &[] };
@@ -97,6 +107,11 @@ impl<'a> Body<'a> {
     /// Number of bins.
     pub fn bin_count(&self) -> u16 {
         self.bin_count
+    }
+
+    /// Whether a guide is kept beside any bin.
+    pub fn has_guides(&self) -> bool {
+        !self.guides.is_empty()
     }
 
     /// All bins as operations of a reply.
@@ -177,6 +192,16 @@ impl<'a> Iterator for Bins<'a> {
     }
 }
 
+/// A body that was written and not yet stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewBody {
+    /// Number of its bins.
+    pub bin_count: u16,
+    /// Size of its key and bins by the original's arithmetic, in bytes: see [`crate::size`]. If a
+    /// record of this size exceeds `max-record-size` it must not be stored.
+    pub content_size_bytes: usize,
+}
+
 /// Writes a body into a buffer, replacing what was there.
 #[derive(Debug)]
 pub struct BodyWriter<'a> {
@@ -208,6 +233,13 @@ impl<'a> BodyWriter<'a> {
         self.count += 1;
     }
 
+    /// Adds bins as another body stores them: so many, of this size by the original's arithmetic.
+    pub(crate) fn stored_bins(&mut self, bins: &[u8], count: u16, size_bytes: usize) {
+        self.out.extend_from_slice(bins);
+        self.content_size_bytes += size_bytes;
+        self.count += count;
+    }
+
     /// Adds a bin beside whose value a guide is kept, unless it is empty.
     pub fn guided_bin(
         &mut self,
@@ -224,10 +256,10 @@ impl<'a> BodyWriter<'a> {
         self.bin(name, particle_type, value);
     }
 
-    /// Completes the body. Returns the size of key and bins by the original's arithmetic; a body
-    /// for which it exceeds `max-record-size` must not be stored.
-    pub fn finish(self) -> usize {
-        let content = self.content_size_bytes + size::bin_count_size_bytes(self.count & !HAS_KEY);
+    /// Completes the body.
+    pub fn finish(self) -> NewBody {
+        let bin_count = self.count & !HAS_KEY;
+        let content = self.content_size_bytes + size::bin_count_size_bytes(bin_count);
         let mut flags = 0;
         if !self.guides.is_empty() {
             flags = HAS_GUIDES;
@@ -239,7 +271,7 @@ impl<'a> BodyWriter<'a> {
         let [c0, c1, c2, _] = content_field.to_le_bytes();
         let [n0, n1] = self.count.to_le_bytes();
         self.out[..HEADER_BYTES].copy_from_slice(&[s0, s1, s2, c0, c1, c2, n0, n1]);
-        content
+        NewBody { bin_count, content_size_bytes: content }
     }
 }
 
@@ -278,18 +310,19 @@ mod tests {
             let mut writer = BodyWriter::new(&mut bytes, key);
             writer.bin(b"n", ParticleType::INTEGER, &300u64.to_be_bytes());
             writer.bin(b"text", ParticleType::STRING, &[b'x'; 70_000]);
-            let content = writer.finish();
+            let content = writer.finish().content_size_bytes;
             let mut copy = Vec::new();
             let mut writer = BodyWriter::new(&mut copy, key);
             for bin in Body::new(&bytes).bins() {
                 writer.bin(bin.name, bin.particle_type, bin.value);
             }
-            assert_eq!(writer.finish(), content);
+            assert_eq!(writer.finish().content_size_bytes, content);
             assert_eq!(copy, bytes);
             // 1 for the number of bins; names 1 + 1 and 1 + 4; values 4 and 5 + 70,000.
             let key_size_bytes = key.map_or(0, |_| 1 + 5);
             assert_eq!(content, key_size_bytes + 1 + 2 + 4 + 5 + 70_005);
             assert_eq!(Body::new(&bytes).content_size_bytes(), content);
+            assert_eq!(Body::content_size_bytes_of(&bytes), content);
         }
     }
 
@@ -299,7 +332,7 @@ mod tests {
         let mut writer = BodyWriter::new(&mut bytes, None);
         let value = vec![0; SIZE_BYTES_MAX];
         writer.bin(b"a", ParticleType::BLOB, &value);
-        assert_eq!(writer.finish(), 1 + 2 + 5 + SIZE_BYTES_MAX);
+        assert_eq!(writer.finish().content_size_bytes, 1 + 2 + 5 + SIZE_BYTES_MAX);
     }
 
     /// The example of `docs/formats/record.md`.

@@ -13,10 +13,11 @@ pub mod ttl;
 pub mod view;
 
 mod bins;
+mod patch;
 mod within;
 
-pub use apply::{NewBins, apply};
-pub use body::Body;
+pub use apply::apply;
+pub use body::{Body, NewBody};
 pub use meta::{Generation, LastUpdateTime, RecordMeta, SecondsSince2010, SetId, VoidTime};
 pub use policy::WritePolicy;
 pub use read::read;

@@ -54,9 +54,14 @@ pub(crate) fn bin_count_size_bytes(count: u16) -> usize {
     if count == 0 { 0 } else { variable_int_bytes(usize::from(count)) }
 }
 
-/// Bytes of an integer stored seven bits a byte.
+/// Bytes of an integer stored seven bits a byte; no message is so large that one takes more than four.
 fn variable_int_bytes(value: usize) -> usize {
-    (usize::BITS - value.leading_zeros()).div_ceil(7).max(1) as usize
+    match value {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => 4,
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +92,7 @@ mod tests {
 
     #[test]
     fn integers_take_seven_bits_a_byte() {
-        for (value, bytes) in [(0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3)] {
+        for (value, bytes) in [(0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (1 << 21, 4)] {
             assert_eq!(variable_int_bytes(value), bytes, "{value}");
         }
     }

@@ -51,7 +51,7 @@ pub(crate) unsafe fn overwrite(location: Location, body: &[u8]) -> bool {
     let base = ptr::with_exposed_provenance_mut::<u8>(location.0 as usize);
     // SAFETY: there is a whole body at the location.
     let old_size = unsafe { stored_size_bytes(base) };
-    if layout(old_size) != layout(checked_size_bytes(body)) {
+    if allocated_bytes(old_size) != allocated_bytes(checked_size_bytes(body)) {
         return false;
     }
     // SAFETY: the allocation is as large as the body needs, and nobody else uses it.
@@ -86,9 +86,13 @@ fn checked_size_bytes(body: &[u8]) -> usize {
     body.len()
 }
 
-/// The allocation that holds a body of this size: rounded up, so that bodies may change a little in
-/// place.
+/// Bytes of the allocation that holds a body of this size: rounded up, so that bodies may change a
+/// little in place.
+fn allocated_bytes(size_bytes: usize) -> usize {
+    size_bytes.next_multiple_of(UNIT_BYTES)
+}
+
 fn layout(size_bytes: usize) -> Layout {
-    let size = size_bytes.next_multiple_of(UNIT_BYTES);
-    Layout::from_size_align(size, UNIT_BYTES).expect("bodies are far smaller than memory")
+    Layout::from_size_align(allocated_bytes(size_bytes), UNIT_BYTES)
+        .expect("bodies are far smaller than memory")
 }

@@ -203,11 +203,11 @@ impl WriteGuard<'_> {
             // SAFETY: the guard holds the sprig's lock exclusively, and no result of `find` lives.
             let fits = unsafe { memory::overwrite(old.location, body) };
             if fits {
-                return self.set_entry(Entry { meta, location: old.location });
+                return self.set_entry(Some(old), Entry { meta, location: old.location });
             }
         }
         let location = memory::put(body).ok_or(Refusal::Body)?;
-        if let Err(refusal) = self.set_entry(Entry { meta, location }) {
+        if let Err(refusal) = self.set_entry(old.as_ref(), Entry { meta, location }) {
             // SAFETY: the location was just made and did not get into the index.
             unsafe { memory::free(location) };
             return Err(refusal);
@@ -225,13 +225,13 @@ impl WriteGuard<'_> {
     /// [`Refusal::Index`] when it moves between set indexes and memory is short.
     pub fn set_meta(&mut self, meta: RecordMeta) -> Result<(), Refusal> {
         match self.guard.find() {
-            Some(entry) => self.set_entry(Entry { meta, ..entry }),
+            Some(entry) => self.set_entry(Some(&entry), Entry { meta, ..entry }),
             None => Ok(()),
         }
     }
 
-    fn set_entry(&mut self, entry: Entry) -> Result<(), Refusal> {
-        self.guard.insert(entry).map(|_| ()).map_err(|OutOfMemory| Refusal::Index)
+    fn set_entry(&mut self, before: Option<&Entry>, entry: Entry) -> Result<(), Refusal> {
+        self.guard.replace(before, &entry).map_err(|OutOfMemory| Refusal::Index)
     }
 
     /// Removes the record without a trace; false if it was not there.

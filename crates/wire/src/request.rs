@@ -131,6 +131,7 @@ impl<'a> Request<'a> {
     }
 
     /// The operations, in order.
+    #[inline]
     pub fn ops(&self) -> Ops<'a> {
         Ops { cursor: Cursor(self.ops), left: self.header.n_ops }
     }
@@ -195,6 +196,7 @@ impl<'a> Op<'a> {
     /// Flag in an operation's third byte: a last-update-time follows the name.
     const HAS_LAST_UPDATE_TIME: u8 = 0x01;
 
+    #[inline]
     fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
         let size = cursor.u32()? as usize;
         let mut inner = Cursor(cursor.take(size)?);
@@ -223,6 +225,7 @@ pub struct Ops<'a> {
 impl<'a> Iterator for Ops<'a> {
     type Item = Op<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Op<'a>> {
         self.left = self.left.checked_sub(1)?;
         Op::read(&mut self.cursor)

@@ -168,15 +168,7 @@ pub(crate) fn send(
 ) -> Answer {
     let request = Request::parse(body).unwrap();
     let mut out = Vec::new();
-    let header = &request.header;
-    let reply = ReplyWriter::new(&mut out);
-    let result = if header.info2.contains(Info2::DELETE) {
-        namespace.delete(&request, digest, &mut turn, reply)
-    } else if header.info2.contains(Info2::WRITE) {
-        namespace.write(&request, digest, &mut turn, reply)
-    } else {
-        namespace.read(&request, digest, &mut turn, reply)
-    };
+    let result = dispatch(namespace, &request, digest, &mut turn, &mut out);
     let (reply, rest) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
     assert!(rest.is_empty(), "one request, one reply");
     assert_eq!(reply.header.result, result);
@@ -187,6 +179,24 @@ pub(crate) fn send(
         generation: reply.header.generation,
         void_time: reply.header.record_ttl,
         bins: bins.collect(),
+    }
+}
+
+/// Runs the command that a request means.
+pub(crate) fn dispatch(
+    namespace: &Namespace,
+    request: &Request<'_>,
+    digest: &Digest,
+    turn: &mut Turn<'_>,
+    out: &mut Vec<u8>,
+) -> ResultCode {
+    let flags = request.header.info2;
+    if flags.contains(Info2::DELETE) {
+        namespace.delete(request, digest, turn, ReplyWriter::new(out))
+    } else if flags.contains(Info2::WRITE) {
+        namespace.write(request, digest, turn, ReplyWriter::new(out))
+    } else {
+        namespace.read(request, digest, turn, ReplyWriter::new(out))
     }
 }
 

@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod model;
 mod policies;
+mod robustness;
 mod set_index;
 mod sets;
 mod stress;

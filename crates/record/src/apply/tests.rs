@@ -40,12 +40,11 @@ fn run_with(old: Option<&[u8]>, info1: Info1, info2: Info2, info3: Info3, ops: &
     let policy = WritePolicy::of(&request).unwrap();
     let mut out = Vec::new();
     let mut reply = ReplyWriter::new(&mut out);
-    let mut bins = NewBins::default();
+    let mut stored = Vec::new();
     let old = old.map(Body::new);
-    let applied = apply(&request, &policy, old, &scene(old), &mut bins, &mut reply);
-    let bins = applied.map(|()| {
-        let mut stored = Vec::new();
-        bins.write_body(None, &mut stored);
+    let applied = apply(&request, &policy, old, None, &scene(old), &mut stored, &mut reply);
+    let bins = applied.map(|new| {
+        assert_eq!(new.bin_count, Body::new(&stored).bin_count());
         Body::new(&stored)
             .bins()
             .map(|bin| (String::from_utf8_lossy(bin.name).into_owned(), bin.value.to_vec()))
@@ -190,11 +189,9 @@ fn a_hint_to_persist_an_index_stays_beside_the_bin() {
     let request = Request::parse(&message).unwrap();
     let policy = WritePolicy::of(&request).unwrap();
     let mut out = Vec::new();
-    let mut applied = NewBins::default();
     let mut reply = ReplyWriter::new(&mut out);
-    apply(&request, &policy, None, &scene(None), &mut applied, &mut reply).unwrap();
     let mut stored = Vec::new();
-    applied.write_body(None, &mut stored);
+    apply(&request, &policy, None, None, &scene(None), &mut stored, &mut reply).unwrap();
     let bin = Body::new(&stored).bin(b"m").unwrap();
     assert_eq!((bin.value, bin.guide), (&b"\x82\x01\x02\x03\x04"[..], &[1][..]));
 }
@@ -229,10 +226,19 @@ fn too_many_bins_are_refused() {
         let request = Request::parse(&message).unwrap();
         let policy = WritePolicy::of(&request).unwrap();
         let mut out = Vec::new();
-        let mut bins = NewBins::default();
         let reply = &mut ReplyWriter::new(&mut out);
-        let applied = apply(&request, &policy, None, &scene(None), &mut bins, reply);
+        let mut body = Vec::new();
+        let applied = apply(&request, &policy, None, None, &scene(None), &mut body, reply);
         assert_eq!(applied.err(), (!fits).then_some(ResultCode::PARAMETER), "{count}");
+        if fits {
+            let one_more = RequestBuilder::new().op(OpCode::WRITE, STRING, b"one more", b"");
+            let message = one_more.into_body();
+            let request = Request::parse(&message).unwrap();
+            let reply = &mut ReplyWriter::new(&mut out);
+            let old = Some(Body::new(&body));
+            let applied = apply(&request, &policy, old, None, &scene(old), &mut Vec::new(), reply);
+            assert_eq!(applied.err(), Some(ResultCode::PARAMETER));
+        }
     }
 }
 
