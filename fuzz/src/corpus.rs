@@ -11,8 +11,11 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use wire::proto::{ProtoHeader, ProtoType};
 
+/// The recordings.
+const FILES: [&str; 5] =
+    ["record.jsonl.gz", "list.jsonl.gz", "map.jsonl.gz", "batch.jsonl.gz", "info.jsonl.gz"];
 /// Of the recorded cases, one in so many is taken: their kinds repeat.
-const CASES_APART: usize = 12;
+const CASES_APART: usize = 25;
 
 /// Inputs by what they are.
 #[derive(Debug, Default)]
@@ -38,8 +41,14 @@ impl Corpus {
     /// When a file is missing or not what it should be.
     pub fn load() -> Result<Self> {
         let mut corpus = Self::default();
-        for file in ["record.jsonl.gz", "list.jsonl.gz", "map.jsonl.gz", "info.jsonl.gz"] {
+<<<<<<< HEAD
+        for file in FILES {
             corpus.read_transcript(&tree("crates/tests/testdata/golden").join(file))?;
+=======
+        for area in ["record", "list", "map", "batch", "info"] {
+            let file = format!("crates/tests/testdata/golden/{area}.jsonl.gz");
+            corpus.read_transcript(&tree(&file))?;
+>>>>>>> proc
         }
         let files = tree("crates/config/testdata");
         corpus.conf.push(fs::read(files.join("every-setting.conf"))?);

@@ -172,7 +172,10 @@ mod tests {
         assert_eq!(one.reason, "a Z");
         assert!(one.input.contains(&b'Z'));
         let shown = one.to_string();
-        assert!(shown.contains("fragile: seed 1, case") && shown.contains("kept in"), "{shown}");
+        assert!(shown.contains("fragile: seed 1, case"), "{shown}");
+        let (_, file) = shown.split_once("kept in ").expect("it is kept");
+        assert_eq!(fs::read(file).unwrap(), one.input);
+        fs::remove_file(file).unwrap();
     }
 
     #[test]

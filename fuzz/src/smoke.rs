@@ -5,7 +5,7 @@ use crate::run::Run;
 use crate::targets::TARGETS;
 
 /// Cases of each target beside its seeds.
-const CASES: u64 = 1500;
+const CASES: u64 = 1000;
 
 #[test]
 fn every_target_bears_a_short_run() {

@@ -215,7 +215,8 @@ impl<'a> Writer<'a, '_, '_> {
         value: StoredBytes<'a>,
         guide: Vec<u8>,
     ) {
-        self.table.set(Bin { name: op.name, particle_type, value, guide: guide.into() });
+        let guide = Bin::keep_guide(guide);
+        self.table.set(Bin { name: op.name, particle_type, value, guide });
     }
 }
 

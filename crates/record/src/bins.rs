@@ -16,15 +16,26 @@ pub(crate) struct Bin<'a> {
     pub name: &'a [u8],
     pub particle_type: ParticleType,
     pub value: StoredBytes<'a>,
-    /// What is kept beside the value; see [`value::cdt::guide`].
-    pub guide: Cow<'a, [u8]>,
+    /// What is kept beside the value; see [`value::cdt::guide`]. Few bins have it, and a bin at work
+    /// should be small.
+    pub guide: Option<Box<Cow<'a, [u8]>>>,
 }
 
-impl Bin<'_> {
+impl<'a> Bin<'a> {
     /// The value as operations on lists and maps take it.
     pub fn stored(&self) -> Stored<'_> {
-        let guide = Guide::new(&self.guide);
+        let guide = Guide::new(self.guide_bytes());
         Stored { particle_type: self.particle_type, value: &self.value, guide }
+    }
+
+    /// A guide to keep, unless it is empty.
+    pub fn keep_guide(guide: impl Into<Cow<'a, [u8]>>) -> Option<Box<Cow<'a, [u8]>>> {
+        let guide = guide.into();
+        (!guide.is_empty()).then(|| Box::new(guide))
+    }
+
+    fn guide_bytes(&self) -> &[u8] {
+        self.guide.as_ref().map_or(&[], |guide| guide)
     }
 }
 
@@ -58,7 +69,7 @@ impl<'a> BinTable<'a> {
                 name: bin.name,
                 particle_type: bin.particle_type,
                 value: StoredBytes::Borrowed(bin.value),
-                guide: Cow::Borrowed(bin.guide),
+                guide: Bin::keep_guide(bin.guide),
             });
         }
     }
@@ -140,7 +151,7 @@ impl<'a> BinTable<'a> {
     pub fn write(&self, out: &mut Vec<u8>, key: Option<&[u8]>) -> usize {
         let mut writer = BodyWriter::new(out, key);
         for bin in &self.bins {
-            writer.guided_bin(bin.name, bin.particle_type, &bin.value, &bin.guide);
+            writer.guided_bin(bin.name, bin.particle_type, &bin.value, bin.guide_bytes());
         }
         writer.finish()
     }
@@ -155,7 +166,7 @@ mod tests {
             name,
             particle_type: ParticleType::BLOB,
             value: StoredBytes::Borrowed(name),
-            guide: Cow::Borrowed(&[]),
+            guide: None,
         }
     }
 

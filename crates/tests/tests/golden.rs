@@ -28,6 +28,30 @@ fn golden_map() -> Result<()> {
     replay("map.jsonl.gz")
 }
 
+/// Operations on the bits of blobs.
+#[test]
+fn golden_bits() -> Result<()> {
+    replay("bits.jsonl.gz")
+}
+
+/// HyperLogLog operations.
+#[test]
+fn golden_hll() -> Result<()> {
+    replay("hll.jsonl.gz")
+}
+
+/// Expressions, well and ill typed: as filters, and as operations that read and write.
+#[test]
+fn golden_exp() -> Result<()> {
+    replay("exp.jsonl.gz")
+}
+
+/// Geo values, their cells, and comparisons; queries by region come with a later step.
+#[test]
+fn golden_geo() -> Result<()> {
+    replay("geo.jsonl.gz")
+}
+
 /// Info commands: names, parameters, error texts, configuration.
 #[test]
 fn golden_info() -> Result<()> {

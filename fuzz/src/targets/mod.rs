@@ -1,11 +1,13 @@
 //! The targets, a file each, and what they have in common.
 
 mod admin;
+mod batch;
 mod bits;
 mod body;
 mod collection;
 mod conf;
 mod context;
+mod expression;
 mod frame;
 mod geo;
 mod get_config;
@@ -71,11 +73,13 @@ pub struct Entry {
 /// All targets, ascending by name.
 pub const TARGETS: &[Entry] = &[
     admin::ENTRY,
+    batch::ENTRY,
     bits::ENTRY,
     body::ENTRY,
     collection::ENTRY,
     conf::ENTRY,
     context::ENTRY,
+    expression::ENTRY,
     frame::ENTRY,
     geo::ENTRY,
     get_config::ENTRY,

@@ -3,7 +3,7 @@
 use wire::proto::{ProtoType, frame};
 
 use super::inflate::deflated;
-use super::world::World;
+use super::world::{World, result_of};
 use super::{Entry, Outcome, Target};
 
 pub const ENTRY: Entry = Entry {
@@ -30,7 +30,13 @@ impl Target for Compressed {
         } else {
             rest.to_vec()
         };
-        let answer = self.0.ask(ProtoType::Compressed, &body);
-        Outcome::of((first & 1, rest.get(1..3), answer.result().0))
+<<<<<<< HEAD
+        let frames = self.0.ask_many(ProtoType::Compressed, &body);
+        let result = frames.last().expect("there is an answer").result();
+        Outcome::of((first & 1, rest.get(1..3), result.0))
+=======
+        let frames = self.0.ask(ProtoType::Compressed, &body);
+        Outcome::of((first & 1, rest.get(1..3), result_of(&frames).0))
+>>>>>>> proc
     }
 }

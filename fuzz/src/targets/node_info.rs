@@ -28,7 +28,7 @@ struct Info(World);
 
 impl Target for Info {
     fn feed(&mut self, input: &[u8]) -> Outcome {
-        let answer = self.0.ask(ProtoType::Info, input);
+        let [answer] = &self.0.ask(ProtoType::Info, input)[..] else { panic!("several frames") };
         assert_eq!(answer.kind, ProtoType::Info);
         let commands = input.iter().filter(|byte| **byte == b'\n').count();
         let lines = answer.body.iter().filter(|byte| **byte == b'\n').count();

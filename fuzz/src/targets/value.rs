@@ -51,9 +51,17 @@ pub fn is_exempt(particle_type: ParticleType, stored: &[u8]) -> bool {
         return false;
     }
     let mut reader = Reader::new(stored);
-    // What follows the header may be the order, which is no element. Those of nested values count.
-    if reader.head().is_err() || reader.order_ext().is_err() {
+    // What follows the header may be the order, which is no element; an order that says nothing, or
+    // what has no meaning, was meant as an element. Those of nested values count.
+    if reader.head().is_err() {
         return false;
+    }
+    match reader.order_ext() {
+        Ok(Some(order)) if order.raw.len() != 3 || !matches!(order.order_flags().0, 1 | 3) => {
+            return true;
+        }
+        Ok(_) => {}
+        Err(_) => return false,
     }
     while let Ok(head) = reader.head() {
         if matches!(head.token, Token::Ext(_)) {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use config::{Config, LOG_CONTEXTS, LogLevel};
 use node::host::{Connections, Log};
-use node::{Host, Node, Vitals, Worker};
+use node::{Answer, Host, Node, Progress, Vitals, Worker};
 use record::LastUpdateTime;
 use wire::client::Reply;
 use wire::compress::inflate;
 use wire::proto::{ProtoHeader, ProtoType};
-use wire::{Info3, ResultCode};
+use wire::{Info3, MessageHeader, ResultCode};
 
 /// The moment at which the world begins, in ms since 2010.
 const BEGINNING: u64 = 500_000_000_000;
@@ -38,15 +38,39 @@ impl World {
         Self { host, worker: Worker::new(Arc::new(node), 0), inputs: 0 }
     }
 
+<<<<<<< HEAD
     /// Sends a body, a millisecond after the last one, and returns the frame that answers it.
     pub fn ask(&mut self, kind: ProtoType, body: &[u8]) -> Frame {
+        let mut frames = self.ask_many(kind, body);
+        assert_eq!(frames.len(), 1, "one frame, and nothing behind it");
+        frames.pop().expect("there is one")
+    }
+
+    /// The same for a request that several frames may answer.
+    pub fn ask_many(&mut self, kind: ProtoType, body: &[u8]) -> Vec<Frame> {
+=======
+    /// Sends a body, a millisecond after the last one, and returns the frames that answer it.
+    pub fn ask(&mut self, kind: ProtoType, body: &[u8]) -> Vec<Frame> {
+>>>>>>> proc
         self.pass();
         let mut out = Vec::new();
-        self.worker.answer(kind, body, CLIENT, &mut out).expect("this kind is answered");
-        let (header, body) = out.split_first_chunk().expect("an answer has a header");
-        let header = ProtoHeader::parse(*header).expect("an answer's header is sound");
-        assert_eq!(header.body_size_bytes, body.len(), "one frame, and nothing behind it");
-        Frame { kind: header.kind, body: body.to_vec() }
+        let answer = self.worker.answer(kind, body, CLIENT, &mut out);
+        if let Answer::Partial(mut batch) = answer.expect("this kind is answered") {
+            while batch.advance(&mut self.worker, &mut out) == Progress::More {}
+        }
+<<<<<<< HEAD
+        let (mut frames, mut rest) = (Vec::new(), &out[..]);
+        while !rest.is_empty() {
+            let (header, behind) = rest.split_first_chunk().expect("an answer has a header");
+            let header = ProtoHeader::parse(*header).expect("an answer's header is sound");
+            let (body, behind) = behind.split_at(header.body_size_bytes);
+            frames.push(Frame { kind: header.kind, body: body.to_vec() });
+            rest = behind;
+        }
+        frames
+=======
+        frames(&out)
+>>>>>>> proc
     }
 
     /// Sends a line of the text port and returns the answer.
@@ -67,33 +91,94 @@ impl World {
     }
 }
 
-/// An answer.
+/// A frame of an answer.
 pub struct Frame {
     pub kind: ProtoType,
     pub body: Vec<u8>,
 }
 
+<<<<<<< HEAD
 impl Frame {
     /// The result code of the one message in it.
     pub fn result(&self) -> ResultCode {
+        let results = self.results();
+        assert_eq!(results.len(), 1, "one message, and nothing behind it");
+        results[0]
+    }
+
+    /// The result codes of all messages in it.
+    pub fn results(&self) -> Vec<ResultCode> {
         let mut inflated = Vec::new();
-        let body = match self.kind {
+        let mut rest = match self.kind {
             ProtoType::Message => &self.body,
             ProtoType::Compressed => {
                 inflate(&self.body, &mut inflated).expect("an answer can be inflated")
             }
             other => panic!("a message is answered by {other:?}"),
         };
-        let (reply, rest) = Reply::parse(body).expect("an answer is a message");
-        assert!(rest.is_empty(), "one message, and nothing behind it");
+        let mut results = Vec::new();
+        while !rest.is_empty() {
+            let (reply, behind) = Reply::parse(rest).expect("an answer consists of messages");
+            let header = reply.header;
+            assert_eq!(header.n_fields, 0, "no answer of a record has fields");
+            assert!((Info3::empty() | Info3::LAST).contains(header.info3), "{:?}", header.info3);
+            let known = ResultCode::ALL.iter().any(|(code, ..)| *code == header.result);
+            assert!(known, "unknown result code {:?}", header.result);
+            let is_error = header.result != ResultCode::OK;
+            assert!(!is_error || header.n_ops == 0, "an error with operations");
+            results.push(header.result);
+            rest = behind;
+        }
+        results
+=======
+fn frames(mut bytes: &[u8]) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let Some((header, rest)) = bytes.split_first_chunk() {
+        let header = ProtoHeader::parse(*header).expect("an answer's header is sound");
+        let (body, rest) = rest.split_at_checked(header.body_size_bytes).expect("a whole frame");
+        frames.push(Frame { kind: header.kind, body: body.to_vec() });
+        bytes = rest;
+    }
+    assert!(bytes.is_empty() && !frames.is_empty(), "an answer is whole frames");
+    frames
+}
+
+/// How a request ended, by the messages that answer it: one, or the rows of a batch and one that says
+/// that it is the last.
+pub fn result_of(frames: &[Frame]) -> ResultCode {
+    let headers: Vec<_> = frames.iter().flat_map(headers_of).collect();
+    let (last, rows) = headers.split_last().expect("an answer holds a message");
+    assert!(rows.iter().all(|row| row.info3.is_empty()), "a row before the last is the last");
+    if last.info3 == Info3::LAST {
+        assert_eq!(last.n_ops, 0, "the last message is no row");
+    } else {
+        assert!(rows.is_empty() && last.info3.is_empty(), "{:?}", last.info3);
+    }
+    last.result
+}
+
+fn headers_of(frame: &Frame) -> Vec<MessageHeader> {
+    let mut inflated = Vec::new();
+    let mut rest = match frame.kind {
+        ProtoType::Message => &frame.body[..],
+        ProtoType::Compressed => {
+            inflate(&frame.body, &mut inflated).expect("an answer can be inflated")
+        }
+        other => panic!("a message is answered by {other:?}"),
+    };
+    let mut headers = Vec::new();
+    while !rest.is_empty() {
+        let (reply, behind) = Reply::parse(rest).expect("an answer is messages");
         let header = reply.header;
         assert_eq!(header.n_fields, 0, "no answer of a record has fields");
-        assert!((Info3::empty() | Info3::LAST).contains(header.info3), "{:?}", header.info3);
         let known = ResultCode::ALL.iter().any(|(code, ..)| *code == header.result);
         assert!(known, "unknown result code {:?}", header.result);
         assert!(header.result == ResultCode::OK || header.n_ops == 0, "an error with operations");
-        header.result
+        headers.push(header);
+        rest = behind;
+>>>>>>> proc
     }
+    headers
 }
 
 /// A host whose clock only the world moves.

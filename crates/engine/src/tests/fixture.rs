@@ -169,12 +169,13 @@ pub(crate) fn send(
     let request = Request::parse(body).unwrap();
     let mut out = Vec::new();
     let header = &request.header;
+    let reply = ReplyWriter::new(&mut out);
     let result = if header.info2.contains(Info2::DELETE) {
-        namespace.delete(&request, digest, &mut turn, ReplyWriter::new(&mut out))
+        namespace.delete(&request, digest, &mut turn, reply)
     } else if header.info2.contains(Info2::WRITE) {
-        namespace.write(&request, digest, &mut turn, ReplyWriter::new(&mut out))
+        namespace.write(&request, digest, &mut turn, reply)
     } else {
-        namespace.read(&request, digest, &mut turn, ReplyWriter::new(&mut out))
+        namespace.read(&request, digest, &mut turn, reply)
     };
     let (reply, rest) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
     assert!(rest.is_empty(), "one request, one reply");

@@ -27,8 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Turn;
+use expr::Filter;
 use wire::batch::{BatchFlags, BatchHeader, Place, Rows};
-use wire::{Info1, Request, ResultCode, reply};
+use wire::{FieldType, Info1, Request, ResultCode, reply};
 
 pub use partial::Batch;
 
@@ -131,6 +132,9 @@ impl Node {
         }
         if rows_max != 0 && header.row_count > rows_max {
             return Err(ResultCode::BATCH_MAX_REQUESTS);
+        }
+        if let Some(filter) = message.field(FieldType::FILTER) {
+            Filter::build(filter)?;
         }
         Ok((header, rows))
     }

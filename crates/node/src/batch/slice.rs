@@ -19,8 +19,8 @@ use crate::outcome::{self, Origin};
 const SLICE_ROWS_MAX: usize = 256;
 
 /// A slice begins no further row once its replies have this size in bytes. What ends a slice ends a
-/// frame, and few rows are so large that one more does not fit that.
-const SLICE_BYTES: usize = FRAME_BYTES_MAX / 2;
+/// frame, and a frame has room for one more row after that unless it is large.
+const SLICE_BYTES: usize = FRAME_BYTES_MAX / 8 * 7;
 
 /// Rows that share one look at the clock, which would else be a good part of a row's cost.
 const ROWS_PER_CLOCK: usize = 16;

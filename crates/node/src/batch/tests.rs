@@ -11,8 +11,9 @@ use wire::{Digest, FieldType, Info1, Info2, Info3, OpCode, ParticleType, ProtoHe
 use wire::{MessageHeader, ResultCode, compress};
 
 use crate::counters::ServiceCounter;
-use crate::info::testing::{CLIENT, TestHost, node, node_with};
+use crate::info::testing::{CLIENT, TestHost, ask, node, node_with};
 use crate::node::Node;
+use crate::ticker::Ticker;
 use crate::worker::{Answer, Progress, Worker};
 
 const ALL: BatchFlags = BatchFlags::RESPOND_ALL;
@@ -271,6 +272,12 @@ fn what_cannot_begin_gets_the_last_message_only() {
     check(config(1, 0), &message(BatchBuilder::new(ALL)), ResultCode::PARAMETER);
     let no_field = RequestBuilder::new().info1(Info1::BATCH).namespace("test").into_body();
     check(config(1, 0), &no_field, ResultCode::PARAMETER);
+    let bad_filter = RequestBuilder::new()
+        .info1(Info1::BATCH)
+        .field(FieldType::FILTER, b"no expression")
+        .field(FieldType::BATCH, &same_of_each(ALL, &[1], &reading()).into_data())
+        .into_body();
+    check(config(1, 0), &bad_filter, ResultCode::PARAMETER);
     let (_, node) = node_with(config(1, 3));
     assert_eq!(run(&node, &three).overall(), ResultCode::OK);
 }
@@ -378,6 +385,46 @@ fn a_batch_whose_client_is_gone_has_failed() {
     drop(batch);
     assert_eq!(batches(&node), [1, 0, 1, 0]);
     assert_eq!(node.counters.sum(ServiceCounter::BatchIndexDelay), 1);
+}
+
+#[test]
+fn batches_show_in_statistics_and_histograms() {
+    let (host, node) = node_holding(0..10, &[7; 10_000]);
+    let mut ticker = Ticker::default();
+    let lines = |ticker: &mut Ticker| -> Vec<String> {
+        ticker.step(&node).into_iter().map(|line| line.text).collect()
+    };
+    let _ = lines(&mut ticker);
+    let records: Vec<u32> = (0..10).collect();
+    let data = same_of_each(ALL, &records, &reading()).into_data();
+    let compressing = RequestBuilder::new()
+        .info1(Info1::BATCH | Info1::COMPRESS_RESPONSE)
+        .field(FieldType::BATCH, &data)
+        .into_body();
+    let _ = run(&node, &compressing);
+    let _ = run(&node, &message(BatchBuilder::new(ALL)));
+    host.advance(Duration::from_secs(10));
+    let lines = lines(&mut ticker);
+    for line in [
+        "   batch-index: batches (2,1,0) delays 0",
+        "{test} batch-sub: tsvc (0,0) proxy (0,0,0) read (10,0,0,0,0) write (10,0,0,0) \
+         delete (0,0,0,0,0) udf (0,0,0,0) lang (0,0,0,0)",
+        "histogram dump: batch-index (2 total) msec",
+        "histogram dump: {test}-batch-sub-read (10 total) msec",
+        "histogram dump: {test}-batch-sub-write (10 total) msec",
+    ] {
+        assert!(lines.iter().any(|found| found == line), "{line}\n{lines:#?}");
+    }
+    let statistics = ask(&node, "statistics");
+    for pair in ["initiate=3", "created_buffers=2", "destroyed_buffers=2", "huge_buffers=0"] {
+        assert!(statistics.contains(&format!(";batch_index_{pair};")), "{pair}\n{statistics}");
+    }
+    assert!(statistics.contains(";batch_index_proto_uncompressed_pct=0.000;"), "{statistics}");
+    assert!(statistics.contains(";batch_index_proto_compression_ratio=0.01"), "{statistics}");
+    let slice = ask(&node, "latencies:hist=batch-index");
+    assert!(slice.starts_with("batch-index:msec,0.1,"), "{slice}");
+    assert_eq!(ask(&node, "set-config:context=service;microsecond-histograms=true"), "ok");
+    assert_eq!(node.batch_latency.counts().total(), 0, "in another unit it begins afresh");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-// Single-record commands through the official Go client.
+// Single-record commands and batches through the official Go client.
 //
 // usage: client HOST PORT
 package main
@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -97,7 +98,7 @@ func checks() []check {
 		{"truncate", truncate},
 		{"many_records", manyRecords},
 	}
-	return append(all, valueChecks()...)
+	return slices.Concat(all, batchChecks(), valueChecks())
 }
 
 func valueChecks() []check {

@@ -1,4 +1,4 @@
-// Single-record commands through the official Node.js client.
+// Single-record commands and batches through the official Node.js client.
 //
 // usage: node client.js HOST PORT
 
@@ -8,6 +8,7 @@ const assert = require('node:assert')
 const Aerospike = require('aerospike')
 
 const { exists, gen, key: keyPolicy } = Aerospike.policy
+const { batchType } = Aerospike
 const op = Aerospike.operations
 const SET = 'node'
 
@@ -245,7 +246,87 @@ const checks = {
       .flatMap(n => forms.map(form => new Aerospike.Key('test', 'node-many', form(n))))
     for (const [n, key] of keys.entries()) await client.put(key, { n })
     for (const [n, key] of keys.entries()) equal(await bins(client, key), { n })
+  },
+
+  async batch_get (client) {
+    const keys = await batchKeys(client, 'batch_get', 100)
+    const rows = await client.batchRead(keys.map(key => ({ key, readAllBins: true })))
+    equal(rows.map(row => row.status), keys.map((_, n) => isMissing(n) ? 2 : 0))
+    for (const [n, row] of rows.entries()) {
+      if (!isMissing(n)) equal({ ...row.record.bins }, { n, s: `value ${n}` })
+    }
+    const some = [keys[5], keys[6]].map(key => ({ key, bins: ['s'] }))
+    const picked = await client.batchRead(some)
+    equal(picked.map(row => ({ ...row.record.bins })), [{ s: 'value 5' }, { s: 'value 6' }])
+    const elsewhere = [new Aerospike.Key('test', 'no-such-set', 1), new Aerospike.Key('bar', 'batch_get', 1)]
+    const others = await client.batchRead([keys[1], ...elsewhere].map(key => ({ key, readAllBins: true })))
+    equal(others.map(row => row.status), [0, 2, 2])
+  },
+
+  async batch_header (client) {
+    const keys = await batchKeys(client, 'batch_header', 20)
+    const rows = await client.batchExists(keys)
+    equal(rows.map(row => row.status), keys.map((_, n) => isMissing(n) ? 2 : 0))
+  },
+
+  async batch_mixed (client) {
+    const keys = await batchKeys(client, 'batch_mixed', 6)
+    const missing = new Aerospike.Key('test', 'batch_mixed', 'missing')
+    const rows = await client.batchWrite([
+      { type: batchType.BATCH_READ, key: keys[0], ops: [op.read('n')] },
+      { type: batchType.BATCH_WRITE, key: keys[1], ops: [op.incr('n', 10), op.read('n')] },
+      { type: batchType.BATCH_WRITE, key: keys[3], ops: [op.write('n', 33)] },
+      { type: batchType.BATCH_REMOVE, key: keys[2] },
+      { type: batchType.BATCH_READ, key: keys[5], readAllBins: true },
+      { type: batchType.BATCH_REMOVE, key: missing }
+    ])
+    equal(rows.map(row => row.status), [0, 0, 0, 0, 0, 2])
+    equal(rows[0].record.bins.n, 0)
+    equal(rows[1].record.bins.n, 11)
+    equal({ ...rows[4].record.bins }, { n: 5, s: 'value 5' })
+    equal(await bins(client, keys[3]), { n: 33 })
+    await fails(2, client.get(keys[2]))
+  },
+
+  async batch_errors (client) {
+    const keys = await batchKeys(client, 'batch_errors', 3)
+    const created = new Aerospike.Key('test', 'batch_errors', 'new')
+    const write = (key, ops, policy) => ({
+      type: batchType.BATCH_WRITE, key, ops, policy: new Aerospike.BatchWritePolicy(policy ?? {})
+    })
+    const rows = await client.batchWrite([
+      write(keys[0], [op.append('n', 'text')]),
+      write(keys[1], [op.write('n', 1)], { exists: exists.CREATE }),
+      write(keys[2], [op.write('n', 1)], { exists: exists.CREATE }),
+      write(created, [op.write('n', 4)])
+    ])
+    equal(rows.map(row => row.status), [12, 5, 5, 0])
+    equal(await bins(client, created), { n: 4 })
+  },
+
+  async batch_large (client) {
+    const keys = await batchKeys(client, 'batch_large', 2000)
+    const rows = await client.batchRead(keys.map(key => ({ key, readAllBins: true })))
+    for (const [n, row] of rows.entries()) {
+      equal(row.status, isMissing(n) ? 2 : 0)
+      if (!isMissing(n)) equal(row.record.bins.n, n)
+    }
+    const removed = await client.batchRemove(keys)
+    equal(removed.map(row => row.status), keys.map((_, n) => isMissing(n) ? 2 : 0))
   }
+}
+
+/** Keys in a set of their own; the records that are not missing exist, with bins n and s. */
+async function batchKeys (client, name, count) {
+  const keys = Array.from({ length: count }, (_, n) => new Aerospike.Key('test', name, n))
+  for (const [n, key] of keys.entries()) {
+    if (!isMissing(n)) await client.put(key, { n, s: `value ${n}` })
+  }
+  return keys
+}
+
+function isMissing (number) {
+  return number % 7 === 3
 }
 
 /** A check that writes and reads each of these values. */
@@ -284,7 +365,8 @@ async function main (host, port) {
       read: new Aerospike.ReadPolicy(policy),
       write: new Aerospike.WritePolicy(policy),
       operate: new Aerospike.OperatePolicy(policy),
-      remove: new Aerospike.RemovePolicy(policy)
+      remove: new Aerospike.RemovePolicy(policy),
+      batch: new Aerospike.BatchPolicy(policy)
     }
   })
   let passed = 0

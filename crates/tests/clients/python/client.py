@@ -1,4 +1,4 @@
-"""Single-record commands through the official Python client.
+"""Single-record commands and batches through the official Python client.
 
 usage: client.py HOST PORT
 """
@@ -8,6 +8,7 @@ import time
 
 import aerospike
 from aerospike import exception as ex
+from aerospike_helpers.batch import records as batch
 from aerospike_helpers.operations import operations as op
 
 SET = "python"
@@ -343,9 +344,99 @@ def as_blob(number):
     return bytearray(number.to_bytes(4, "big"))  # keys must be bytearrays
 
 
+def batch_keys(client, name, count):
+    """Keys in a set of their own; the records of all but every seventh exist, with bins n and s."""
+    keys = [("test", name, number) for number in range(count)]
+    for number, k in enumerate(keys):
+        if number % 7 != 3:
+            client.put(k, {"n": number, "s": f"value {number}"})
+    return keys
+
+
+def results_of(records):
+    return [row.result for row in records.batch_records]
+
+
+def bins_of_row(row):
+    return row.record[2] if row.result == 0 else None
+
+
+@check
+def batch_get(client):
+    keys = batch_keys(client, "batch_get", 100)
+    rows = client.batch_read(keys).batch_records
+    equal(len(rows), len(keys))
+    for number, row in enumerate(rows):
+        whole = {"n": number, "s": f"value {number}"}
+        equal(bins_of_row(row), None if number % 7 == 3 else whole)
+        equal(row.result, 2 if number % 7 == 3 else 0)
+    rows = client.batch_read(keys, ["s"]).batch_records
+    equal(bins_of_row(rows[5]), {"s": "value 5"})
+    sets = [("test", "batch_get", 1), ("test", "no_such_set", 1), ("bar", "batch_get", 1)]
+    equal(results_of(client.batch_read(sets)), [0, 2, 2])
+
+
+@check
+def batch_header(client):
+    keys = batch_keys(client, "batch_header", 20)
+    for number, row in enumerate(client.batch_read(keys, []).batch_records):
+        equal(row.result, 2 if number % 7 == 3 else 0)
+        if row.result == 0:
+            equal(row.record[1]["gen"], 1)
+            equal(len(row.record), 2)
+
+
+@check
+def batch_mixed(client):
+    keys = batch_keys(client, "batch_mixed", 6)
+    records = batch.BatchRecords([
+        batch.Read(keys[0], [op.read("n")]),
+        batch.Write(keys[1], [op.increment("n", 10), op.read("n")]),
+        batch.Write(keys[3], [op.write("n", 33)]),
+        batch.Remove(keys[2]),
+        batch.Read(keys[5], None, read_all_bins=True),
+        batch.Remove(("test", "batch_mixed", "missing")),
+    ])
+    client.batch_write(records)
+    equal(results_of(records), [0, 0, 0, 0, 0, 2])
+    rows = records.batch_records
+    equal(bins_of_row(rows[0]), {"n": 0})
+    equal(bins_of_row(rows[1]), {"n": 11})
+    equal(bins_of_row(rows[4]), {"n": 5, "s": "value 5"})
+    equal(bins_of(client, keys[3]), {"n": 33})
+    fails(2, client.get, keys[2])
+
+
+@check
+def batch_errors(client):
+    keys = batch_keys(client, "batch_errors", 3)
+    records = batch.BatchRecords([
+        batch.Write(keys[0], [op.append("n", "text")]),
+        batch.Write(keys[1], [op.write("n", 1)], policy={"exists": aerospike.POLICY_EXISTS_CREATE}),
+        batch.Write(
+            keys[2], [op.write("n", 1)],
+            meta={"gen": 9}, policy={"gen": aerospike.POLICY_GEN_EQ},
+        ),
+        batch.Write(("test", "batch_errors", "new"), [op.write("n", 4)]),
+    ])
+    client.batch_write(records)
+    equal(results_of(records), [12, 5, 3, 0])
+    equal(bins_of(client, ("test", "batch_errors", "new")), {"n": 4})
+
+
+@check
+def batch_large(client):
+    keys = batch_keys(client, "batch_large", 2000)
+    for number, row in enumerate(client.batch_read(keys).batch_records):
+        equal(row.result, 2 if number % 7 == 3 else 0)
+        if row.result == 0:
+            equal(row.record[2]["n"], number)
+    equal(results_of(client.batch_remove(keys)), [2 if n % 7 == 3 else 0 for n in range(2000)])
+
+
 def connect(host, port):
     policy = {"total_timeout": 5000}
-    policies = {kind: policy for kind in ("read", "write", "operate", "remove", "apply")}
+    policies = {kind: policy for kind in ("read", "write", "operate", "remove", "apply", "batch")}
     return aerospike.client({"hosts": [(host, port)], "policies": policies})
 
 

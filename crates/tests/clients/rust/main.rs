@@ -1,7 +1,8 @@
-//! Single-record commands through the official Rust client.
+//! Single-record commands and batches through the official Rust client.
 //!
 //! usage: `rust_client HOST PORT`
 
+mod batch;
 mod checks;
 mod expect;
 
@@ -19,7 +20,7 @@ fn main() -> Result<ExitCode> {
     let client =
         Client::new(&ClientPolicy::default(), &format!("{host}:{port}")).context("connecting")?;
     let (mut passed, mut failed) = (0, 0);
-    for (name, check) in checks::ALL {
+    for (name, check) in checks::ALL.iter().chain(batch::ALL) {
         match run(&client, name, *check) {
             Ok(()) => {
                 passed += 1;

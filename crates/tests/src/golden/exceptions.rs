@@ -14,7 +14,6 @@ const REFUSALS: [u8; 2] = [16, 25];
 /// Flag of the second info byte.
 const INFO2_DURABLE_DELETE: u8 = 0x10;
 
-const FIELD_FILTER: u8 = 43;
 const FIELD_UDF_FILE: u8 = 30;
 
 /// Why a step may be refused: the capability it needs.
@@ -52,19 +51,7 @@ pub fn took_effect(kind: Kind, reply: &Reply) -> bool {
 }
 
 fn later_message(message: &Message) -> Option<Capability> {
-    let has = |kind| message.field(kind).is_some();
-    if has(FIELD_UDF_FILE) {
-        return Some("record UDF");
-    }
-    if has(FIELD_FILTER) {
-        return Some("filter expression");
-    }
-    message.ops.iter().find_map(|op| match op.code {
-        7 | 8 => Some("expression operations"),
-        12 | 13 => Some("bit operations"),
-        15 | 16 => Some("HyperLogLog operations"),
-        _ => None,
-    })
+    message.field(FIELD_UDF_FILE).map(|_| "record UDF")
 }
 
 fn later_batch(message: &Message) -> Option<Capability> {

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::compare::{Difference, difference};
 use super::exceptions::{Capability, is_refusal, later_capability, may_hide_effects, took_effect};
 use super::link::{Link, Request};
-use super::reply::{Kind, Reply};
+use super::reply::{FRAME_HEADER_SIZE, Kind, Reply};
 use super::report::{Report, Shown};
 use super::transcript::{Case, Setup, Step, Transcript};
 
@@ -76,15 +76,19 @@ impl Replay {
 
     fn set_up(&mut self, setup: &Setup) -> Result<()> {
         let begun = Instant::now();
-        let request = Request { bytes: &setup.request, kind: setup.kind };
+        let requests: Vec<_> =
+            frames(&setup.request).map(|bytes| Request { bytes, kind: setup.kind }).collect();
+        let needs = requests.iter().find_map(|request| later_capability(*request));
         loop {
-            let replies = self.link.exchange(&[request])?;
-            if let Some(reply) = replies.first()
-                && is_refusal(setup.kind, reply)
-            {
-                self.missing.extend(later_capability(request));
+            let replies = self.link.exchange(&requests)?;
+            if replies.iter().any(|reply| is_refusal(setup.kind, reply)) {
+                self.missing.extend(needs);
             }
             let Some(until) = &setup.until else { return Ok(()) };
+            if needs.is_some_and(|capability| self.missing.contains(&capability)) {
+                // It would wait for what was refused.
+                return Ok(());
+            }
             let text = replies.first().and_then(Reply::info_text).unwrap_or_default();
             if text.contains(until) {
                 return Ok(());
@@ -145,6 +149,17 @@ impl Replay {
             }
         }
     }
+}
+
+/// The frames that follow each other in a request of the set-up.
+fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let [_, _, size @ ..] = *bytes.first_chunk::<FRAME_HEADER_SIZE>()?;
+        let body = size.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let (frame, rest) = bytes.split_at_checked(FRAME_HEADER_SIZE + body)?;
+        bytes = rest;
+        Some(frame)
+    })
 }
 
 impl Step {

@@ -129,8 +129,8 @@ fn apply(
     };
     Ok(Modified {
         bin: Some((ParticleType::HLL, new.into_bytes())),
-        guide: Vec::new(),
         answer: answer.map(|number| (ParticleType::INTEGER, number.to_be_bytes().to_vec())),
+        guide: Vec::new(),
     })
 }
 

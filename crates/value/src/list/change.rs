@@ -16,7 +16,7 @@ use crate::cdt::path::{self, PADDING_MAX};
 use crate::cdt::run::{Change, Changed};
 use crate::cdt::select::Selection;
 use crate::collection::{self, Kind};
-use crate::msgpack::{Element, Flags};
+use crate::msgpack::{Element, Flags, write};
 use crate::order;
 
 /// The list that an operation is to modify.
@@ -59,6 +59,8 @@ impl WriteFlags {
     }
 }
 
+/// What a list is padded with.
+const NIL: u8 = 0xc0;
 /// An index beyond this cannot be added at.
 const INDEX_MAX: i64 = i32::MAX as i64;
 
@@ -289,13 +291,13 @@ impl<'a> List<'a> {
             return Err(ResultCode::RECORD_TOO_BIG);
         }
         let (head, tail) = self.elements.split_at(index.min(count));
-        let padding = std::iter::repeat_n(Element::NIL, padding);
-        let new: Vec<_> = (head.iter().copied().chain(padding))
-            .chain(values.iter().copied())
-            .chain(tail.iter().copied())
-            .collect();
-        let answer = answer::integer(new.len() as i64);
-        Ok((Change::Made(List::encode(self.flags, new.into_iter())), answer))
+        let count = count + padding + values.len();
+        let mut new = Vec::new();
+        write::list_start(&mut new, count, self.flags);
+        head.iter().for_each(|element| new.extend_from_slice(element.bytes()));
+        new.resize(new.len() + padding, NIL);
+        values.iter().chain(tail).for_each(|element| new.extend_from_slice(element.bytes()));
+        Ok((Change::Made(new), answer::integer(count as i64)))
     }
 
     /// The values that may be added to an unordered list, or why some may not. Whether the first

@@ -21,7 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Single-record commands through the official Java client. Usage: ClientTest HOST PORT. */
+/** Single-record commands and batches through the official Java client. Usage: ClientTest HOST PORT. */
 public final class ClientTest {
   private static final String SET = "java";
   private static final int NEVER = -1;
@@ -67,6 +67,12 @@ public final class ClientTest {
     checks.put("record_too_big", this::recordTooBig);
     checks.put("truncate", this::truncate);
     checks.put("many_records", this::manyRecords);
+    BatchChecks batches = new BatchChecks(client);
+    checks.put("batch_get", key -> batches.get());
+    checks.put("batch_header", key -> batches.header());
+    checks.put("batch_mixed", key -> batches.mixed());
+    checks.put("batch_errors", key -> batches.errors());
+    checks.put("batch_large", key -> batches.large());
   }
 
   public static void main(String[] arguments) {
@@ -377,7 +383,7 @@ public final class ClientTest {
     return policy;
   }
 
-  private static Map<String, Object> bins(Object... namesAndValues) {
+  static Map<String, Object> bins(Object... namesAndValues) {
     Map<String, Object> bins = new HashMap<>();
     for (int index = 0; index < namesAndValues.length; index += 2) {
       bins.put((String) namesAndValues[index], namesAndValues[index + 1]);
@@ -386,7 +392,7 @@ public final class ClientTest {
   }
 
   /** The last result of a bin that answered more than once in one request. */
-  private static Object last(Object value) {
+  static Object last(Object value) {
     if (value instanceof List && !((List<?>) value).isEmpty()) {
       List<?> results = (List<?>) value;
       return results.get(results.size() - 1);
