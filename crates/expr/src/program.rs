@@ -23,8 +23,8 @@ pub struct Program<'a> {
     pub(crate) needs_record: bool,
 }
 
-/// Filters are short: those of up to so many nodes need no allocation.
-pub(crate) type Nodes = SmallVec<[Node; 8]>;
+/// Filters are short, three comparisons with their `and` take ten nodes: no allocation up to here.
+pub(crate) type Nodes = SmallVec<[Node; 16]>;
 
 /// One operation or literal.
 #[derive(Debug)]

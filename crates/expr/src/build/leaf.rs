@@ -21,9 +21,8 @@ const STATIC_BYTES: usize = 12;
 const FIXEXT_1: u8 = 0xd4;
 
 impl Builder<'_> {
-    /// Builds a value that stands for itself.
-    pub(super) fn literal(&mut self) -> Result<Kind, Invalid> {
-        let head = self.reader.head()?;
+    /// Builds a value that stands for itself, of which the head was read.
+    pub(super) fn literal(&mut self, head: &Head<'_>) -> Result<Kind, Invalid> {
         let (literal, size_bytes, kind) = match head.token {
             Token::Nil => (Literal::Nil, PLAIN_BYTES, Kind::Of(Type::Nil)),
             Token::Bool(value) => (Literal::Bool(value), BYTES_BYTES, Kind::Of(Type::Bool)),
@@ -32,14 +31,14 @@ impl Builder<'_> {
             }
             Token::Negative(value) => (Literal::Int(value), NUMBER_BYTES, Kind::Of(Type::Int)),
             Token::Double(value) => (Literal::Float(value), NUMBER_BYTES, Kind::Of(Type::Float)),
-            Token::Bytes(payload) => return self.bytes_literal(&head, payload),
+            Token::Bytes(payload) => return self.bytes_literal(head, payload),
             Token::Map(pairs) => {
                 let contents = self.skip(pairs.checked_mul(2).ok_or(Invalid)?)?;
                 let span = self.just_read(head.raw.len() + contents);
                 (Literal::Map(span), BYTES_BYTES, Kind::Of(Type::Map))
             }
             Token::Ext(ext) => {
-                check_ext(&head, &ext)?;
+                check_ext(head, &ext)?;
                 let span = self.just_read(head.raw.len());
                 (Literal::Opaque(span), BYTES_BYTES, Kind::Opaque)
             }

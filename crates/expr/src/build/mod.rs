@@ -102,8 +102,8 @@ impl<'a> Builder<'a> {
 
     /// Builds the expression at the reader's position.
     fn expression(&mut self) -> Result<Kind, Invalid> {
-        let start = self.reader;
-        match self.reader.head()?.token {
+        let head = self.reader.head()?;
+        match head.token {
             Token::List(items) => {
                 if self.nesting == NESTING_MAX {
                     return Err(Invalid);
@@ -113,10 +113,7 @@ impl<'a> Builder<'a> {
                 self.nesting -= 1;
                 Ok(kind)
             }
-            _ => {
-                self.reader = start;
-                self.literal()
-            }
+            _ => self.literal(&head),
         }
     }
 
