@@ -1,7 +1,7 @@
 //! The deletion of one record.
 
-use record::RecordMeta;
 use record::body::BodyWriter;
+use record::{RecordMeta, StoredRecord};
 use storage::Stored;
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Info2, Request, ResultCode};
@@ -78,8 +78,8 @@ impl Namespace {
             return Err(ResultCode::NOT_FOUND);
         }
         check_generation(&request.header, found.meta.generation)?;
-        self.scene(digest, set, turn.now, found.meta, Some(found)).check_filter(request)?;
-        let body = found.body();
-        record::key::check_key(body.key(), request.key)
+        let stored = StoredRecord { body: found.body(), void_time: found.meta.void_time };
+        self.scene(digest, set, turn.now, found.meta, Some(stored)).check_filter(request)?;
+        record::key::check_key(stored.body.key(), request.key)
     }
 }

@@ -212,14 +212,14 @@ impl Namespace {
         self.size_histograms.load_full()
     }
 
-    /// What a request's expressions see of a record with this metadata.
+    /// What a request's expressions see of a record with this metadata, stored or not.
     pub(crate) fn scene<'s>(
         &self,
         digest: &'s Digest,
         set: Option<&'s Set>,
         now: LastUpdateTime,
         meta: RecordMeta,
-        stored: Option<&Stored<'s>>,
+        stored: Option<StoredRecord<'s>>,
     ) -> Scene<'s> {
         Scene {
             digest,
@@ -227,10 +227,7 @@ impl Namespace {
             now,
             medium: self.medium,
             meta,
-            stored: stored.map(|stored| StoredRecord {
-                body: stored.body(),
-                void_time: stored.meta.void_time,
-            }),
+            stored,
         }
     }
 

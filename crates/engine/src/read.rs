@@ -1,7 +1,7 @@
 //! The read of one record.
 
 use record::ttl::read_touch;
-use record::{RecordMeta, VoidTime};
+use record::{RecordMeta, StoredRecord, VoidTime};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Request, ResultCode};
 
@@ -66,9 +66,10 @@ impl Namespace {
             meta.last_update_time,
             now,
         )?;
-        let scene = self.scene(digest, set, turn.now, meta, Some(&entry));
-        scene.check_filter(request)?;
         let body = entry.body();
+        let stored = StoredRecord { body, void_time: meta.void_time };
+        let scene = self.scene(digest, set, turn.now, meta, Some(stored));
+        scene.check_filter(request)?;
         record::key::check_key(body.key(), request.key)?;
         if !request.header.info1.contains(Info1::GET_NO_BINS) {
             record::read(request, body, &scene, reply)?;

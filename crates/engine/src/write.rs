@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use record::key::key_to_store;
-use record::{Generation, LastUpdateTime, NewBody, RecordMeta, SetId, VoidTime, WritePolicy};
+use record::{
+    Generation, LastUpdateTime, NewBody, RecordMeta, SetId, StoredRecord, VoidTime, WritePolicy,
+};
 use storage::{Refusal, Stored, WriteGuard};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Info2, MessageHeader, Request, ResultCode};
@@ -137,11 +139,12 @@ impl Namespace {
         if set.is_some_and(Set::is_oversize) {
             return Err(ResultCode::FORBIDDEN);
         }
-        if let Some(live) = live {
-            self.scene(digest, set, *now, live.meta, Some(live)).check_filter(request)?;
+        let stored = existing
+            .map(|found| StoredRecord { body: found.body(), void_time: found.meta.void_time });
+        if let Some(live) = live.filter(|_| request.present.contains(FieldType::FILTER)) {
+            self.scene(digest, set, *now, live.meta, stored).check_filter(request)?;
         }
-        let body = existing.map(Stored::body);
-        let stored_key = body.and_then(|body| body.key());
+        let stored_key = stored.and_then(|stored| stored.body.key());
         let key = key_to_store(stored_key, request.key)?;
         let void_time = self.settings.ttl_rules(set.map(|set| &set.settings)).void_time(
             request.header.record_ttl,
@@ -159,8 +162,8 @@ impl Namespace {
             xdr_write: request.header.info1.contains(Info1::XDR),
         };
         let tombstone = existing.is_some_and(|found| found.meta.tombstone);
-        let scene = self.scene(digest, set, *now, RecordMeta { tombstone, ..meta }, existing);
-        let old = body.filter(|_| live.is_some());
+        let scene = self.scene(digest, set, *now, RecordMeta { tombstone, ..meta }, stored);
+        let old = stored.filter(|_| live.is_some()).map(|stored| stored.body);
         let new = record::apply(request, policy, old, key, &scene, scratch, reply)?;
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;

@@ -200,7 +200,8 @@ impl<'a> Inherited<'a> {
         cursor: &mut Cursor<'a>,
     ) -> Result<Request<'a>, Malformed> {
         let header = self.row_header(flags, cursor).ok_or(Malformed)?;
-        let mut request = Request::parse_parts(header, cursor)?;
+        let mut request = Request::new(header);
+        request.read_parts(cursor)?;
         request.namespace = request.fields().next().map(|first| first.data);
         if let Some(filter) = self.filter {
             request.inherit_filter(filter);

@@ -137,6 +137,7 @@ impl MessageHeader {
     /// Bytes of a header, which is also what its first byte says; servers do not check that byte.
     pub const SIZE: usize = 22;
 
+    #[inline]
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
         let _header_size = cursor.u8()?;
         Some(Self {

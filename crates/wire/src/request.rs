@@ -56,36 +56,39 @@ impl<'a> Request<'a> {
     /// [`Malformed`] unless the fields and operations announced fill the body exactly.
     pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
         let mut cursor = Cursor(body);
-        let header = MessageHeader::read(&mut cursor).ok_or(Malformed)?;
-        let request = Self::parse_parts(header, &mut cursor)?;
+        let mut request = Self::new(MessageHeader::read(&mut cursor).ok_or(Malformed)?);
+        request.read_parts(&mut cursor)?;
         if cursor.is_empty() { Ok(request) } else { Err(Malformed) }
     }
 
-    /// Reads the fields and operations that a header announces, and leaves what follows.
-    pub(crate) fn parse_parts(
-        header: MessageHeader,
-        cursor: &mut Cursor<'a>,
-    ) -> Result<Self, Malformed> {
-        let mut request = Self {
+    /// A message with this header, without fields and operations yet.
+    pub(crate) fn new(header: MessageHeader) -> Self {
+        Self {
             header,
             namespace: None,
             set: None,
             digest: None,
             key: None,
             present: FieldSet::default(),
-            fields: cursor.0,
+            fields: &[],
             ops: &[],
             inherited_filter: None,
-        };
-        for _ in 0..header.n_fields {
-            let field = Field::read(cursor).ok_or(Malformed)?;
-            request.note(field);
         }
-        request.ops = cursor.0;
-        for _ in 0..header.n_ops {
+    }
+
+    /// Reads the fields and operations that the header announces, and leaves what follows. In place:
+    /// a request is too large to be handed around.
+    pub(crate) fn read_parts(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        self.fields = cursor.0;
+        for _ in 0..self.header.n_fields {
+            let field = Field::read(cursor).ok_or(Malformed)?;
+            self.note(field);
+        }
+        self.ops = cursor.0;
+        for _ in 0..self.header.n_ops {
             Op::read(cursor).ok_or(Malformed)?;
         }
-        Ok(request)
+        Ok(())
     }
 
     /// Makes the filter of a batch that of this row, unless the row has its own.
