@@ -57,10 +57,11 @@ pub fn is_exempt(particle_type: ParticleType, stored: &[u8]) -> bool {
         return false;
     }
     match reader.order_ext() {
-        Ok(Some(order)) if order.raw.len() != 3 || !matches!(order.order_flags().0, 1 | 3) => {
-            return true;
-        }
-        Ok(_) => {}
+        Ok(Some(order)) => match (order.raw, particle_type) {
+            ([0xc7, 0, 1], _) | ([0xc7, 0, 3], ParticleType::MAP) => {}
+            _ => return true,
+        },
+        Ok(None) => {}
         Err(_) => return false,
     }
     while let Ok(head) = reader.head() {
