@@ -20,6 +20,7 @@ usage: cargo xtask COMMAND
   tidy                       only the rules of this workspace (floors, sizes, ledger, ...)
   bench [SCENARIO...]        the suite: this server and a bare echo server in turns, optimized
   bench run ...|echo ...     the load generator, for any server (package bolide-bench)
+  bench values               what operations on lists and maps, and filters, cost as they grow
   fuzz TARGET [--seconds N]  one fuzz target, optimized (package bolide-fuzz)";
 
 fn main() -> Result<ExitCode> {
@@ -44,6 +45,14 @@ fn bench(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let own_command = ["run", "echo", "suite", "help", "--help", "--version"];
     if arguments.first().is_some_and(|first| own_command.contains(&first.as_str())) {
         return forward(workspace, "bolide-bench", arguments);
+    }
+    if arguments.first().is_some_and(|first| first == "values") {
+        let example = |package, name| {
+            Step::cargo(["run", "--quiet", "--release", "--package", package, "--example", name])
+                .run(workspace)
+        };
+        let good = example("bolide-value", "collections")? && example("bolide-expr", "filter")?;
+        return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let build = Step::cargo(["build", "--release", "--bin", "bolide"]);
     if !build.run(workspace)? {

@@ -52,7 +52,8 @@ impl Namespace {
         let meta = entry.meta;
         let set = self.sets.by_id(meta.set);
         let gone = meta.tombstone || self.is_doomed(&meta, set, now);
-        if !gone {
+        // As in the original, also a record that has expired is told of; a tombstone never.
+        if !meta.tombstone {
             *seen = Seen::from(&meta);
         }
         check_set_if_sent(set, request)?;

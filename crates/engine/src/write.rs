@@ -126,8 +126,9 @@ impl Namespace {
             .as_ref()
             .filter(|found| !self.is_doomed(&found.meta, set_of_found, now.seconds()));
         let live = existing.filter(|found| !found.meta.tombstone);
-        if let Some(live) = live {
-            *seen = Seen::from(&live.meta);
+        // As in the original, a refusal also tells of a record that has expired; never of a tombstone.
+        if let Some(found) = found.as_ref().filter(|found| !found.meta.tombstone) {
+            *seen = Seen::from(&found.meta);
         }
         check_existence(policy, live.is_some())?;
         let live_generation = live.map_or(Generation(0), |found| found.meta.generation);

@@ -73,15 +73,19 @@ fn default_work_directory() -> PathBuf {
     home.map_or_else(|| std::env::temp_dir().join("bolide"), |home| home.join(".bolide"))
 }
 
+/// Processors that the process may use.
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 fn resolve(config: &mut Config) -> anyhow::Result<()> {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let fabric_port = config.network.fabric.port.unwrap_or(3001);
     let node_id = match config.service.node_id {
         Some(node_id) => node_id,
         None => addresses::node_id(config.service.node_id_interface.as_deref(), fabric_port)?,
     };
     let heartbeat_mtu_bytes = addresses::packet_size_bytes(&config.network.heartbeat.addresses);
-    config.resolve(&config::Host { cpus: cpus as u32, node_id, heartbeat_mtu_bytes });
+    config.resolve(&config::Host { cpus: cpus() as u32, node_id, heartbeat_mtu_bytes });
     Ok(())
 }
 
@@ -147,10 +151,12 @@ fn serve(config: Config, log: Arc<Log>) -> anyhow::Result<()> {
     let limits = Arc::new(net::Limits::default());
     let host = Arc::new(RealHost::new(Arc::clone(&log), Arc::clone(&limits), advertised));
     host.configured(&config);
+    let threads = config.service.service_threads.unwrap_or(1) as usize;
+    // A loop for each core keeps it; fewer loops may share the machine with another server.
     let options = net::Options {
         endpoints: endpoints(&config, &listening)?,
-        threads: config.service.service_threads.unwrap_or(1) as usize,
-        pin: true,
+        threads,
+        pin: threads == cpus(),
     };
     let node = Arc::new(Node::new(config, Arc::clone(&host) as Arc<dyn Host>, options.threads));
     let supervisors = Supervisors::start(&node.namespaces)?;

@@ -41,6 +41,9 @@ pub fn check(bytes: &[u8]) -> Result<(), ContextError> {
             canonical &= value.head()?.is_canonical;
         }
     }
+    if !reader.is_empty() {
+        return Err(ContextError::Invalid);
+    }
     if canonical { Ok(()) } else { Err(ContextError::NotNormalized) }
 }
 
@@ -67,6 +70,7 @@ mod tests {
             (&[0x92, 0x12, 0x00], Err(Invalid)),
             (&[0x92, 0x50, 0x00], Err(Invalid)),
             (&[0x92, 0x10], Err(Invalid)),
+            (&[0x92, 0x10, 0x00, 0x00], Err(Invalid)),
             (&[0x92, 0x10, 0xcc, 0x05], Err(NotNormalized)),
             (&[0xdc, 0x00, 0x02, 0x10, 0x05], Err(NotNormalized)),
             (&[0x92, 0xcc, 0x10, 0x05], Err(NotNormalized)),

@@ -127,12 +127,14 @@ impl Plain {
 
     pub fn read(&mut self, key: u32, spec: &ReadSpec) -> Answer {
         let Some(record) = self.records.get(&key) else { return failed(ResultCode::NOT_FOUND) };
-        let visible = !self.is_dead(record) && !record.tombstone;
-        let seen = if visible { Some(record) } else { None };
+        // A refusal tells of a dead record as of a live one; a tombstone is told of never.
+        let seen = Some(record).filter(|record| !record.tombstone);
         if spec.set.is_some() && spec.set != record.set {
             return answer(ResultCode::PARAMETER, seen);
         }
-        let Some(record) = seen else { return failed(ResultCode::NOT_FOUND) };
+        if self.is_dead(record) || record.tombstone {
+            return answer(ResultCode::NOT_FOUND, seen);
+        }
         if record.void_time != 0 && spec.touch_pct > 100 && spec.touch_pct != u32::MAX {
             return answer(ResultCode::PARAMETER, seen);
         }
@@ -203,7 +205,7 @@ impl Plain {
         let existing = found.clone().filter(|record| !self.is_dead(record));
         let live = existing.clone().filter(|record| !record.tombstone);
         match self.written(spec, found.as_ref(), existing.as_ref(), live.as_ref()) {
-            Err(result) => answer(result, live.as_ref()),
+            Err(result) => answer(result, found.as_ref().filter(|record| !record.tombstone)),
             Ok((record, results)) if record.bins.is_empty() => {
                 match (spec.durable, &record) {
                     (true, record) => {
