@@ -142,7 +142,7 @@ context! {
             flag().dynamic_in(&["available"]);
         /// Refuses deletes that leave no tombstone.
         "disallow-expunge" disallow_expunge: bool = false,
-            flag().dynamic_in(&["available"]).enterprise();
+            flag().dynamic_in(&["available"]).enterprise().later();
         /// Refuses records that are in no set.
         "disallow-null-setname" disallow_null_setname: bool = false, flag().dynamic();
         /// Keeps latency histograms of the steps of a batch's parts.
