@@ -1,4 +1,4 @@
-"""Single-record commands and batches through the official Python client.
+"""Every kind of command through the official Python client.
 
 usage: client.py HOST PORT
 """
@@ -7,54 +7,12 @@ import sys
 import time
 
 import aerospike
-from aerospike import exception as ex
 from aerospike_helpers.batch import records as batch
 from aerospike_helpers.operations import operations as op
 
-SET = "python"
-CHECKS = []
-
-
-def check(function):
-    """Registers a check under its own name."""
-    CHECKS.append(function)
-    return function
-
-
-def key(name, set_name=SET):
-    return ("test", set_name, name)
-
-
-def fresh(client, name):
-    """A key whose record does not exist."""
-    try:
-        client.remove(key(name))
-    except ex.RecordNotFound:
-        pass
-    return key(name)
-
-
-def equal(got, expected):
-    if got != expected or type(got) is not type(expected):
-        raise AssertionError(f"got {got!r}, expected {expected!r}")
-
-
-def fails(code, call, *arguments, **named):
-    """The call must end with this result code."""
-    try:
-        call(*arguments, **named)
-    except ex.AerospikeError as error:
-        equal(error.code, code)
-        return
-    raise AssertionError(f"succeeded, expected result code {code}")
-
-
-def bins_of(client, k):
-    return client.get(k)[2]
-
-
-def meta_of(client, k):
-    return client.get(k)[1]
+from expect import CHECKS, bins_of, check, equal, fails, fresh, meta_of
+import collection_checks  # noqa: F401 (registers its checks)
+import expression_checks  # noqa: F401 (registers its checks)
 
 
 @check

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use aerospike::operations::Operation;
 use aerospike::{Bin, Bins, Client, Key, ReadPolicy, Record, Value, WritePolicy};
 use anyhow::{Context, Result, bail, ensure};
 
@@ -49,4 +50,23 @@ pub fn get(client: &Client, key: &Key) -> Result<Record> {
 /// Writes bins with the default policy.
 pub fn put(client: &Client, key: &Key, bins: &[Bin]) -> Result<()> {
     Ok(client.put(&WritePolicy::default(), key, bins)?)
+}
+
+/// Writes bin `v`, the only one.
+pub fn put_value(client: &Client, key: &Key, value: Value) -> Result<()> {
+    put(client, key, &[Bin::new("v", value)])
+}
+
+/// The record has the one bin `v`, with this value.
+pub fn has_value(client: &Client, key: &Key, expected: Value) -> Result<()> {
+    has_bins(client, key, &[("v", expected)])
+}
+
+/// Runs operations on bin `v`; their results, in their order.
+pub fn run(client: &Client, key: &Key, operations: &[Operation]) -> aerospike::Result<Vec<Value>> {
+    let record = client.operate(&WritePolicy::default(), key, operations)?;
+    Ok(match record.bins.get("v") {
+        Some(Value::MultiResult(results)) => results.clone(),
+        single => single.cloned().into_iter().collect(),
+    })
 }

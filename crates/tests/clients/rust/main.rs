@@ -1,10 +1,13 @@
-//! Single-record commands and batches through the official Rust client.
+//! Every kind of command through the official Rust client.
 //!
 //! usage: `rust_client HOST PORT`
 
 mod batch;
 mod checks;
+mod collections;
 mod expect;
+mod expressions;
+mod sketches;
 
 use std::process::ExitCode;
 
@@ -20,8 +23,9 @@ fn main() -> Result<ExitCode> {
     let client =
         Client::new(&ClientPolicy::default(), &format!("{host}:{port}")).context("connecting")?;
     let (mut passed, mut failed) = (0, 0);
-    for (name, check) in checks::ALL.iter().chain(batch::ALL) {
-        match run(&client, name, *check) {
+    let all = [checks::ALL, batch::ALL, collections::ALL, sketches::ALL, expressions::ALL].concat();
+    for (name, check) in all {
+        match run(&client, name, check) {
             Ok(()) => {
                 passed += 1;
                 println!("ok {name}");

@@ -21,7 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Single-record commands and batches through the official Java client. Usage: ClientTest HOST PORT. */
+/** Every kind of command through the official Java client. Usage: ClientTest HOST PORT. */
 public final class ClientTest {
   private static final String SET = "java";
   private static final int NEVER = -1;
@@ -29,7 +29,7 @@ public final class ClientTest {
   private static final int DEFAULT = 0;
 
   /** One test on a key whose record does not exist. */
-  private interface Check {
+  interface Check {
     void run(Key key) throws Exception;
   }
 
@@ -73,6 +73,8 @@ public final class ClientTest {
     checks.put("batch_mixed", key -> batches.mixed());
     checks.put("batch_errors", key -> batches.errors());
     checks.put("batch_large", key -> batches.large());
+    new CollectionChecks(client).addTo(checks);
+    new ExpressionChecks(client).addTo(checks);
   }
 
   public static void main(String[] arguments) {
