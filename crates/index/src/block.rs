@@ -20,6 +20,7 @@ use std::slice;
 
 use crate::heap::{Heap, OutOfMemory};
 use crate::pool::{ALIGN, Plan};
+use crate::prefetch::prefetch;
 use crate::size_class;
 
 /// Bytes of a prefix.
@@ -195,18 +196,22 @@ impl<T> Block<T> {
         into.len += count as u16;
     }
 
-    /// Begins to load entry `at` while the caller still searches the prefixes. Without effect where
-    /// the processor has no such instruction.
+    /// Begins to load entry `at` while the caller still searches the prefixes.
     pub(crate) fn prefetch(&self, at: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let entry = self.entry_base().wrapping_add(at);
-            // SAFETY: a prefetch reads nothing and may be given any address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(entry.cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = at;
+        prefetch(self.entry_base().wrapping_add(at));
+    }
+
+    /// Begins to load all of entry `at`, which may lie in two lines.
+    pub(crate) fn prefetch_whole(&self, at: usize) {
+        let entry = self.entry_base().wrapping_add(at).cast::<u8>();
+        prefetch(entry);
+        prefetch(entry.wrapping_add(size_of::<T>() - 1));
+    }
+
+    /// Begins to load these prefixes, of which there are no more than two lines hold.
+    pub(crate) fn prefetch_prefixes(&self, from: usize, to: usize) {
+        prefetch(self.prefix_base().wrapping_add(from));
+        prefetch(self.prefix_base().wrapping_add(to));
     }
 
     /// Moves to where the pool wants it. Stays when memory is short.

@@ -6,10 +6,13 @@ use parking_lot::RwLock;
 use wire::digest::PARTITIONS;
 use wire::{Digest, PartitionId};
 
-use crate::entry::{Entry, PackedEntry, SPRIGS, SPRIGS_PER_PARTITION, SprigId};
+use crate::entry::{
+    Entry, Location, PackedEntry, RecordKey, SPRIGS, SPRIGS_PER_PARTITION, SprigId,
+};
 use crate::guard::{ReadGuard, WriteGuard};
 use crate::heap::{Heap, Usage};
 use crate::pool::Pool;
+use crate::prefetch::prefetch;
 use crate::set_index::SetIndexes;
 use crate::tree::Tree;
 use crate::zeroed::zeroed_array;
@@ -93,6 +96,29 @@ impl PrimaryIndex {
     /// [`Self::write`], or `None` where it would wait.
     pub fn try_write(&self, digest: &Digest) -> Option<WriteGuard<'_>> {
         Some(WriteGuard::new(self, self.sprig(SprigId::of(digest)).try_write()?, digest))
+    }
+
+    /// Begins to load what finding these records will touch, and tells where each of them probably
+    /// is stored, for the caller to load as well. The cache misses of all of them overlap, while
+    /// those of one search after another add up: worth it for several records, no more than a few
+    /// dozen. Locks one sprig after another for moments; waits for no writer.
+    pub fn prefetch(&self, digests: &[Digest], mut is_stored_at: impl FnMut(Location)) {
+        for digest in digests {
+            prefetch(std::ptr::from_ref(self.sprig(SprigId::of(digest))));
+        }
+        let sprig_of = |digest| self.sprig(SprigId::of(digest)).try_read();
+        let each = || digests.iter().filter_map(|digest| Some((digest, sprig_of(digest)?)));
+        for (digest, sprig) in each() {
+            sprig.prefetch_prefixes(&RecordKey::of(digest));
+        }
+        for (digest, sprig) in each() {
+            sprig.prefetch_entry(&RecordKey::of(digest));
+        }
+        for (digest, sprig) in each() {
+            if let Some(entry) = sprig.probable(&RecordKey::of(digest)) {
+                is_stored_at(entry.unpack().location);
+            }
+        }
     }
 
     /// Entries of a partition.

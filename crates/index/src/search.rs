@@ -77,6 +77,20 @@ pub(crate) fn search<T: Keyed>(
     }
 }
 
+/// Begins to load the prefixes that a search will most likely look at.
+pub(crate) fn prefetch_prefixes<T>(block: &Block<T>, span: Span, prefix: u32) {
+    let guess = span.guess(prefix, block.len());
+    let last = block.len().saturating_sub(1);
+    block.prefetch_prefixes(guess.saturating_sub(WINDOW), (guess + WINDOW).min(last));
+}
+
+/// The first position with this prefix, if there is one: nearly always that of the key searched.
+pub(crate) fn probable<T>(block: &Block<T>, span: Span, prefix: u32) -> Option<usize> {
+    let prefixes = block.prefixes();
+    let first = lower_bound(prefixes, span.guess(prefix, prefixes.len()), prefix);
+    (prefixes.get(first) == Some(&prefix)).then_some(first)
+}
+
 /// The first position whose prefix is not below `prefix`.
 fn lower_bound(prefixes: &[u32], guess: usize, prefix: u32) -> usize {
     let low = guess.saturating_sub(WINDOW);

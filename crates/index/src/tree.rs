@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use crate::block::Block;
 use crate::heap::{Heap, OutOfMemory};
 use crate::pool::Plan;
-use crate::search::{Key, Keyed, Span, key_at, search};
+use crate::search::{Key, Keyed, Span, key_at, prefetch_prefixes, probable, search};
 
 /// Largest leaf. The allocator's largest class below page granularity; 367 records.
 pub(crate) const LEAF_BYTES_MAX: usize = 14_336;
@@ -58,21 +58,51 @@ impl<T: Keyed + Copy> Tree<T> {
 
     /// The position of `key`, or the one where it belongs. Among equal keys any may be found.
     pub(crate) fn locate(&self, key: &Key<T::Rest>) -> Result<Position, Position> {
-        let (index, leaf, span) = match self {
-            Self::Empty => return Err(Position { leaf: 0, at: 0 }),
-            Self::Leaf(leaf) => (0, leaf, Span::WHOLE),
-            Self::Directory(fences) => {
-                let index = match search(fences, Span::WHOLE, key) {
-                    Ok(index) => index,
-                    Err(after) => after.saturating_sub(1),
-                };
-                (index, &fences.entries()[index].leaf, span_of(fences, index))
-            }
+        let Some((index, leaf, span)) = self.leaf_of(key) else {
+            return Err(Position { leaf: 0, at: 0 });
         };
         match search(leaf, span, key) {
             Ok(at) => Ok(Position { leaf: index, at }),
             Err(at) => Err(Position { leaf: index, at }),
         }
+    }
+
+    /// The leaf where `key` is or belongs, its number, and the span of its keys; `None` if empty.
+    #[inline]
+    fn leaf_of(&self, key: &Key<T::Rest>) -> Option<(usize, &Block<T>, Span)> {
+        match self {
+            Self::Empty => None,
+            Self::Leaf(leaf) => Some((0, leaf, Span::WHOLE)),
+            Self::Directory(fences) => {
+                let index = match search(fences, Span::WHOLE, key) {
+                    Ok(index) => index,
+                    Err(after) => after.saturating_sub(1),
+                };
+                Some((index, &fences.entries()[index].leaf, span_of(fences, index)))
+            }
+        }
+    }
+
+    /// Begins to load the prefixes that [`Self::locate`] will look at.
+    pub(crate) fn prefetch_prefixes(&self, key: &Key<T::Rest>) {
+        if let Some((_, leaf, span)) = self.leaf_of(key) {
+            prefetch_prefixes(leaf, span, key.prefix);
+        }
+    }
+
+    /// Begins to load the entry that [`Self::probable`] will return.
+    pub(crate) fn prefetch_entry(&self, key: &Key<T::Rest>) {
+        if let Some((_, leaf, span)) = self.leaf_of(key)
+            && let Some(at) = probable(leaf, span, key.prefix)
+        {
+            leaf.prefetch_whole(at);
+        }
+    }
+
+    /// An entry that is nearly always that of `key`, if there is one.
+    pub(crate) fn probable(&self, key: &Key<T::Rest>) -> Option<&T> {
+        let (_, leaf, span) = self.leaf_of(key)?;
+        leaf.entries().get(probable(leaf, span, key.prefix)?)
     }
 
     pub(crate) fn get(&self, position: Position) -> Option<&T> {

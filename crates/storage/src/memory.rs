@@ -16,6 +16,11 @@ use record::Body;
 /// Bodies are placed at multiples of this many bytes, in multiples of this many bytes.
 const UNIT_BYTES: usize = 8;
 
+/// Lines of a body that are worth loading ahead: the processor itself sees a longer run coming.
+const PREFETCHED_LINES: usize = 3;
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
+
 /// Stores a body: see [`record::body`] for its form. `None` when the allocator refuses.
 ///
 /// # Panics
@@ -37,6 +42,14 @@ pub(crate) unsafe fn get<'a>(location: Location) -> &'a [u8] {
     let base = ptr::with_exposed_provenance::<u8>(location.0 as usize);
     // SAFETY: there is a whole body at the location, and it stays as it is.
     unsafe { slice::from_raw_parts(base, stored_size_bytes(base)) }
+}
+
+/// Begins to load the body at a location, or the first lines of a long one. The location may be stale.
+pub(crate) fn prefetch(location: Location) {
+    let base = ptr::without_provenance::<u8>(location.0 as usize);
+    for line in 0..PREFETCHED_LINES {
+        index::prefetch(base.wrapping_add(line * LINE_BYTES));
+    }
 }
 
 /// Stores a body in place of the one at a location if it fits its allocation. Otherwise changes

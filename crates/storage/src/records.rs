@@ -61,6 +61,11 @@ impl Records {
         WriteGuard { guard: self.index.write(digest) }
     }
 
+    /// Begins to load what working on these records will touch: see [`PrimaryIndex::prefetch`].
+    pub fn prefetch(&self, digests: &[Digest]) {
+        self.index.prefetch(digests, memory::prefetch);
+    }
+
     /// Records and tombstones of the namespace.
     pub fn total_counts(&self) -> Counts {
         self.index.total_counts()

@@ -158,6 +158,20 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
+    /// The digests of those rows that come next and repeat the last one, as far as there is room for
+    /// them. Returns how many there are.
+    pub fn repeats_ahead(&self, digests: &mut [Digest]) -> usize {
+        let mut cursor = Cursor(self.data.get(self.place.at..).unwrap_or_default());
+        let mut next = || {
+            cursor.take(size_of::<u32>())?;
+            let digest = cursor.take(Digest::SIZE)?.try_into().ok()?;
+            let flags = RowFlags::from_bits_retain(cursor.u8()?);
+            flags.contains(RowFlags::REPEAT).then_some(Digest(digest))
+        };
+        let slots = digests.iter_mut().take(self.place.left as usize);
+        slots.map_while(|slot| next().map(|digest| *slot = digest)).count()
+    }
+
     /// The next row; `None` behind the last. What follows that is not looked at.
     ///
     /// # Errors

@@ -57,6 +57,32 @@ fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
+#[test]
+fn prefetching_tells_where_records_are() {
+    let index = PrimaryIndex::new();
+    let mut random = fastrand::Rng::with_seed(11);
+    // All in one sprig, so that it has several leaves; and some that are not there.
+    let digests: Vec<Digest> = (0..2000)
+        .map(|_| {
+            let mut digest = random_digest(&mut random);
+            digest.0[..2].copy_from_slice(&[1, 2]);
+            digest
+        })
+        .collect();
+    for (number, digest) in digests.iter().enumerate().skip(1000) {
+        index.write(digest).insert(entry(number as u64, SetId::NONE)).unwrap();
+    }
+    let mut locations = Vec::new();
+    index.prefetch(&digests, |location| locations.push(location));
+    let stored = digests.iter().skip(1000);
+    let expected = stored.map(|digest| index.read(digest).find().unwrap().location);
+    assert!(locations.iter().copied().eq(expected));
+
+    let writer = index.write(&digests[0]);
+    index.prefetch(&digests, |_| panic!("it waits for no writer, and looks past none"));
+    drop(writer);
+}
+
 fn scan_all(index: &PrimaryIndex, partition: PartitionId) -> Vec<ScanItem> {
     let mut items = Vec::new();
     assert_eq!(index.scan_desc(partition, None, usize::MAX, &mut items), ScanProgress::Done);

@@ -121,6 +121,32 @@ fn first_field_is_the_namespace_even_if_none_is_announced() {
 }
 
 #[test]
+fn repetitions_are_seen_ahead() {
+    let mut batch = BatchBuilder::new(BatchFlags::empty());
+    batch.row(0, &digest(0), &reading());
+    (1..4).for_each(|number| _ = batch.repeat(number.into(), &digest(number)));
+    batch.row(4, &digest(4), &reading());
+    batch.repeat(5, &digest(5));
+    let mut data = batch.into_data();
+    // It announces one row more than it has.
+    data[3] += 1;
+    let body = message(&data);
+    let request = Request::parse(&body).unwrap();
+    let (_, mut rows) = Rows::of(&request).unwrap();
+    let mut room = [digest(9); 8];
+    for expected in [0, 3, 2, 1, 0, 1, 0] {
+        let from = 7 - rows.place().left as usize;
+        assert_eq!(rows.repeats_ahead(&mut room), expected);
+        let ahead = (from..from + expected).map(|number| digest(number as u8));
+        assert!(room.iter().take(expected).copied().eq(ahead));
+        let _ = rows.next_row();
+    }
+    let (_, mut rows) = Rows::of(&request).unwrap();
+    rows.next_row().unwrap();
+    assert_eq!(rows.repeats_ahead(&mut room[..2]), 2, "as far as there is room");
+}
+
+#[test]
 fn reading_goes_on_at_every_place() {
     let body = message(&sample().into_data());
     let request = Request::parse(&body).unwrap();
