@@ -1,6 +1,6 @@
 //! What the process takes of the machine: descriptors, threads, time, memory.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tests::announce;
@@ -84,9 +84,17 @@ fn service_threads_are_as_many_as_configured() -> Result<()> {
     for count in [1, 3, 8] {
         let more = format!("proto-fd-max 15000\n\tservice-threads {count}");
         let server = start(&[("proto-fd-max 15000", &more)])?;
-        let threads = server.readings().threads()?;
-        let loops = threads.iter().filter(|name| name.starts_with("service-")).count();
-        ensure!(loops == count, "{loops} of {count}: {threads:?}");
+        // A thread takes its name a moment after it has begun.
+        let begun = Instant::now();
+        loop {
+            let threads = server.readings().threads()?;
+            let loops = threads.iter().filter(|name| name.starts_with("service-")).count();
+            if loops == count {
+                break;
+            }
+            ensure!(begun.elapsed() < Duration::from_secs(5), "{loops} of {count}: {threads:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         ensure!(setting(&server, "service", "service-threads")? == count as u64);
         let mut connections =
             (0..20).map(|_| Connection::open(server.port())).collect::<Result<Vec<_>>>()?;
