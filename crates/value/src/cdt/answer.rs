@@ -175,6 +175,29 @@ impl Request {
             _ => return Err(ResultCode::OP_NOT_APPLICABLE),
         })
     }
+
+    /// The answer that names selected positions among `total`: all of them, or the first, -1 without any.
+    pub fn positions(&self, positions: &[usize], total: usize, reverse: bool) -> Answer {
+        let mut numbers = positions.iter().map(|&position| counted(position, total, reverse));
+        if self.is_multi {
+            return integers(numbers);
+        }
+        integer(numbers.next().map_or(-1, |number| number as i64))
+    }
+
+    /// The answer that gives selected elements: all of them, or the first, nothing without any.
+    ///
+    /// # Errors
+    /// Those of [`element`].
+    pub fn elements<'a>(
+        &self,
+        selected: impl IntoIterator<Item = Element<'a>>,
+    ) -> Result<Answer, ResultCode> {
+        if self.is_multi {
+            return Ok(elements(selected));
+        }
+        selected.into_iter().next().map_or(Ok(None), element)
+    }
 }
 
 /// Whether a return parameter asks for everything except what matches.

@@ -200,7 +200,7 @@ impl<'a> List<'a> {
     fn by_matches(&self, request: Request, rank: usize, indexes: Vec<usize>) -> Selected {
         let total = self.elements.len();
         let answer = match request.return_type {
-            ReturnType::Index { reverse } => self.index_list_answer(request, &indexes, reverse),
+            ReturnType::Index { reverse } => request.positions(&indexes, total, reverse),
             ReturnType::Value => self.values_answer(request, &indexes)?,
             ReturnType::IndexRange { .. } => return Err(ResultCode::OP_NOT_APPLICABLE),
             _ => {
@@ -232,7 +232,7 @@ impl<'a> List<'a> {
             return Ok(Selection::nothing(request, ranks.start as i64));
         }
         let answer = match request.return_type {
-            ReturnType::Index { reverse } => self.index_list_answer(request, &indexes, reverse),
+            ReturnType::Index { reverse } => request.positions(&indexes, total, reverse),
             ReturnType::Value if request.is_inverted => self.values_answer(request, &indexes)?,
             ReturnType::Value => self.values_answer(request, &found)?,
             ReturnType::IndexRange { .. } => return Err(ResultCode::OP_NOT_APPLICABLE),
@@ -272,7 +272,7 @@ impl<'a> List<'a> {
                 found.ranks_answer(request.is_inverted, reverse)
             }
             ReturnType::Index { reverse } | ReturnType::Rank { reverse } => {
-                self.index_list_answer(request, &indexes, reverse)
+                request.positions(&indexes, total, reverse)
             }
             ReturnType::Value => self.values_answer(request, &indexes)?,
             _ => request.not_inverted().numbers(0..indexes.len(), total)?,
@@ -303,12 +303,7 @@ impl<'a> List<'a> {
     }
 
     fn values_answer(&self, request: Request, indexes: &[usize]) -> Result<Answer, ResultCode> {
-        let mut values = indexes.iter().filter_map(|&index| self.elements.get(index).copied());
-        if request.is_multi {
-            Ok(answer::elements(values))
-        } else {
-            values.next().map_or(Ok(None), answer::element)
-        }
+        request.elements(indexes.iter().filter_map(|&index| self.elements.get(index).copied()))
     }
 
     fn numbers_answer(&self, request: Request, ranges: &[Range<usize>], reverse: bool) -> Answer {
@@ -319,15 +314,6 @@ impl<'a> List<'a> {
             }
             _ => answer::number_list(ranges, total, reverse),
         }
-    }
-
-    fn index_list_answer(&self, request: Request, indexes: &[usize], reverse: bool) -> Answer {
-        let total = self.elements.len();
-        let mut numbers = indexes.iter().map(|&index| answer::counted(index, total, reverse));
-        if request.is_multi {
-            return answer::integers(numbers);
-        }
-        answer::integer(numbers.next().map_or(-1, |number| number as i64))
     }
 
     /// The ranks of elements of an unordered list, in the order of their indexes. Equal elements

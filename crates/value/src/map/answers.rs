@@ -32,31 +32,11 @@ impl<'a> Map<'a> {
         indexes: &[usize],
     ) -> Result<Answer, ResultCode> {
         let selected = indexes.iter().map(|&index| self.pairs[index]);
-        let mut elements = match request.return_type {
-            ReturnType::Map(flags) => return Ok(answer::pairs(flags, selected)),
-            ReturnType::Key => selected.map(|(key, _)| key).collect::<Vec<_>>(),
-            _ => selected.map(|(_, value)| value).collect(),
+        match request.return_type {
+            ReturnType::Map(flags) => Ok(answer::pairs(flags, selected)),
+            ReturnType::Key => request.elements(selected.map(|(key, _)| key)),
+            _ => request.elements(selected.map(|(_, value)| value)),
         }
-        .into_iter();
-        if request.is_multi {
-            Ok(answer::elements(elements))
-        } else {
-            elements.next().map_or(Ok(None), answer::element)
-        }
-    }
-
-    pub(super) fn indexes_answer(
-        &self,
-        request: Request,
-        indexes: &[usize],
-        reverse: bool,
-    ) -> Answer {
-        let total = self.pairs.len();
-        let mut numbers = indexes.iter().map(|&index| answer::counted(index, total, reverse));
-        if request.is_multi {
-            return answer::integers(numbers);
-        }
-        answer::integer(numbers.next().map_or(-1, |number| number as i64))
     }
 
     /// The ranks of pairs. Unlike elements of a list, no two share one: where values are equal, keys

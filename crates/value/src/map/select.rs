@@ -1,5 +1,7 @@
 //! Operations that select pairs: everything that reads, and everything that removes.
 
+use std::ops::Range;
+
 use wire::ResultCode;
 
 use super::answers::all;
@@ -267,7 +269,7 @@ impl Map<'_> {
             ReturnType::Key | ReturnType::Value | ReturnType::Map(_) => {
                 self.elements_answer(request, &indexes)?
             }
-            ReturnType::Index { reverse } => self.indexes_answer(request, &indexes, reverse),
+            ReturnType::Index { reverse } => request.positions(&indexes, total, reverse),
             _ => request.numbers(ranks, total)?,
         };
         Ok(Selection { answer, indexes })
@@ -286,19 +288,31 @@ impl Map<'_> {
         }
         let found =
             rank::ascending_by_rank(total, ranks.clone(), |a, b| self.compare_by_value(a, b));
-        let mut indexes = found.clone();
+        self.by_ranks(request, &found, ranks)
+    }
+
+    /// Selects the pairs with these ranks, which were found at these indexes, in the order of their
+    /// ranks.
+    pub(super) fn by_ranks(
+        &self,
+        request: Request,
+        found: &[usize],
+        ranks: Range<usize>,
+    ) -> Selected {
+        let total = self.pairs.len();
+        let mut indexes = found.to_vec();
         indexes.sort_unstable();
         if request.is_inverted {
             indexes = others(&indexes, total);
         }
         let by_index =
             request.is_inverted || request.return_type == ReturnType::Map(Flags::MAP_KEY_ORDERED);
-        let answered = if by_index { &indexes } else { &found };
+        let answered = if by_index { &indexes } else { found };
         let answer = match request.return_type {
             ReturnType::Key | ReturnType::Value | ReturnType::Map(_) => {
                 self.elements_answer(request, answered)?
             }
-            ReturnType::Index { reverse } => self.indexes_answer(request, answered, reverse),
+            ReturnType::Index { reverse } => request.positions(answered, total, reverse),
             _ => request.numbers(ranks, total)?,
         };
         Ok(Selection { answer, indexes })
@@ -332,7 +346,7 @@ impl Map<'_> {
             ReturnType::Index { reverse } if !request.is_inverted => {
                 answer::number_list(found.ranks()?, total, reverse)
             }
-            ReturnType::Index { reverse } => self.indexes_answer(request, &indexes, reverse),
+            ReturnType::Index { reverse } => request.positions(&indexes, total, reverse),
             _ => request.not_inverted().numbers(0..indexes.len(), total)?,
         };
         Ok(Selection { answer, indexes })
@@ -359,7 +373,7 @@ impl Map<'_> {
                 self.elements_answer(request, &indexes)?
             }
             ReturnType::Rank { reverse } => found.ranks_answer(request.is_inverted, reverse),
-            ReturnType::Index { reverse } => self.indexes_answer(request, &indexes, reverse),
+            ReturnType::Index { reverse } => request.positions(&indexes, own.len(), reverse),
             _ => request.not_inverted().numbers(0..indexes.len(), own.len())?,
         };
         Ok(Selection { answer, indexes })

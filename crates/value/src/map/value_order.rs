@@ -8,7 +8,7 @@ use super::select::Wanted;
 use crate::cdt::answer::{self, Request, ReturnType};
 use crate::cdt::container::Map;
 use crate::cdt::find::{Found, equal_range};
-use crate::cdt::select::{Selected, Selection, others};
+use crate::cdt::select::{Selected, Selection};
 use crate::msgpack::{Element, Flags};
 use crate::order;
 
@@ -40,23 +40,7 @@ impl Map<'_> {
         if !request.is_multi {
             ranks.end = ranks.end.min(ranks.start + 1);
         }
-        let found = &by_value[ranks.clone()];
-        let mut indexes = found.to_vec();
-        indexes.sort_unstable();
-        if request.is_inverted {
-            indexes = others(&indexes, total);
-        }
-        let in_key_order =
-            request.is_inverted || request.return_type == ReturnType::Map(Flags::MAP_KEY_ORDERED);
-        let answered = if in_key_order { &indexes[..] } else { found };
-        let answer = match request.return_type {
-            ReturnType::Key | ReturnType::Value | ReturnType::Map(_) => {
-                self.elements_answer(request, answered)?
-            }
-            ReturnType::Index { reverse } => self.indexes_answer(request, answered, reverse),
-            _ => request.numbers(ranks, total)?,
-        };
-        Ok(Selection { answer, indexes })
+        self.by_ranks(request, &by_value[ranks.clone()], ranks)
     }
 
     /// Selects the pairs with any of several values. The request asks for no range.
@@ -79,7 +63,7 @@ impl Map<'_> {
             ReturnType::Rank { reverse } if !request.is_inverted => {
                 answer::number_list(found.ranks()?, total, reverse)
             }
-            ReturnType::Index { reverse } => self.indexes_answer(request, &indexes, reverse),
+            ReturnType::Index { reverse } => request.positions(&indexes, total, reverse),
             ReturnType::Rank { reverse } => self.ranks_answer(request, &indexes, reverse),
             _ => request.not_inverted().numbers(0..indexes.len(), total)?,
         };
