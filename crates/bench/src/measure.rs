@@ -82,6 +82,19 @@ impl Latency {
             max_us: us(histogram_ns.max()),
         }
     }
+
+    /// What a table shows, from the mean to the greatest, in µs.
+    pub fn columns_us(&self) -> [f64; 7] {
+        [
+            self.mean_us,
+            self.p50_us,
+            self.p90_us,
+            self.p99_us,
+            self.p999_us,
+            self.p9999_us,
+            self.max_us,
+        ]
+    }
 }
 
 /// A whole run, or several of the same kind together.

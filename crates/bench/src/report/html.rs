@@ -219,16 +219,7 @@ fn append_kinds(out: &mut String, targets: &[TargetReport]) {
                 kind.kind,
                 thousands(kind.ops as f64)
             );
-            let latency = &kind.latency;
-            for us in [
-                latency.mean_us,
-                latency.p50_us,
-                latency.p90_us,
-                latency.p99_us,
-                latency.p999_us,
-                latency.p9999_us,
-                latency.max_us,
-            ] {
+            for us in kind.latency.columns_us() {
                 let _ = write!(out, "<td>{}</td>", time(us));
             }
             let results = kind.results.iter();

@@ -90,15 +90,7 @@ fn append_latencies(out: &mut String, targets: &[TargetReport]) {
     let mut table =
         Table::new(&["", "kind", "ops", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
     let mut row = |label: &str, kind: &str, ops: u64, latency: &Latency| {
-        let times = [
-            latency.mean_us,
-            latency.p50_us,
-            latency.p90_us,
-            latency.p99_us,
-            latency.p999_us,
-            latency.p9999_us,
-            latency.max_us,
-        ];
+        let times = latency.columns_us();
         let head = [label.to_owned(), kind.to_owned(), thousands(ops as f64)];
         table.row(head.into_iter().chain(times.into_iter().map(time)));
     };
