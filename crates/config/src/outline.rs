@@ -1,6 +1,6 @@
 //! The registry without its types: what the reference page and the registry's own tests read.
 
-use crate::registry::{Context, Dynamic, Edition, Spec, Support, Takes};
+use crate::registry::{Context, Edition, Spec, Support, Takes};
 
 /// One context, its rows and the contexts within it.
 #[derive(Clone, Debug)]
@@ -60,11 +60,6 @@ impl Row {
     /// Whether the original has it only in its Enterprise edition.
     pub fn is_enterprise(&self) -> bool {
         self.spec.edition == Edition::Enterprise
-    }
-
-    /// Whether a running server can be told to change it.
-    pub fn is_dynamic(&self) -> bool {
-        self.spec.dynamic != Dynamic::No
     }
 }
 

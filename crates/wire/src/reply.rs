@@ -74,11 +74,6 @@ impl<'a> ReplyWriter<'a> {
         self.n_ops += count;
     }
 
-    /// Number of operations appended so far.
-    pub fn op_count(&self) -> u16 {
-        self.n_ops
-    }
-
     /// Takes back all operations appended so far.
     pub fn clear_ops(&mut self) {
         self.out.truncate(self.header_at() + MessageHeader::SIZE);
