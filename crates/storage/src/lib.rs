@@ -3,12 +3,14 @@
 //! [`Records`] is all that other crates see: records found by digest, locked while they are worked
 //! on. Where a body lies is between the index and the engine, so a location can neither be forged nor
 //! outlive its record.
-//!
-//! The memory engine is the only one so far.
 
+mod aligned;
+pub mod device;
+pub mod format;
 mod memory;
 mod records;
 
+pub use aligned::{ALIGN_BYTES, AlignedBuf, Span};
 pub use records::{ReadGuard, Records, Refusal, Stored, WriteGuard};
 
 pub use index::{Counts, OutOfMemory, SetIndexState, Swept, Verdict};

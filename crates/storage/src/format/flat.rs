@@ -1,0 +1,318 @@
+//! A record on a device.
+//!
+//! | offset | size | field |
+//! |---|---|---|
+//! | 0 | 4 | checksum of everything behind it up to the padded end, tied to its place |
+//! | 4 | 4 | sequence number of its block, low half |
+//! | 8 | 2 | magic |
+//! | 10 | 1 | version of the form |
+//! | 11 | 1 | flags: kind, written by XDR, has a key, compression, encryption |
+//! | 12 | 4 | size in bytes without padding |
+//! | 16 | 20 | digest |
+//! | 36 | 5 | last-update-time |
+//! | 41 | 2 | generation |
+//! | 43 | 1 | zero |
+//! | 44 | 4 | void-time |
+//! | 48 | | payload |
+//!
+//! The payload is a set name (1 byte of length, then the name) and the body, which may be compressed
+//! (4 bytes of original size in front); or all of this encrypted (12 bytes of nonce in front, 16 bytes
+//! of tag behind). Zeros pad a record to a multiple of 16 bytes.
+
+use record::{Generation, LastUpdateTime, VoidTime};
+use wire::Digest;
+
+use super::{Cursor, Place, UNIT_BYTES, checksum};
+
+/// Bytes in front of the payload.
+pub const HEADER_BYTES: usize = 48;
+
+const MAGIC: u16 = 0xB01D;
+const VERSION: u8 = 1;
+/// Where the part begins that does not depend on the place.
+const CONTENT_FROM: usize = 8;
+const LAST_UPDATE_TIME_MAX: u64 = (1 << 40) - 1;
+
+/// What a stored record is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Kind {
+    /// A live record.
+    #[default]
+    Record,
+    /// The trace of a durable delete.
+    Tombstone,
+    /// The trace of a plain delete, by which a start knows that older copies are dead. Clients and
+    /// statistics don't see it.
+    Grave,
+}
+
+/// How a payload's body is compressed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Packing {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// LZ4 block.
+    Lz4,
+    /// Snappy, raw.
+    Snappy,
+    /// Zstandard frame.
+    Zstd,
+}
+
+/// What stands in a record's header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// The record's digest.
+    pub digest: Digest,
+    /// When it was last written.
+    pub last_update_time: LastUpdateTime,
+    /// How often it was written.
+    pub generation: Generation,
+    /// When it expires.
+    pub void_time: VoidTime,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether its last write came from shipping.
+    pub xdr_write: bool,
+    /// Whether its body holds a user key.
+    pub has_key: bool,
+    /// How its body is compressed.
+    pub packing: Packing,
+    /// Whether its payload is encrypted.
+    pub encrypted: bool,
+}
+
+impl Header {
+    /// A grave, which has no payload.
+    pub fn grave(
+        digest: Digest,
+        last_update_time: LastUpdateTime,
+        generation: Generation,
+    ) -> Self {
+        Self {
+            digest,
+            last_update_time,
+            generation,
+            void_time: VoidTime::NEVER,
+            kind: Kind::Grave,
+            xdr_write: false,
+            has_key: false,
+            packing: Packing::Plain,
+            encrypted: false,
+        }
+    }
+
+    /// Its bytes in front of a payload; checksum and sequence are still missing.
+    fn encode(&self, size_bytes: u32) -> [u8; HEADER_BYTES] {
+        let mut out = [0; HEADER_BYTES];
+        out[8..10].copy_from_slice(&MAGIC.to_le_bytes());
+        out[10] = VERSION;
+        out[11] = self.flags();
+        out[12..16].copy_from_slice(&size_bytes.to_le_bytes());
+        out[16..36].copy_from_slice(&self.digest.0);
+        let last_update_time = self.last_update_time.0.min(LAST_UPDATE_TIME_MAX).to_le_bytes();
+        out[36..41].copy_from_slice(&last_update_time[..5]);
+        out[41..43].copy_from_slice(&self.generation.0.to_le_bytes());
+        out[44..48].copy_from_slice(&self.void_time.0.to_le_bytes());
+        out
+    }
+
+    fn flags(&self) -> u8 {
+        let packing = match self.packing {
+            Packing::Plain => 0,
+            Packing::Lz4 => 1,
+            Packing::Snappy => 2,
+            Packing::Zstd => 3,
+        };
+        let kind = match self.kind {
+            Kind::Record => 0,
+            Kind::Tombstone => 1,
+            Kind::Grave => 2,
+        };
+        kind | u8::from(self.xdr_write) << 2
+            | u8::from(self.has_key) << 3
+            | packing << 4
+            | u8::from(self.encrypted) << 6
+    }
+
+    fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<(Self, u32)> {
+        let mut cursor = Cursor(&bytes[CONTENT_FROM..]);
+        let (magic, version, flags) = (cursor.u16()?, cursor.u8()?, cursor.u8()?);
+        if magic != MAGIC || version != VERSION || flags & 0x80 != 0 {
+            return None;
+        }
+        let size_bytes = cursor.u32()?;
+        let digest = Digest(cursor.array()?);
+        let [l0, l1, l2, l3, l4] = cursor.array()?;
+        let generation = Generation(cursor.u16()?);
+        if cursor.u8()? != 0 {
+            return None;
+        }
+        let header = Self {
+            digest,
+            last_update_time: LastUpdateTime(u64::from_le_bytes([l0, l1, l2, l3, l4, 0, 0, 0])),
+            generation,
+            void_time: VoidTime(cursor.u32()?),
+            kind: match flags & 3 {
+                0 => Kind::Record,
+                1 => Kind::Tombstone,
+                2 => Kind::Grave,
+                _ => return None,
+            },
+            xdr_write: flags & 4 != 0,
+            has_key: flags & 8 != 0,
+            packing: match flags >> 4 & 3 {
+                0 => Packing::Plain,
+                1 => Packing::Lz4,
+                2 => Packing::Snappy,
+                _ => Packing::Zstd,
+            },
+            encrypted: flags & 0x40 != 0,
+        };
+        Some((header, size_bytes))
+    }
+}
+
+/// Size in bytes that a record of this size takes on a device.
+pub fn padded_bytes(size_bytes: usize) -> usize {
+    size_bytes.next_multiple_of(UNIT_BYTES)
+}
+
+/// Begins a record at the end of `out`, which must be empty: its payload is to be appended.
+pub fn begin(out: &mut Vec<u8>) {
+    debug_assert!(out.is_empty(), "a record is encoded by itself");
+    out.resize(HEADER_BYTES, 0);
+}
+
+/// Completes the record in `out`, which began with [`begin`] and got its payload, and pads it. It is
+/// then to be put in its place by [`settle`].
+pub fn finish(out: &mut Vec<u8>, header: &Header) {
+    let size_bytes = out.len();
+    out.resize(padded_bytes(size_bytes), 0);
+    out[..HEADER_BYTES].copy_from_slice(&header.encode(size_bytes as u32));
+}
+
+/// The checksum of a finished record before it is tied to a place.
+pub fn content_checksum(bytes: &[u8]) -> u32 {
+    checksum(bytes.get(CONTENT_FROM..).unwrap_or_default())
+}
+
+/// Ties a finished record, or one that moves, to its place. `content` is its [`content_checksum`].
+pub fn settle(bytes: &mut [u8], content: u32, place: &Place) {
+    if let Some(front) = bytes.first_chunk_mut::<CONTENT_FROM>() {
+        front[..4].copy_from_slice(&place.tie(content).to_le_bytes());
+        front[4..].copy_from_slice(&(place.sequence as u32).to_le_bytes());
+    }
+}
+
+/// A record as it was found on a device: its checksum held.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'b> {
+    /// Its header.
+    pub header: Header,
+    /// What follows the header, without padding.
+    pub payload: &'b [u8],
+    /// All of it, padding included.
+    pub bytes: &'b [u8],
+}
+
+impl Found<'_> {
+    /// The checksum of its content, for another place.
+    pub fn content_checksum(&self) -> u32 {
+        content_checksum(self.bytes)
+    }
+}
+
+/// Reads the record at the beginning of `bytes`, which were read from `place`. `None` if there is
+/// none, or not a whole one, or one that belongs elsewhere.
+pub fn read<'b>(bytes: &'b [u8], place: &Place) -> Option<Found<'b>> {
+    let front = bytes.first_chunk::<HEADER_BYTES>()?;
+    let (header, size_bytes) = Header::decode(front)?;
+    let size_bytes = size_bytes as usize;
+    if size_bytes < HEADER_BYTES {
+        return None;
+    }
+    let bytes = bytes.get(..padded_bytes(size_bytes))?;
+    let mut cursor = Cursor(bytes);
+    let (expected, sequence) = (cursor.u32()?, cursor.u32()?);
+    if sequence != place.sequence as u32 || expected != place.tie(content_checksum(bytes)) {
+        return None;
+    }
+    Some(Found { header, payload: bytes.get(HEADER_BYTES..size_bytes)?, bytes })
+}
+
+/// The sequence number (low half) of the record that seems to be at the beginning of `bytes`, without
+/// any check but that of its magic.
+pub fn sequence_hint(bytes: &[u8]) -> Option<u32> {
+    let (header, _) = Header::decode(bytes.first_chunk()?)?;
+    let _ = header;
+    Cursor(bytes.get(4..)?).u32()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = Place { device: 7, offset_bytes: 8 << 20, sequence: (3 << 32) + 9 };
+
+    fn header() -> Header {
+        Header {
+            digest: Digest(std::array::from_fn(|at| at as u8)),
+            last_update_time: LastUpdateTime(LAST_UPDATE_TIME_MAX - 3),
+            generation: Generation(513),
+            void_time: VoidTime(77),
+            kind: Kind::Tombstone,
+            xdr_write: true,
+            has_key: true,
+            packing: Packing::Zstd,
+            encrypted: true,
+        }
+    }
+
+    fn stored(header: &Header, payload: &[u8], place: &Place) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        begin(&mut bytes);
+        bytes.extend_from_slice(payload);
+        finish(&mut bytes, header);
+        let content = content_checksum(&bytes);
+        settle(&mut bytes, content, place);
+        bytes
+    }
+
+    #[test]
+    fn records_come_back() {
+        for header in [header(), Header::grave(Digest([9; 20]), LastUpdateTime(5), Generation(2))] {
+            for payload in [&b""[..], b"x", &[3; 16], &[4; 1000]] {
+                let bytes = stored(&header, payload, &PLACE);
+                assert_eq!(bytes.len() % UNIT_BYTES, 0);
+                let found = read(&bytes, &PLACE).unwrap();
+                assert_eq!((found.header, found.payload), (header, payload));
+                assert_eq!(sequence_hint(&bytes), Some(9));
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_counts_in_its_own_place_only() {
+        let bytes = stored(&header(), b"payload", &PLACE);
+        let elsewhere = [
+            Place { device: 8, ..PLACE },
+            Place { offset_bytes: PLACE.offset_bytes + 16, ..PLACE },
+            Place { sequence: PLACE.sequence + 1, ..PLACE },
+            Place { sequence: PLACE.sequence + (1 << 32), ..PLACE },
+        ];
+        assert!(elsewhere.iter().all(|place| read(&bytes, place).is_none()));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let bytes = stored(&header(), b"a payload of some bytes", &PLACE);
+        for bit in 0..bytes.len() * 8 {
+            let mut bent = bytes.clone();
+            bent[bit / 8] ^= 1 << (bit % 8);
+            assert!(read(&bent, &PLACE).is_none(), "bit {bit}");
+        }
+        assert!((0..bytes.len()).all(|end| read(&bytes[..end], &PLACE).is_none()));
+    }
+}
