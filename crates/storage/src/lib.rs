@@ -6,11 +6,17 @@
 
 mod aligned;
 pub mod device;
+mod fetch;
 pub mod format;
 mod memory;
+mod pledge;
+mod reader;
 mod records;
 
 pub use aligned::{ALIGN_BYTES, AlignedBuf, Span};
-pub use records::{ReadGuard, Records, Refusal, Stored, WriteGuard};
+pub use fetch::{Fetch, FetchDone, Fetched};
+pub use pledge::{Pledge, Pledges, Settled};
+pub use reader::{Reader, Signal, Ticket};
+pub use records::{Miss, ReadGuard, Records, Refusal, Size, Stored, Verdict, WriteGuard};
 
-pub use index::{Counts, OutOfMemory, SetIndexState, Swept, Verdict};
+pub use index::{Counts, OutOfMemory, SetIndexState, Swept};

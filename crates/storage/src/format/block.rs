@@ -82,12 +82,7 @@ pub fn head(bytes: &[u8], device: u64, block: u32, offset_bytes: u64) -> Head {
     decode(front, device, block, offset_bytes).unwrap_or(Head::Damaged)
 }
 
-fn decode(
-    front: &[u8; HEADER_BYTES],
-    device: u64,
-    block: u32,
-    offset_bytes: u64,
-) -> Option<Head> {
+fn decode(front: &[u8; HEADER_BYTES], device: u64, block: u32, offset_bytes: u64) -> Option<Head> {
     let mut cursor = Cursor(front);
     let (tied, magic) = (cursor.u32()?, cursor.u32()?);
     let (sequence, number) = (cursor.u64()?, cursor.u32()?);

@@ -85,11 +85,7 @@ pub struct Header {
 
 impl Header {
     /// A grave, which has no payload.
-    pub fn grave(
-        digest: Digest,
-        last_update_time: LastUpdateTime,
-        generation: Generation,
-    ) -> Self {
+    pub fn grave(digest: Digest, last_update_time: LastUpdateTime, generation: Generation) -> Self {
         Self {
             digest,
             last_update_time,

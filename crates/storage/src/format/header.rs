@@ -88,7 +88,9 @@ impl DeviceHeader {
         let content = bytes.get(4..size_bytes)?;
         // Padding is checked too: every byte that was written is.
         let padded = bytes.get(size_bytes..size_bytes.next_multiple_of(ALIGN_BYTES))?;
-        if sum != checksum(content) || cursor.u64()? != MAGIC || padded.iter().any(|&byte| byte != 0)
+        if sum != checksum(content)
+            || cursor.u64()? != MAGIC
+            || padded.iter().any(|&byte| byte != 0)
         {
             return None;
         }
