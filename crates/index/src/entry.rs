@@ -7,7 +7,7 @@
 //! | 4 | void-time (30 bits), tombstone, written by XDR |
 //! | 5 | last-update-time (40 bits) |
 //! | 2 | generation |
-//! | 2 | set (12 bits), 4 spare |
+//! | 2 | set (12 bits), marks (4 bits) |
 //! | 8 | location |
 //!
 //! Digest bytes 0 and 1 follow from the sprig. Numbers are little-endian.
@@ -23,14 +23,60 @@ use crate::search::{Key, Keyed};
 #[repr(transparent)]
 pub struct Location(pub u64);
 
+/// Four bits that the storage engine keeps with a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Marks(u8);
+
+impl Marks {
+    /// It is no record but the trace of a removed one, which older copies on a device make necessary.
+    /// It is counted by itself, and in no set index.
+    pub const GRAVE: Self = Self(1);
+    /// No older copy of it is on a device.
+    pub const SOLE: Self = Self(2);
+    /// Its body holds a user key.
+    pub const HAS_KEY: Self = Self(4);
+    /// It goes unless an older copy of it turns up.
+    pub const CANDIDATE: Self = Self(8);
+
+    /// Whether all of these are among them.
+    pub fn contains(self, marks: Self) -> bool {
+        self.0 & marks.0 == marks.0
+    }
+
+    /// These too, or without them.
+    #[must_use]
+    pub fn with(self, marks: Self, wanted: bool) -> Self {
+        if wanted { Self(self.0 | marks.0) } else { Self(self.0 & !marks.0) }
+    }
+
+    /// As four bits.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The lower four bits.
+    pub fn from_bits(bits: u8) -> Self {
+        Self(bits & 0xF)
+    }
+}
+
 /// What the index knows of a record beside its digest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Entry {
     /// Times, generation, set and flags. Void-times beyond 30 bits and last-update-times beyond 40
     /// are kept as the largest that fit.
     pub meta: RecordMeta,
+    /// What the storage engine notes beside.
+    pub marks: Marks,
     /// Where the storage engine keeps the record.
     pub location: Location,
+}
+
+impl Entry {
+    /// Whether it is no record any more.
+    pub fn is_grave(&self) -> bool {
+        self.marks.contains(Marks::GRAVE)
+    }
 }
 
 /// Sprigs of a partition: a record's is the high half of digest byte 1.
@@ -116,10 +162,12 @@ const VOID_TIME_MAX: u32 = (1 << 30) - 1;
 const TOMBSTONE: u32 = 1 << 30;
 const XDR_WRITE: u32 = 1 << 31;
 const LAST_UPDATE_TIME_MAX: u64 = (1 << 40) - 1;
+/// Bits of a set's number; the marks are above them.
+const SET_BITS: u32 = 12;
 
 impl PackedEntry {
     pub(crate) fn new(key: &RecordKey, entry: &Entry) -> Self {
-        let Entry { meta, location } = entry;
+        let Entry { meta, marks, location } = entry;
         debug_assert!(meta.set.0 <= SetId::MAX, "sets are numbered within 12 bits");
         let mut packed_void_time = meta.void_time.0.min(VOID_TIME_MAX);
         packed_void_time |= if meta.tombstone { TOMBSTONE } else { 0 };
@@ -131,7 +179,7 @@ impl PackedEntry {
             void_time_and_flags: packed_void_time.to_le_bytes(),
             last_update_time: [l0, l1, l2, l3, l4],
             generation: meta.generation.0.to_le_bytes(),
-            set: (meta.set.0 & SetId::MAX).to_le_bytes(),
+            set: (meta.set.0 & SetId::MAX | u16::from(marks.bits()) << SET_BITS).to_le_bytes(),
             location: location.0.to_le_bytes(),
         }
     }
@@ -148,6 +196,7 @@ impl PackedEntry {
                 tombstone: void_time_and_flags & TOMBSTONE != 0,
                 xdr_write: void_time_and_flags & XDR_WRITE != 0,
             },
+            marks: Marks::from_bits((u16::from_le_bytes(self.set) >> SET_BITS) as u8),
             location: Location(u64::from_le_bytes(self.location)),
         }
     }
@@ -175,6 +224,7 @@ mod tests {
                 tombstone: true,
                 xdr_write: true,
             },
+            marks: Marks::from_bits(0xF),
             location: Location(u64::MAX - 9),
         }
     }

@@ -32,7 +32,7 @@ mod testing;
 mod tree;
 mod zeroed;
 
-pub use entry::{Entry, Location, SPRIGS, SPRIGS_PER_PARTITION};
+pub use entry::{Entry, Location, Marks, SPRIGS, SPRIGS_PER_PARTITION};
 pub use guard::{ReadGuard, WriteGuard};
 pub use heap::OutOfMemory;
 pub use prefetch::prefetch;

@@ -36,6 +36,7 @@ pub struct PrimaryIndex {
 pub(crate) struct PartitionUse {
     entries: AtomicU32,
     tombstones: AtomicU32,
+    graves: AtomicU32,
     blocks: Usage,
 }
 
@@ -50,6 +51,8 @@ pub struct Counts {
     pub entries: u64,
     /// Traces of durable deletes.
     pub tombstones: u64,
+    /// Traces of other deletes, which are no entries to anybody but the storage engine.
+    pub graves: u64,
 }
 
 impl Counts {
@@ -127,6 +130,7 @@ impl PrimaryIndex {
         Counts {
             entries: u64::from(counted.entries.load(Ordering::Relaxed)),
             tombstones: u64::from(counted.tombstones.load(Ordering::Relaxed)),
+            graves: u64::from(counted.graves.load(Ordering::Relaxed)),
         }
     }
 
@@ -137,6 +141,7 @@ impl PrimaryIndex {
             |sum, counts| Counts {
                 entries: sum.entries + counts.entries,
                 tombstones: sum.tombstones + counts.tombstones,
+                graves: sum.graves + counts.graves,
             },
         )
     }
@@ -202,7 +207,10 @@ impl PrimaryIndex {
         after: Option<&Entry>,
     ) {
         let counted = self.partition(partition);
-        adjust(&counted.entries, before.is_some(), after.is_some());
+        let is_grave = |entry: Option<&Entry>| entry.is_some_and(Entry::is_grave);
+        let is_entry = |entry: Option<&Entry>| entry.is_some() && !is_grave(entry);
+        adjust(&counted.entries, is_entry(before), is_entry(after));
+        adjust(&counted.graves, is_grave(before), is_grave(after));
         let is_tombstone = |entry: Option<&Entry>| entry.is_some_and(|entry| entry.meta.tombstone);
         adjust(&counted.tombstones, is_tombstone(before), is_tombstone(after));
     }

@@ -33,6 +33,8 @@ pub enum Verdict {
     Keep,
     /// It goes.
     Remove,
+    /// This one takes its place. It keeps its set, and does not enter a set index by that.
+    Replace(Entry),
 }
 
 /// What a sweep did.
@@ -115,7 +117,7 @@ impl PrimaryIndex {
     }
 
     /// Visits all entries of a partition in ascending digest order and removes those that `judge`
-    /// condemns, under write locks taken for a few hundred entries at a time. `judge` runs under
+    /// condemns or replaces, under write locks taken for a few hundred entries at a time. `judge` runs under
     /// the lock: it may free what the location points to, but must not lock a record.
     pub fn sweep(
         &self,
@@ -130,13 +132,20 @@ impl PrimaryIndex {
                 next = self.sprig(sprig).write().retain_in_leaf(&from, heap, |key, packed| {
                     let (digest, entry) = (sprig.digest(&key), packed.unpack());
                     swept.visited += 1;
-                    if judge(&digest, &entry) == Verdict::Keep {
-                        return true;
+                    let after = match judge(&digest, &entry) {
+                        Verdict::Keep => return true,
+                        Verdict::Remove => None,
+                        Verdict::Replace(after) => Some(after),
+                    };
+                    if after.as_ref().map(Entry::indexed_set) != Some(entry.indexed_set()) {
+                        self.sets.remove(entry.indexed_set(), &digest, self.pool());
                     }
-                    swept.removed += 1;
-                    self.sets.remove(entry.indexed_set(), &digest, self.pool());
-                    self.count_change(partition, Some(&entry), None);
-                    false
+                    self.count_change(partition, Some(&entry), after.as_ref());
+                    match after {
+                        Some(after) => *packed = PackedEntry::new(&key, &after),
+                        None => swept.removed += 1,
+                    }
+                    after.is_some()
                 });
             }
         }

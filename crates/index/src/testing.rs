@@ -5,7 +5,7 @@ use std::cell::Cell;
 use record::{Generation, LastUpdateTime, RecordMeta, SetId, VoidTime};
 use wire::{Digest, PartitionId};
 
-use crate::entry::{Entry, Location};
+use crate::entry::{Entry, Location, Marks};
 use crate::heap::{Heap, Usage};
 use crate::pool::Pool;
 
@@ -44,6 +44,7 @@ pub(crate) fn entry(number: u64, set: SetId) -> Entry {
             set,
             ..RecordMeta::default()
         },
+        marks: Marks::default(),
         location: Location(number),
     }
 }

@@ -195,7 +195,7 @@ impl<T: Keyed + Copy> Tree<T> {
         &mut self,
         from: &Key<T::Rest>,
         heap: Heap<'_>,
-        mut keep: impl FnMut(Key<T::Rest>, &T) -> bool,
+        mut keep: impl FnMut(Key<T::Rest>, &mut T) -> bool,
     ) -> Option<Key<T::Rest>> {
         let (Ok(start) | Err(start)) = self.locate(from);
         let next = self.leaf(start.leaf + 1).and_then(|leaf| key_at(leaf, 0));
@@ -204,8 +204,8 @@ impl<T: Keyed + Copy> Tree<T> {
         let (prefixes, entries) = leaf.columns_mut();
         let mut kept = start.at;
         for at in start.at..len {
-            let (prefix, entry) = (prefixes[at], entries[at]);
-            if keep(Key { prefix, rest: entry.rest() }, &entry) {
+            let (prefix, mut entry) = (prefixes[at], entries[at]);
+            if keep(Key { prefix, rest: entry.rest() }, &mut entry) {
                 (prefixes[kept], entries[kept]) = (prefix, entry);
                 kept += 1;
             }

@@ -23,10 +23,12 @@ pub struct Fetch {
     pub(crate) identity: Identity,
 }
 
-/// Which record's bytes they are: the id of the volume, and the location in it.
+/// Which record's bytes they are: the id of the volume, the location in it, and the life of the block,
+/// since another record may come to lie in the same place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Identity {
     pub volume: u64,
+    pub sequence: u64,
     pub location: Location,
 }
 

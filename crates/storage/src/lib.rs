@@ -5,18 +5,35 @@
 //! outlive its record.
 
 mod aligned;
+mod codec;
+mod defrag;
 pub mod device;
+mod engine;
 mod fetch;
 pub mod format;
+mod guard;
+mod headers;
+mod log;
 mod memory;
 mod pledge;
+mod raid;
 mod reader;
 mod records;
+mod start;
+mod tuning;
+mod upkeep;
+mod volume;
 
 pub use aligned::{ALIGN_BYTES, AlignedBuf, Span};
 pub use fetch::{Fetch, FetchDone, Fetched};
 pub use pledge::{Pledge, Pledges, Settled};
 pub use reader::{Reader, Signal, Ticket};
-pub use records::{Miss, ReadGuard, Records, Refusal, Size, Stored, Verdict, WriteGuard};
+pub use defrag::Moved;
+pub use guard::{ReadGuard, WriteGuard};
+pub use records::{Miss, Records, Refusal, Size, Stored, Verdict};
+pub use start::{Bodies, Fate, OpenError, Opening, Progress, Report, Rules, Setup, Way};
+pub use tuning::TuningValues;
+pub use upkeep::{DeviceStats, Space};
+pub use volume::Incident;
 
 pub use index::{Counts, OutOfMemory, SetIndexState, Swept};

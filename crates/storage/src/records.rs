@@ -3,24 +3,31 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::sync::Arc;
 
-use index::{Counts, Entry, OutOfMemory, PrimaryIndex, SetIndexState, Swept};
-use record::{Body, LastUpdateTime, RecordMeta, SetId};
+use index::{Counts, Entry, Location, Marks, OutOfMemory, PrimaryIndex, SetIndexState, Swept};
+use parking_lot::Mutex;
+use record::{RecordMeta, SetId};
 use wire::{Digest, PartitionId};
 
+use crate::engine::Engine;
 use crate::fetch::{Fetch, Fetched};
-use crate::memory;
+use crate::guard::{ReadGuard, WriteGuard};
+use crate::headers::Headers;
+use crate::memory::{self, Heap};
 use crate::pledge::{Pledges, Settled};
 use crate::reader::Signal;
+use crate::volume::Volume;
 
 /// The records of a namespace.
 ///
 /// **Invariant**: each location in the index is that of a body of its own in the engine. Locations
-/// do not leave this module, and the index does not either. A body is read under its sprig's lock
+/// do not leave this crate, and the index does not either. A body is read under its sprig's lock
 /// and changed or freed under the exclusive one.
-#[derive(Default)]
 pub struct Records {
-    index: PrimaryIndex,
+    pub(crate) index: PrimaryIndex,
+    pub(crate) engine: Engine,
+    pub(crate) headers: Mutex<Headers>,
 }
 
 /// What is known of a stored record without reading it.
@@ -82,24 +89,35 @@ pub enum Verdict {
 }
 
 impl Records {
-    /// No records. Memory is touched as they arrive.
-    pub fn new() -> Self {
-        Self::default()
+    /// No records, and room for them in memory alone. Memory is touched as they arrive.
+    pub fn in_memory() -> Self {
+        Self::new(Engine::Memory, Headers::default())
+    }
+
+    pub(crate) fn new(engine: Engine, headers: Headers) -> Self {
+        Self { index: PrimaryIndex::new(), engine, headers: Mutex::new(headers) }
     }
 
     /// Locks a record for reading.
+    #[inline]
     pub fn read(&self, digest: &Digest) -> ReadGuard<'_> {
-        ReadGuard { guard: self.index.read(digest), found: None }
+        ReadGuard::new(&self.engine, self.index.read(digest))
     }
 
     /// Locks a record for reading and writing, present or not.
+    #[inline]
     pub fn write(&self, digest: &Digest) -> WriteGuard<'_> {
-        WriteGuard { guard: self.index.write(digest) }
+        WriteGuard::new(&self.engine, self.index.write(digest))
     }
 
     /// Begins to load what working on these records will touch: see [`PrimaryIndex::prefetch`].
     pub fn prefetch(&self, digests: &[Digest]) {
-        self.index.prefetch(digests, memory::prefetch);
+        let in_memory = self.engine.heap().is_some();
+        self.index.prefetch(digests, |location| {
+            if in_memory {
+                memory::prefetch(location);
+            }
+        });
     }
 
     /// Records and tombstones of the namespace.
@@ -132,8 +150,11 @@ impl Records {
     /// must not lock a record.
     pub fn for_each(&self, partition: PartitionId, mut visit: impl FnMut(&Digest, Stored)) {
         self.index.for_each(partition, |digest, entry| {
-            // SAFETY: the sprig is locked while the entry is visited.
-            visit(digest, unsafe { stored(entry) });
+            if !entry.is_grave() {
+                // SAFETY: the sprig is locked while the entry is visited.
+                let size = unsafe { self.engine.size(entry) };
+                visit(digest, Stored { meta: entry.meta, size });
+            }
         });
     }
 
@@ -144,17 +165,52 @@ impl Records {
         partition: PartitionId,
         mut judge: impl FnMut(&Digest, Stored) -> Verdict,
     ) -> Swept {
-        self.index.sweep(partition, |digest, entry| {
-            // SAFETY: the sprig is locked while the entry is visited.
-            match judge(digest, unsafe { stored(entry) }) {
-                Verdict::Keep => index::Verdict::Keep,
-                Verdict::Expired | Verdict::Truncated | Verdict::Forgotten => {
-                    // SAFETY: the sprig is locked exclusively, and the verdict takes the entry out.
-                    unsafe { memory::free(entry.location) };
-                    index::Verdict::Remove
-                }
+        let mut swept = Swept::default();
+        let _ = self.index.sweep(partition, |digest, entry| {
+            if entry.is_grave() {
+                return index::Verdict::Keep;
             }
-        })
+            swept.visited += 1;
+            // SAFETY: the sprig is locked while the entry is visited.
+            let size = unsafe { self.engine.size(entry) };
+            let verdict = judge(digest, Stored { meta: entry.meta, size });
+            let outcome = self.carry_out(verdict, entry);
+            swept.removed += u64::from(outcome != index::Verdict::Keep);
+            outcome
+        });
+        swept
+    }
+
+    /// Carries a verdict out on an entry whose sprig is locked exclusively.
+    fn carry_out(&self, verdict: Verdict, entry: &Entry) -> index::Verdict {
+        let leaves_traces = self.engine.log().is_some() && !entry.marks.contains(Marks::SOLE);
+        match verdict {
+            Verdict::Keep => index::Verdict::Keep,
+            Verdict::Forgotten if leaves_traces => index::Verdict::Keep,
+            Verdict::Expired if leaves_traces => index::Verdict::Replace(self.bury(entry)),
+            Verdict::Expired | Verdict::Truncated | Verdict::Forgotten => {
+                // SAFETY: the sprig is locked exclusively, and the verdict takes the entry out.
+                unsafe { self.engine.release(entry) };
+                index::Verdict::Remove
+            }
+        }
+    }
+
+    /// Makes a grave of a record without writing anything: what is on the device says by itself that
+    /// it is dead, and keeps older copies away. All but its header is dead bytes from now on.
+    pub(crate) fn bury(&self, entry: &Entry) -> Entry {
+        let marks = entry.marks.with(Marks::GRAVE, true);
+        let mut grave = Entry { marks, ..*entry };
+        // SAFETY: the sprig is locked, and the entry is in the index.
+        let location = unsafe { self.engine.device_location(entry) };
+        let (Some(log), Some(location)) = (self.engine.log(), location) else { return grave };
+        let kept = log.shrink(location);
+        match self.engine {
+            Engine::Device(_) => grave.location = Location(kept.0),
+            // SAFETY: the sprig is locked exclusively, and the entry is in the index.
+            _ => unsafe { Heap::set_companion(entry.location, kept.0) },
+        }
+        grave
     }
 
     /// What has to be read before the body of this record is at hand; `None` if nothing.
@@ -169,12 +225,19 @@ impl Records {
 
     /// How far these pledges are.
     pub fn settled(&self, pledges: &Pledges) -> Settled {
-        debug_assert!(pledges.is_empty(), "memory makes no pledges");
-        Settled::Kept
+        self.engine.log().map_or(Settled::Kept, |log| log.settled(pledges))
     }
 
     /// Has a signal raised whenever pledges may have settled.
-    pub fn subscribe(&self, _signal: &Signal) {}
+    pub fn subscribe(&self, signal: &Signal) {
+        for volume in self.volumes() {
+            volume.subscribe(signal.clone());
+        }
+    }
+
+    pub(crate) fn volumes(&self) -> &[Arc<Volume>] {
+        self.engine.log().map_or(&[], |log| &log.volumes)
+    }
 
     /// Gives a set an index of its own, to be populated; false if it has one.
     pub fn enable_set_index(&self, set: SetId) -> bool {
@@ -206,8 +269,13 @@ impl Records {
 
 impl Drop for Records {
     fn drop(&mut self) {
+        let Some(heap) = self.engine.heap() else { return };
         for partition in PartitionId::all() {
-            let _ = self.sweep(partition, |_, _| Verdict::Truncated);
+            let _ = self.index.sweep(partition, |_, entry| {
+                // SAFETY: the verdict takes the entry out. What is on devices stays there.
+                unsafe { heap.free(entry.location) };
+                index::Verdict::Remove
+            });
         }
     }
 }
@@ -218,141 +286,10 @@ impl fmt::Debug for Records {
     }
 }
 
-/// What is known of an index entry's record.
-///
-/// # Safety
-/// The entry's sprig is locked, and the record is not changed.
-unsafe fn stored(entry: &Entry) -> Stored {
-    // SAFETY: locations in the index are live, and the lock keeps the body as it is.
-    let bytes = unsafe { memory::get(entry.location) };
-    Stored { meta: entry.meta, size: Size::Content(Body::content_size_bytes_of(bytes)) }
-}
-
-/// A record locked for reading.
-pub struct ReadGuard<'a> {
-    guard: index::ReadGuard<'a>,
-    found: Option<Entry>,
-}
-
-impl ReadGuard<'_> {
-    /// The record, if it is there.
-    pub fn find(&mut self) -> Option<Stored> {
-        self.found = self.guard.find();
-        // SAFETY: the guard holds the sprig's lock.
-        self.found.as_ref().map(|entry| unsafe { stored(entry) })
-    }
-
-    /// The body of the record that [`Self::find`] found; an empty one if it found none.
-    ///
-    /// # Errors
-    /// [`Miss::Elsewhere`] if it has to be read from a device and is not among what was fetched.
-    pub fn body(&mut self, _fetched: &Fetched) -> Result<Body<'_>, Miss> {
-        let bytes = self.found.map_or(&[][..], |entry| {
-            // SAFETY: the guard holds the sprig's lock as long as the result borrows it.
-            unsafe { memory::get(entry.location) }
-        });
-        Ok(Body::new(bytes))
-    }
-}
-
-/// A record locked for reading and writing, present or not.
-pub struct WriteGuard<'a> {
-    guard: index::WriteGuard<'a>,
-}
-
-impl WriteGuard<'_> {
-    /// The record, if it is there. Searches once.
-    pub fn find(&mut self) -> Option<Stored> {
-        // SAFETY: the guard holds the sprig's lock.
-        self.guard.find().map(|entry| unsafe { stored(&entry) })
-    }
-
-    /// The body of the record; an empty one if it is not there.
-    ///
-    /// # Errors
-    /// As [`ReadGuard::body`].
-    pub fn body(&mut self, _fetched: &Fetched) -> Result<Body<'_>, Miss> {
-        let bytes = self.guard.find().map_or(&[][..], |entry| {
-            // SAFETY: the guard holds the sprig's lock, and nothing changes the record as long as the
-            // result borrows the guard.
-            unsafe { memory::get(entry.location) }
-        });
-        Ok(Body::new(bytes))
-    }
-
-    /// Stores the record, present or not. `set_name` is that of its set, empty outside sets.
-    ///
-    /// # Errors
-    /// A [`Refusal`].
-    pub fn store(
-        &mut self,
-        meta: RecordMeta,
-        _set_name: &[u8],
-        body: &[u8],
-        _pledges: &mut Pledges,
-    ) -> Result<(), Refusal> {
-        let old = self.guard.find();
-        if let Some(old) = &old {
-            // SAFETY: the guard holds the sprig's lock exclusively, and no result of `body` lives.
-            let fits = unsafe { memory::overwrite(old.location, body) };
-            if fits {
-                return self.set_entry(Some(old), Entry { meta, location: old.location });
-            }
-        }
-        let location = memory::put(body).ok_or(Refusal::Body)?;
-        if let Err(refusal) = self.set_entry(old.as_ref(), Entry { meta, location }) {
-            // SAFETY: the location was just made and did not get into the index.
-            unsafe { memory::free(location) };
-            return Err(refusal);
-        }
-        if let Some(old) = old {
-            // SAFETY: the index has the new location in place of this one.
-            unsafe { memory::free(old.location) };
-        }
-        Ok(())
-    }
-
-    /// Changes the record's metadata, if it is there; its set stays.
-    ///
-    /// # Errors
-    /// A [`Refusal`]; or `None` if its body would be needed for that and is not at hand.
-    pub fn set_meta(
-        &mut self,
-        meta: RecordMeta,
-        _fetched: &Fetched,
-        _pledges: &mut Pledges,
-    ) -> Result<(), Option<Refusal>> {
-        match self.guard.find() {
-            Some(entry) => Ok(self.set_entry(Some(&entry), Entry { meta, ..entry })?),
-            None => Ok(()),
-        }
-    }
-
-    fn set_entry(&mut self, before: Option<&Entry>, entry: Entry) -> Result<(), Refusal> {
-        self.guard.replace(before, &entry).map_err(|OutOfMemory| Refusal::Index)
-    }
-
-    /// Removes the record; clients will find no trace of it. False if it was not there. `now` is when.
-    ///
-    /// # Errors
-    /// A [`Refusal`] when a device cannot note it.
-    pub fn remove(
-        &mut self,
-        _now: LastUpdateTime,
-        _pledges: &mut Pledges,
-    ) -> Result<bool, Refusal> {
-        let removed = self.guard.remove();
-        if let Some(entry) = &removed {
-            // SAFETY: the location is in no index any more.
-            unsafe { memory::free(entry.location) };
-        }
-        Ok(removed.is_some())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use record::LastUpdateTime;
 
     const NOW: LastUpdateTime = LastUpdateTime(1);
 
@@ -370,7 +307,7 @@ mod tests {
 
     #[test]
     fn records_come_back_as_they_went() {
-        let records = Records::new();
+        let records = Records::in_memory();
         for number in 0..300 {
             let payload = vec![number as u8; usize::from(number)];
             records
@@ -389,7 +326,7 @@ mod tests {
 
     #[test]
     fn updates_grow_shrink_and_stay() {
-        let records = Records::new();
+        let records = Records::in_memory();
         let mut guard = records.write(&digest(1));
         assert!(guard.find().is_none() && !guard.remove(NOW, &mut Pledges::default()).unwrap());
         for size in [8, 9, 500, 3, 0, 70_000, 70_001] {
@@ -405,7 +342,7 @@ mod tests {
 
     #[test]
     fn sweeps_remove_what_is_condemned() {
-        let records = Records::new();
+        let records = Records::in_memory();
         for number in 0..100 {
             let set = SetId(number % 2);
             let meta = RecordMeta { set, ..RecordMeta::default() };

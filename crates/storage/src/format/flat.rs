@@ -238,6 +238,13 @@ pub fn read<'b>(bytes: &'b [u8], place: &Place) -> Option<Found<'b>> {
     Some(Found { header, payload: bytes.get(HEADER_BYTES..size_bytes)?, bytes })
 }
 
+/// Header and payload of a record that was just encoded here, which needs no check. `None` if it is
+/// none.
+pub fn peek(bytes: &[u8]) -> Option<(Header, &[u8])> {
+    let (header, size_bytes) = Header::decode(bytes.first_chunk()?)?;
+    Some((header, bytes.get(HEADER_BYTES..size_bytes as usize)?))
+}
+
 /// The sequence number (low half) of the record that seems to be at the beginning of `bytes`, without
 /// any check but that of its magic.
 pub fn sequence_hint(bytes: &[u8]) -> Option<u32> {

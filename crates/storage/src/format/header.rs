@@ -37,6 +37,8 @@ pub struct DeviceHeader {
     pub image: u64,
     /// What the namespace remembers.
     pub memory: Memory,
+    /// How often that has changed: devices are written one after the other.
+    pub memory_version: u64,
     /// The key that records are encrypted with, itself encrypted; empty without encryption.
     pub wrapped_key: Vec<u8>,
 }
@@ -58,7 +60,8 @@ impl DeviceHeader {
     pub fn encode(&self, size_bytes_max: usize) -> Option<AlignedBuf> {
         let mut out = vec![0; FRONT_BYTES];
         out.extend_from_slice(&MAGIC.to_le_bytes());
-        for number in [self.version, self.device, self.device_set, self.opens, self.image] {
+        let numbers = [self.version, self.device, self.device_set, self.opens, self.image];
+        for number in numbers.into_iter().chain([self.memory_version]) {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.extend_from_slice(&self.place.0.to_le_bytes());
@@ -97,12 +100,14 @@ impl DeviceHeader {
         let mut cursor = Cursor(bytes.get(FRONT_BYTES + 8..size_bytes)?);
         let [version, device, device_set, opens, image] =
             [cursor.u64()?, cursor.u64()?, cursor.u64()?, cursor.u64()?, cursor.u64()?];
+        let memory_version = cursor.u64()?;
         Some(Self {
             version,
             device,
             device_set,
             opens,
             image,
+            memory_version,
             place: (cursor.u16()?, cursor.u16()?),
             block_bytes: cursor.u32()?,
             block_count: cursor.u32()?,
@@ -172,6 +177,7 @@ mod tests {
             opens: 8,
             clean: true,
             image: 44,
+            memory_version: 3,
             memory: Memory {
                 evict_void_time: 9,
                 truncate_lut: 10,

@@ -1,0 +1,82 @@
+//! The engines, as far as they differ to whoever works on records.
+
+#![allow(unsafe_code)]
+
+use index::Entry;
+use record::Body;
+
+use crate::log::{DeviceLocation, Log};
+use crate::memory::{self, Heap};
+use crate::records::Size;
+
+/// Where a namespace keeps records, and what a location in its index means.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    /// In memory alone: the address of a body.
+    Memory,
+    /// In memory, and written to devices: the address of a body that has its device location in front.
+    Backed(Log),
+    /// On devices: a [`DeviceLocation`].
+    Device(Log),
+}
+
+impl Engine {
+    pub fn log(&self) -> Option<&Log> {
+        match self {
+            Self::Memory => None,
+            Self::Backed(log) | Self::Device(log) => Some(log),
+        }
+    }
+
+    /// How bodies lie in memory, if they do.
+    pub fn heap(&self) -> Option<Heap> {
+        match self {
+            Self::Memory => Some(Heap::ALONE),
+            Self::Backed(_) => Some(Heap::BACKED),
+            Self::Device(_) => None,
+        }
+    }
+
+    /// Where a record is on the devices.
+    ///
+    /// # Safety
+    /// The entry's sprig is locked, and the entry is in its index.
+    pub unsafe fn device_location(&self, entry: &Entry) -> Option<DeviceLocation> {
+        match self {
+            Self::Memory => None,
+            // SAFETY: locations in the index are live, and the lock keeps the body as it is.
+            Self::Backed(_) => Some(DeviceLocation(unsafe { Heap::companion(entry.location) })),
+            Self::Device(_) => Some(DeviceLocation(entry.location.0)),
+        }
+    }
+
+    /// What a record takes.
+    ///
+    /// # Safety
+    /// The entry's sprig is locked, and the entry is in its index.
+    pub unsafe fn size(&self, entry: &Entry) -> Size {
+        match self {
+            Self::Memory | Self::Backed(_) => {
+                // SAFETY: locations in the index are live, and the lock keeps the body as it is.
+                let bytes = unsafe { memory::get(entry.location) };
+                Size::Content(Body::content_size_bytes_of(bytes))
+            }
+            Self::Device(_) => Size::OnDevice(DeviceLocation(entry.location.0).size_bytes()),
+        }
+    }
+
+    /// Gives up what a record takes, in memory and on devices.
+    ///
+    /// # Safety
+    /// The entry's sprig is locked exclusively, and nobody will use the entry any more.
+    pub unsafe fn release(&self, entry: &Entry) {
+        // SAFETY: the caller's promise.
+        if let (Some(log), Some(location)) = (self.log(), unsafe { self.device_location(entry) }) {
+            log.release(location);
+        }
+        if let Some(heap) = self.heap() {
+            // SAFETY: the caller's promise.
+            unsafe { heap.free(entry.location) };
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The image of the index that a warm start reads.

@@ -1,0 +1,322 @@
+//! Writing blocks to the device, piece by piece, and knowing how far that is.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use parking_lot::MutexGuard;
+
+use super::append::{Filling, Stream};
+use super::{Buffer, Front, Incident, State, Volume, VolumeCounters};
+use crate::aligned::{ALIGN_BYTES, AlignedBuf};
+use crate::pledge::Settled;
+
+/// What is to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Extent {
+    /// Full blocks, and pieces of `flush-size`.
+    Ripe,
+    /// Everything.
+    All,
+}
+
+/// A piece of a block on its way to the device.
+struct Piece {
+    block: u32,
+    stream: Stream,
+    buffer: Arc<Buffer>,
+    from: usize,
+    to: usize,
+    /// A copy of the last sector, if records may still be appended in it.
+    tail: Option<AlignedBuf>,
+    /// Bytes in it that were not written before.
+    fresh_bytes: usize,
+    /// Whether the block is wholly written with it.
+    is_last: bool,
+    in_pieces: bool,
+}
+
+impl Volume {
+    /// Writes what is to be written, and frees blocks that may be. Says whether there was anything.
+    pub fn flush(&self, extent: Extent) -> bool {
+        let writing = self.writer.lock();
+        let mut any = false;
+        while !self.has_failed()
+            && let Some(piece) = self.take(extent)
+        {
+            if let Err(error) = self.write(&piece) {
+                self.fail(error);
+                break;
+            }
+            self.written(&piece);
+            any = true;
+        }
+        let freed = self.free_emptied();
+        drop(writing);
+        any || freed
+    }
+
+    /// Ends all blocks that are being filled and writes everything: nothing is to be appended after.
+    pub fn close(&self) -> io::Result<()> {
+        {
+            let mut front = self.front.lock();
+            self.seal(&mut front, Stream::Writes);
+            self.seal(&mut front, Stream::Moves);
+        }
+        while self.flush(Extent::All) {}
+        if self.has_failed() {
+            return Err(io::Error::other("an earlier write failed"));
+        }
+        self.device.sync()
+    }
+
+    /// Waits until something is to be written, and says how much of it; not longer than `flush-max-ms`.
+    pub fn await_work(&self, last_flush: Instant) -> Extent {
+        let mut front = self.front.lock();
+        let ripe = |front: &Front| {
+            front.stopping
+                || !front.full.is_empty()
+                || (self.tuning.commits() && self.has_unwritten(front))
+                || front.filling.iter().flatten().any(|filling| self.is_ripe(filling))
+                || self.may_free(front)
+        };
+        let wait = match self.tuning.flush_max_ms() {
+            0 => Duration::from_secs(60),
+            millis => Duration::from_millis(millis),
+        };
+        let until = last_flush + wait;
+        let mut extent = Extent::Ripe;
+        while !ripe(&front) {
+            if self.to_write.wait_until(&mut front, until).timed_out() {
+                if self.tuning.flush_max_ms() != 0 || self.unneeded_wait(&front) {
+                    extent = Extent::All;
+                }
+                break;
+            }
+        }
+        if self.tuning.commits() || Instant::now() >= until { Extent::All } else { extent }
+    }
+
+    /// Blocks that wait to be free, or pledges, are worth a write even where `flush-max-ms` is off.
+    fn unneeded_wait(&self, front: &Front) -> bool {
+        !front.emptied.is_empty() || self.awaited.load(Ordering::Acquire)
+    }
+
+    fn may_free(&self, front: &Front) -> bool {
+        let durable = self.durable.load(Ordering::Acquire);
+        !self.has_failed() && front.emptied.front().is_some_and(|(after, _)| *after <= durable)
+    }
+
+    fn has_unwritten(&self, front: &Front) -> bool {
+        !self.has_failed() && front.filling.iter().flatten().any(|of| of.first_unwritten.is_some())
+    }
+
+    fn is_ripe(&self, filling: &Filling) -> bool {
+        filling.at - filling.from() >= self.tuning.flush_size_bytes()
+    }
+
+    /// Wakes whoever waits in [`Self::await_work`] or [`Self::await_move`], for the last time.
+    pub fn stop(&self) {
+        self.front.lock().stopping = true;
+        self.to_write.notify_all();
+        self.to_move.notify_all();
+    }
+
+    /// Whether [`Self::stop`] was called.
+    pub fn is_stopping(&self) -> bool {
+        self.front.lock().stopping
+    }
+
+    /// Waits for [`Self::stop`].
+    pub fn await_stop(&self) {
+        let mut front = self.front.lock();
+        while !front.stopping {
+            self.to_write.wait(&mut front);
+        }
+    }
+
+    /// Waits until records are to be moved, not longer than `time`.
+    pub fn await_move(&self, time: Duration) {
+        let mut front = self.front.lock();
+        if front.to_move.is_empty() && !front.stopping {
+            self.to_move.wait_for(&mut front, time);
+        }
+    }
+
+    /// How far a pledge is.
+    pub fn settled(&self, number: u64) -> Settled {
+        let kept = || {
+            self.durable.load(Ordering::Acquire) >= number
+                || !self.tuning.commits() && !self.is_pressed()
+        };
+        if kept() {
+            return Settled::Kept;
+        }
+        if self.has_failed() {
+            return Settled::Failed;
+        }
+        // Whoever raises the flag looks once more, so that no wake-up is lost.
+        self.awaited.store(true, Ordering::SeqCst);
+        if kept() { Settled::Kept } else { Settled::Waiting }
+    }
+
+    /// Whether so much waits to be written that writers have to slow down.
+    pub fn is_pressed(&self) -> bool {
+        let unwritten = self.unwritten_bytes.load(Ordering::Relaxed);
+        unwritten > self.tuning.max_write_cache_bytes() / 2
+    }
+
+    /// Takes the next piece.
+    fn take(&self, extent: Extent) -> Option<Piece> {
+        let mut front = self.front.lock();
+        let flush_size = self.tuning.flush_size_bytes();
+        if let Some(filling) = front.full.front_mut() {
+            let (from, end) = (filling.from(), filling.at.next_multiple_of(ALIGN_BYTES));
+            let to = end.min(from + flush_size);
+            let first = filling.first_unwritten;
+            let is_last = to == end;
+            let taken = if is_last { filling.at } else { to };
+            let piece = piece(filling, (from, to), taken, is_last);
+            front.in_flight = first;
+            if is_last {
+                front.full.pop_front();
+            }
+            return Some(piece);
+        }
+        let commits = self.tuning.commits();
+        let index = front.filling.iter().position(|filling| {
+            filling.as_ref().is_some_and(|filling| match extent {
+                Extent::All => filling.first_unwritten.is_some(),
+                Extent::Ripe => {
+                    self.is_ripe(filling) || commits && filling.first_unwritten.is_some()
+                }
+            })
+        })?;
+        let Front { filling, in_flight, .. } = &mut *front;
+        let filling = filling[index].as_mut()?;
+        *in_flight = filling.first_unwritten;
+        let from = filling.from();
+        filling.in_pieces = true;
+        if extent == Extent::Ripe && !commits {
+            let to = from + flush_size;
+            return Some(piece(filling, (from, to), to, false));
+        }
+        filling.first_unwritten = None;
+        let to = filling.at.next_multiple_of(ALIGN_BYTES);
+        let taken = filling.at;
+        let mut piece = piece(filling, (from, to), taken, false);
+        piece.tail = Some(copy_of_tail(&filling.buffer, from, filling.at));
+        Some(piece)
+    }
+
+    fn write(&self, piece: &Piece) -> io::Result<()> {
+        let base = self.geometry.offset_bytes(piece.block);
+        let tail_at = piece.tail.as_ref().map_or(piece.to, |tail| piece.to - tail.len());
+        if tail_at > piece.from {
+            // SAFETY: the flusher has taken these bytes, and what was taken does not change.
+            let bytes = unsafe { piece.buffer.read(piece.from, tail_at - piece.from) };
+            self.device.write_at(bytes, base + piece.from as u64)?;
+        }
+        if let Some(tail) = &piece.tail {
+            self.device.write_at(tail, base + tail_at as u64)?;
+        }
+        if self.tuning.commits() && !self.device.is_synchronous() {
+            self.device.sync()?;
+        }
+        Ok(())
+    }
+
+    fn written(&self, piece: &Piece) {
+        self.count_written(piece);
+        let mut front = self.front.lock();
+        front.in_flight = None;
+        self.publish(&front);
+        drop(front);
+        if piece.is_last {
+            let keep = self.tuning.post_write_cache_bytes() / u64::from(self.geometry.block_bytes);
+            let worth_keeping = piece.stream == Stream::Writes;
+            self.cache.written(piece.block, worth_keeping, keep as usize);
+        }
+        self.tell();
+    }
+
+    /// Says up to which write everything is written.
+    fn publish(&self, front: &MutexGuard<'_, Front>) {
+        let parts = front.full.iter().chain(front.filling.iter().flatten());
+        let unwritten = parts.filter_map(|part| part.first_unwritten).chain(front.in_flight).min();
+        let durable = unwritten.map_or(front.appended, |first| first - 1);
+        self.durable.fetch_max(durable, Ordering::AcqRel);
+    }
+
+    fn count_written(&self, piece: &Piece) {
+        let counters = &self.counters;
+        let bytes = (piece.to - piece.from) as u64;
+        counters.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.unwritten_bytes.fetch_sub(piece.fresh_bytes as u64, Ordering::Relaxed);
+        let counter = match (piece.stream, piece.is_last) {
+            (Stream::Writes, true) => &counters.writes,
+            (Stream::Moves, true) => &counters.defrag_writes,
+            (Stream::Writes, false) if piece.in_pieces => &counters.partial_writes,
+            (Stream::Moves, false) if piece.in_pieces => &counters.defrag_partial_writes,
+            _ => return,
+        };
+        VolumeCounters::raise(counter);
+    }
+
+    /// Tells those who wait for pledges that there is news.
+    fn tell(&self) {
+        if self.awaited.swap(false, Ordering::SeqCst) {
+            self.signals.read().iter().for_each(super::Signal::raise);
+        }
+    }
+
+    /// Takes the device out of service: what failed once is never tried again as if it had worked.
+    pub(super) fn fail(&self, error: io::Error) {
+        self.failed.store(true, Ordering::Release);
+        let device = self.device.name().to_owned();
+        self.incidents.report(Incident::WriteFailed { device, error });
+        self.awaited.store(true, Ordering::SeqCst);
+        self.tell();
+    }
+
+    /// Whether a block is in use: it holds records, or remains of them.
+    pub fn is_in_use(&self, block: u32) -> bool {
+        self.table.state(block) != State::Free
+    }
+}
+
+/// Cuts a piece off a block, whose bytes up to `taken` are then the flusher's.
+fn piece(filling: &mut Filling, (from, to): (usize, usize), taken: usize, is_last: bool) -> Piece {
+    // The header of a block was never counted as unwritten.
+    let header = if filling.taken == 0 { crate::format::block::HEADER_BYTES } else { 0 };
+    let fresh_bytes = (taken - filling.taken).saturating_sub(header);
+    filling.taken = taken;
+    Piece {
+        block: filling.block,
+        stream: filling.stream,
+        buffer: Arc::clone(&filling.buffer),
+        from,
+        to,
+        tail: None,
+        fresh_bytes,
+        is_last,
+        in_pieces: filling.in_pieces,
+    }
+}
+
+/// Pieces up to this size in bytes are copied whole, so that they take one call to the device.
+const COPIED_WHOLE_BYTES_MAX: usize = 64 * 1024;
+
+/// The end of the piece from `from` to `at`, padded with zeros: at least the sector in which records
+/// may still be appended while it is written.
+fn copy_of_tail(buffer: &Buffer, from: usize, at: usize) -> AlignedBuf {
+    let last_sector = at.saturating_sub(1) / ALIGN_BYTES * ALIGN_BYTES;
+    let from = if at - from <= COPIED_WHOLE_BYTES_MAX { from } else { last_sector };
+    let mut tail = AlignedBuf::zeroed(at - from);
+    // SAFETY: the front lock is held, under which these bytes were written.
+    tail[..at - from].copy_from_slice(unsafe { buffer.read(from, at - from) });
+    tail
+}

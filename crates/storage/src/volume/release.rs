@@ -1,0 +1,133 @@
+//! What becomes of dead bytes: blocks are emptied and filled anew.
+
+use std::sync::atomic::Ordering;
+
+use super::{Front, State, Volume};
+use crate::aligned::AlignedBuf;
+use crate::format::block;
+
+impl Volume {
+    /// Notes that a record of this size in a block is dead.
+    pub fn release(&self, block: u32, size_bytes: u32) {
+        self.counters.used_bytes.fetch_sub(u64::from(size_bytes), Ordering::Relaxed);
+        let live = self.table.sub_live(block, size_bytes);
+        if self.table.state(block) == State::Full && (live == 0 || self.is_sparse(live)) {
+            let mut front = self.front.lock();
+            self.reconsider(&mut front, block);
+        }
+    }
+
+    fn is_sparse(&self, live_bytes: u32) -> bool {
+        let share = u64::from(live_bytes) * 100 / u64::from(self.geometry.block_bytes);
+        share < u64::from(self.tuning.defrag_lwm_pct())
+    }
+
+    /// Sends a full block where it belongs by what is alive in it.
+    pub(super) fn reconsider(&self, front: &mut Front, block: u32) {
+        if self.table.state(block) != State::Full {
+            return;
+        }
+        let live = self.table.live_bytes(block);
+        if live == 0 {
+            self.retire(front, block);
+        } else if self.is_sparse(live) {
+            self.table.set_state(block, State::Queued);
+            front.to_move.push_back(block);
+            self.to_move.notify_one();
+        }
+    }
+
+    /// Looks at all full blocks again, after a start or when the threshold has changed.
+    pub fn reconsider_all(&self) {
+        let mut front = self.front.lock();
+        for block in self.geometry.blocks() {
+            self.reconsider(&mut front, block);
+        }
+    }
+
+    /// Has the records of a block moved, however many they are.
+    pub fn queue_to_move(&self, block: u32) {
+        let mut front = self.front.lock();
+        if self.table.state(block) == State::Full {
+            self.table.set_state(block, State::Queued);
+            front.to_move.push_back(block);
+            self.to_move.notify_one();
+        }
+    }
+
+    /// A block has no live records. What replaced them must be written before it is filled anew.
+    fn retire(&self, front: &mut Front, block: u32) {
+        self.table.set_state(block, State::Emptied);
+        front.emptied.push_back((front.appended, block));
+        self.to_write.notify_one();
+    }
+
+    /// The next block whose records are to be moved, if there are at least so many.
+    pub fn next_to_move(&self, queue_min: usize) -> Option<u32> {
+        let mut front = self.front.lock();
+        if front.to_move.len() < queue_min.max(1) {
+            return None;
+        }
+        let block = front.to_move.pop_front()?;
+        self.table.set_state(block, State::Moving);
+        Some(block)
+    }
+
+    /// The records of a block are moved as far as they could be.
+    pub fn moved(&self, block: u32) {
+        let mut front = self.front.lock();
+        if self.table.live_bytes(block) == 0 {
+            self.retire(&mut front, block);
+        } else {
+            self.table.set_state(block, State::Stuck);
+        }
+    }
+
+    /// Moving records was broken off; it is to be tried again.
+    pub fn move_again(&self, block: u32) {
+        let mut front = self.front.lock();
+        self.table.set_state(block, State::Queued);
+        front.to_move.push_back(block);
+    }
+
+    /// Frees blocks whose successors are written. Says whether there were any; `false` also when the
+    /// device failed.
+    pub(super) fn free_emptied(&self) -> bool {
+        let durable = self.durable.load(Ordering::Acquire);
+        let ready: Vec<u32> = {
+            let mut front = self.front.lock();
+            let count = front.emptied.iter().take_while(|(after, _)| *after <= durable).count();
+            front.emptied.drain(..count).map(|(_, block)| block).collect()
+        };
+        if ready.is_empty() || self.has_failed() {
+            return false;
+        }
+        if let Err(error) = self.write_free_headers(&ready) {
+            self.fail(error);
+            return false;
+        }
+        let mut front = self.front.lock();
+        for block in ready {
+            self.cache.remove(block);
+            self.table.set_state(block, State::Free);
+            front.free.insert(block);
+        }
+        true
+    }
+
+    /// Says on the device that blocks hold nothing: their records must not come back.
+    fn write_free_headers(&self, blocks: &[u32]) -> std::io::Result<()> {
+        if !self.device.is_synchronous() {
+            // What replaced the records must last before they go.
+            self.device.sync()?;
+        }
+        for &block in blocks {
+            let offset_bytes = self.geometry.offset_bytes(block);
+            let header = block::free(block, &self.place(offset_bytes));
+            let mut sector = AlignedBuf::zeroed(header.len());
+            sector[..header.len()].copy_from_slice(&header);
+            self.device.write_at(&sector, offset_bytes)?;
+        }
+        Ok(())
+    }
+}
