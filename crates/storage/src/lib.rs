@@ -24,6 +24,9 @@ mod tuning;
 mod upkeep;
 mod volume;
 
+#[cfg(test)]
+mod tests;
+
 pub use aligned::{ALIGN_BYTES, AlignedBuf, Span};
 pub use fetch::{Fetch, FetchDone, Fetched};
 pub use pledge::{Pledge, Pledges, Settled};

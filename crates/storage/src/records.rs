@@ -80,10 +80,14 @@ pub enum Verdict {
     /// It stays.
     Keep,
     /// Its void-time is over, or before that up to which the namespace evicts: what is known of that
-    /// from the record itself and [`crate::format::header::Memory`] keeps it away after a restart as well.
+    /// from the record itself and [`crate::format::header::Memory`] keeps it away after a restart as
+    /// well.
     Expired,
-    /// It was last written before a truncation, which [`crate::format::header::Memory`] knows of, and so were older copies.
-    Truncated,
+    /// It was last written before a truncation, which [`crate::format::header::Memory`] knows of.
+    Truncated {
+        /// Whether older copies are truncated for certain, too: a record may have been in another set.
+        with_older: bool,
+    },
     /// A tombstone that is old enough. It goes if no older copies are left on the device.
     Forgotten,
 }
@@ -187,8 +191,10 @@ impl Records {
         match verdict {
             Verdict::Keep => index::Verdict::Keep,
             Verdict::Forgotten if leaves_traces => index::Verdict::Keep,
-            Verdict::Expired if leaves_traces => index::Verdict::Replace(self.bury(entry)),
-            Verdict::Expired | Verdict::Truncated | Verdict::Forgotten => {
+            Verdict::Expired | Verdict::Truncated { with_older: false } if leaves_traces => {
+                index::Verdict::Replace(self.bury(entry))
+            }
+            Verdict::Expired | Verdict::Truncated { .. } | Verdict::Forgotten => {
                 // SAFETY: the sprig is locked exclusively, and the verdict takes the entry out.
                 unsafe { self.engine.release(entry) };
                 index::Verdict::Remove

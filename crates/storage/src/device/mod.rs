@@ -2,6 +2,9 @@
 //!
 //! A device is a run of bytes of a fixed size. It knows neither blocks nor records.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod ram;
+
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;

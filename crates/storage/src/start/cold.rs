@@ -224,17 +224,17 @@ impl<'r> BlockReader<'r> {
         let Some((meta, body)) = unpacked else { return Ok(()) };
         let kind = found.header.kind;
         let fate = if kind == Kind::Record { (self.rules.fate)(&meta) } else { Fate::Lives };
-        let is_grave = kind == Kind::Grave || fate == Fate::Expired;
         match fate {
-            Fate::Truncated => {
-                self.report.truncated += 1;
-                return Ok(());
-            }
-            Fate::Expired => {
-                self.report.expired += 1;
-                size_bytes = flat::padded_bytes(flat::HEADER_BYTES);
-            }
             Fate::Lives => {}
+            Fate::Expired => self.report.expired += 1,
+            Fate::Truncated { .. } => self.report.truncated += 1,
+        }
+        if fate == (Fate::Truncated { with_older: true }) {
+            return Ok(());
+        }
+        let is_grave = kind == Kind::Grave || fate != Fate::Lives;
+        if is_grave {
+            size_bytes = flat::padded_bytes(flat::HEADER_BYTES);
         }
         let location = DeviceLocation::new(volume.number, offset_bytes, size_bytes);
         let version = Version { meta, is_grave, has_key: found.header.has_key, location };

@@ -75,7 +75,10 @@ pub enum Fate {
     /// Its void-time is over, or it was evicted.
     Expired,
     /// It was last written before a truncation.
-    Truncated,
+    Truncated {
+        /// Whether older copies are truncated for certain, too: a record may have been in another set.
+        with_older: bool,
+    },
 }
 
 /// How a start brought the index back.

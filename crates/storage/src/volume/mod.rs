@@ -20,9 +20,6 @@ mod incident;
 mod release;
 mod table;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -183,11 +180,6 @@ impl Volume {
     pub fn note_sequence(&self, sequence: u64) {
         let mut front = self.front.lock();
         front.next_sequence = front.next_sequence.max(sequence + 1);
-    }
-
-    /// A greater sequence number than any so far.
-    pub fn next_sequence(&self) -> u64 {
-        self.front.lock().next_sequence
     }
 
     /// What a checksum at this offset is tied to.

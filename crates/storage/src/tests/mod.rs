@@ -1,0 +1,6 @@
+//! One suite for all engines, and what only engines with devices can show.
+
+mod conformance;
+mod crash;
+mod rot;
+mod world;

@@ -1,0 +1,299 @@
+//! A namespace's records on devices in memory, beside a model that is too simple to be wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use record::body::BodyWriter;
+use record::{Generation, LastUpdateTime, RecordMeta, SecondsSince2010, SetId, VoidTime};
+use wire::{Digest, PartitionId};
+
+use crate::device::Device;
+use crate::device::ram::RamDevice;
+use crate::format::header::Memory;
+use crate::{
+    Bodies, Fate, Fetched, Miss, Opening, Pledges, Records, Refusal, Report, Rules, Setup,
+    TuningValues, Verdict,
+};
+
+pub const BLOCK_BYTES: u32 = 16 * 1024;
+pub const BLOCKS: usize = 32;
+
+/// Which engine a test runs on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Memory,
+    Backed,
+    Device,
+}
+
+/// A version of a record, as the model knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Version {
+    pub payload: Vec<u8>,
+    pub void_time: u32,
+    pub set: u16,
+}
+
+pub struct World {
+    pub kind: Kind,
+    pub devices: Vec<Arc<RamDevice>>,
+    pub records: Records,
+    pub report: Report,
+    pub model: BTreeMap<u16, Version>,
+    pub memory: Memory,
+    pub now: u64,
+    tuning: TuningValues,
+}
+
+pub fn tuning() -> TuningValues {
+    TuningValues {
+        flush_size_bytes: 4096,
+        post_write_cache_bytes: u64::from(BLOCK_BYTES),
+        tomb_raider_sleep_micros: 0,
+        ..TuningValues::default()
+    }
+}
+
+pub fn digest(key: u16) -> Digest {
+    let mut bytes = [0x5A; Digest::SIZE];
+    bytes[..2].copy_from_slice(&key.to_le_bytes());
+    bytes[8..10].copy_from_slice(&key.to_le_bytes());
+    bytes[18..].copy_from_slice(&key.to_le_bytes());
+    Digest(bytes)
+}
+
+fn set_name(set: u16) -> Vec<u8> {
+    if set == 0 { Vec::new() } else { format!("set{set}").into_bytes() }
+}
+
+pub fn body(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    BodyWriter::new(&mut bytes, Some(payload)).finish();
+    bytes
+}
+
+/// Opens what is on these devices.
+pub fn open(
+    kind: Kind,
+    devices: &[Arc<RamDevice>],
+    tuning: TuningValues,
+    now: u64,
+) -> Result<(Records, Report, Memory), crate::OpenError> {
+    let bodies = match kind {
+        Kind::Memory => return Ok((Records::in_memory(), Report::default(), Memory::default())),
+        Kind::Backed => Bodies::InMemory,
+        Kind::Device => Bodies::OnDevices,
+    };
+    static IDS: Mutex<u64> = Mutex::new(1);
+    let setup = Setup {
+        namespace: "test".into(),
+        bodies,
+        devices: devices.iter().map(|device| Arc::clone(device) as Arc<dyn Device>).collect(),
+        block_bytes: BLOCK_BYTES,
+        tuning,
+        cold_start_empty: false,
+        image: None,
+        threads: 2,
+        random: || {
+            *IDS.lock() += 1;
+            *IDS.lock()
+        },
+    };
+    let opening = Opening::of(setup)?;
+    let memory = opening.memory();
+    let fate = |meta: &RecordMeta| {
+        if is_truncated(&memory, meta) {
+            Fate::Truncated { with_older: false }
+        } else if meta.void_time.is_expired(SecondsSince2010((now / 1000) as u32)) {
+            Fate::Expired
+        } else {
+            Fate::Lives
+        }
+    };
+    let set_id = |name: &[u8]| {
+        let number = std::str::from_utf8(name).ok()?.strip_prefix("set")?;
+        Some(SetId(number.parse().ok()?))
+    };
+    let (records, report) = opening.load(&Rules { set_id: &set_id, fate: &fate })?;
+    Ok((records, report, memory))
+}
+
+fn is_truncated(memory: &Memory, meta: &RecordMeta) -> bool {
+    let of_set = memory.set_truncate_luts.iter().any(|(name, lut)| {
+        **name == *set_name(meta.set.0) && meta.last_update_time.0 < *lut
+    });
+    of_set || meta.last_update_time.0 < memory.truncate_lut
+}
+
+impl World {
+    pub fn new(kind: Kind, device_count: usize, synchronous: bool) -> Self {
+        let devices = (0..device_count).map(|number| {
+            let size_bytes = BLOCK_BYTES as usize * (BLOCKS + 1);
+            Arc::new(RamDevice::new(&format!("ram{number}"), size_bytes, synchronous))
+        });
+        Self::on(kind, devices.collect(), tuning())
+    }
+
+    pub fn on(kind: Kind, devices: Vec<Arc<RamDevice>>, tuning: TuningValues) -> Self {
+        let now = 1_000_000;
+        let (records, report, memory) = open(kind, &devices, tuning, now).unwrap();
+        Self { kind, devices, records, report, model: BTreeMap::new(), memory, now, tuning }
+    }
+
+    pub fn write(&mut self, key: u16, version: Version) -> Result<(), Refusal> {
+        self.now += 1;
+        let digest = digest(key);
+        let mut guard = self.records.write(&digest);
+        let old = guard.find().map(|stored| stored.meta);
+        let meta = RecordMeta {
+            last_update_time: LastUpdateTime(self.now).max(old.unwrap_or_default().last_update_time),
+            void_time: VoidTime(version.void_time),
+            generation: old.map_or(Generation(1), |old| old.generation.next()),
+            set: SetId(version.set),
+            ..RecordMeta::default()
+        };
+        let name = set_name(version.set);
+        guard.store(meta, &name, &body(&version.payload), &mut Pledges::default())?;
+        drop(guard);
+        self.model.insert(key, version);
+        Ok(())
+    }
+
+    pub fn remove(&mut self, key: u16) -> Result<(), Refusal> {
+        self.now += 1;
+        let now = LastUpdateTime(self.now);
+        let removed = self.records.write(&digest(key)).remove(now, &mut Pledges::default())?;
+        assert_eq!(removed, self.model.remove(&key).is_some());
+        Ok(())
+    }
+
+    /// Time passes, and what has expired is removed.
+    pub fn expire(&mut self, by_ms: u64) {
+        self.now += by_ms;
+        let now = SecondsSince2010((self.now / 1000) as u32);
+        for partition in PartitionId::all() {
+            let _ = self.records.sweep(partition, |_, stored| {
+                let expired = stored.meta.void_time.is_expired(now);
+                if expired { Verdict::Expired } else { Verdict::Keep }
+            });
+        }
+        self.model.retain(|_, version| !VoidTime(version.void_time).is_expired(now));
+    }
+
+    /// Truncates a set.
+    pub fn truncate(&mut self, set: u16) -> std::io::Result<()> {
+        self.now += 1;
+        let lut = self.now;
+        self.memory.set_truncate_luts.retain(|(name, _)| **name != *set_name(set));
+        self.memory.set_truncate_luts.push((set_name(set).into(), lut));
+        let remembered = self.records.remember(&self.memory);
+        self.model.retain(|_, version| version.set != set);
+        remembered?;
+        let memory = &self.memory;
+        for partition in PartitionId::all() {
+            let _ = self.records.sweep(partition, |_, stored| {
+                let gone = is_truncated(memory, &stored.meta);
+                if gone { Verdict::Truncated { with_older: false } } else { Verdict::Keep }
+            });
+        }
+        Ok(())
+    }
+
+    /// Moves records of sparse blocks until none is left.
+    pub fn move_all(&self) {
+        for device in 0..self.records.device_count() {
+            for _ in 0..BLOCKS {
+                if self.records.move_block(device) != crate::Moved::Block {
+                    break;
+                }
+            }
+        }
+    }
+
+    pub fn read(&self, key: u16) -> Result<Option<Version>, Miss> {
+        read(&self.records, key)
+    }
+
+    /// Compares every record with the model.
+    pub fn check(&self) {
+        check(&self.records, &self.model);
+    }
+
+    /// Ends in order, and starts again.
+    pub fn restart(self) -> Self {
+        self.records.close().unwrap();
+        let contents = self.devices.iter().map(|device| device.content()).collect();
+        self.start_with(contents)
+    }
+
+    /// Loses power, and starts again.
+    pub fn crash(self, random: &mut fastrand::Rng) -> Self {
+        let mut below = |limit: usize| random.usize(..limit);
+        let contents = self.devices.iter().map(|device| device.content_after_crash(&mut below));
+        let contents = contents.collect();
+        self.start_with(contents)
+    }
+
+    fn start_with(self, contents: Vec<Vec<u8>>) -> Self {
+        let devices: Vec<_> = self
+            .devices
+            .iter()
+            .zip(contents)
+            .map(|(old, content)| {
+                Arc::new(RamDevice::with_content(old.name(), content, old.is_synchronous()))
+            })
+            .collect();
+        let (records, report, memory) =
+            open(self.kind, &devices, self.tuning, self.now).unwrap();
+        Self { devices, records, report, memory, ..self }
+    }
+}
+
+/// Reads a record, from the device if it has to be.
+pub fn read(records: &Records, key: u16) -> Result<Option<Version>, Miss> {
+    let mut fetched = Fetched::default();
+    loop {
+        let mut guard = records.read(&digest(key));
+        let Some(stored) = guard.find() else { return Ok(None) };
+        match guard.body(&fetched) {
+            Ok(body) => {
+                let payload = body.key().expect("tests store a key").to_vec();
+                let (VoidTime(void_time), SetId(set)) = (stored.meta.void_time, stored.meta.set);
+                return Ok(Some(Version { payload, void_time, set }));
+            }
+            Err(Miss::Elsewhere(fetch)) => {
+                drop(guard);
+                fetched.add(fetch.read_now());
+            }
+            Err(Miss::Damaged) => return Err(Miss::Damaged),
+        }
+    }
+}
+
+pub fn check(records: &Records, model: &BTreeMap<u16, Version>) {
+    let mut count = 0;
+    for partition in PartitionId::all() {
+        records.for_each(partition, |_, _| count += 1);
+    }
+    assert_eq!(count, model.len(), "records are enumerated");
+    assert_eq!(records.total_counts().entries as usize, model.len(), "records are counted");
+    for (key, version) in model {
+        let found = read(records, *key).expect("sound").expect("there");
+        assert_eq!(found, *version, "key {key}");
+    }
+}
+
+pub fn version(random: &mut fastrand::Rng, now: u64) -> Version {
+    let size = match random.u8(..8) {
+        0 => random.usize(..3000),
+        1 => 0,
+        _ => random.usize(..120),
+    };
+    let ttl = random.u32(1..40);
+    Version {
+        payload: (0..size).map(|_| random.u8(..)).collect(),
+        void_time: if random.u8(..4) == 0 { (now / 1000) as u32 + ttl } else { 0 },
+        set: random.u16(..4),
+    }
+}
