@@ -84,8 +84,8 @@ impl Records {
         let Some(entry) = guard.find() else { return Ok(()) };
         // SAFETY: the guard holds the sprig's lock.
         let Some(old) = (unsafe { self.engine.device_location(&entry) }) else { return Ok(()) };
-        let is_here = old.volume() == usize::from(volume.number)
-            && old.offset_bytes() == offset_bytes;
+        let is_here =
+            old.volume() == usize::from(volume.number) && old.offset_bytes() == offset_bytes;
         if !is_here {
             return Ok(());
         }
@@ -132,7 +132,11 @@ impl Records {
 impl Volume {
     /// Shows a block to which nothing is appended any more, from memory or as it is on the device.
     /// `None`, and reported, if it cannot be read.
-    pub(crate) fn with_image<T>(&self, block: u32, look: impl FnOnce(&Image<'_>) -> T) -> Option<T> {
+    pub(crate) fn with_image<T>(
+        &self,
+        block: u32,
+        look: impl FnOnce(&Image<'_>) -> T,
+    ) -> Option<T> {
         let offset_bytes = self.geometry.offset_bytes(block);
         let size_bytes = self.geometry.block_bytes as usize;
         let sequence = self.table.sequence(block);

@@ -213,9 +213,7 @@ impl<'a> WriteGuard<'a> {
             }
         };
         let in_place = old_place == Some(place);
-        let was_sole = old.as_ref().is_none_or(|old| {
-            in_place && old.marks.contains(Marks::SOLE)
-        });
+        let was_sole = old.as_ref().is_none_or(|old| in_place && old.marks.contains(Marks::SOLE));
         let has_key = Body::new(body).key().is_some();
         let marks = Marks::default().with(Marks::SOLE, was_sole).with(Marks::HAS_KEY, has_key);
         let location = home.settle(body, place);
@@ -322,9 +320,8 @@ impl<'a> WriteGuard<'a> {
             None => Home::None,
             Some(heap) => Home::New(heap, heap.put(&empty).ok_or(Refusal::Body)?),
         };
-        let place = log
-            .store_grave(self.guard.digest(), &meta, pledges)
-            .inspect_err(|_| home.give_up())?;
+        let place =
+            log.store_grave(self.guard.digest(), &meta, pledges).inspect_err(|_| home.give_up())?;
         let marks = Marks::default().with(Marks::GRAVE, true);
         let grave = Entry { meta, marks, location: home.settle(&empty, place) };
         self.set_entry(Some(entry), grave)

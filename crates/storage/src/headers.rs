@@ -20,10 +20,7 @@ pub(crate) enum Region {
     /// Zeros: the device was never used.
     Blank,
     /// A header; of the other copy it is known whether it is sound, or was never written.
-    Ours {
-        header: Box<DeviceHeader>,
-        other_is_sound: bool,
-    },
+    Ours { header: Box<DeviceHeader>, other_is_sound: bool },
     /// Something else.
     Foreign,
 }

@@ -28,15 +28,15 @@ mod volume;
 mod tests;
 
 pub use aligned::{ALIGN_BYTES, AlignedBuf, Span};
+pub use defrag::Moved;
 pub use fetch::{Fetch, FetchDone, Fetched};
+pub use guard::{ReadGuard, WriteGuard};
 pub use pledge::{Pledge, Pledges, Settled};
 pub use reader::{Reader, Signal, Ticket};
-pub use defrag::Moved;
-pub use guard::{ReadGuard, WriteGuard};
 pub use records::{Miss, Records, Refusal, Size, Stored, Verdict};
 pub use start::{Bodies, Fate, OpenError, Opening, Progress, Report, Rules, Setup, Way};
 pub use tuning::TuningValues;
-pub use upkeep::{DeviceStats, Space};
+pub use upkeep::{DeviceStats, ImagePlan, Space};
 pub use volume::Incident;
 
 pub use index::{Counts, OutOfMemory, SetIndexState, Swept};

@@ -11,8 +11,8 @@ use wire::Digest;
 use crate::aligned::Span;
 use crate::codec::Codec;
 use crate::fetch::{Fetch, Fetched, Identity, Lookup};
-use crate::format::flat::{self, Header, Kind};
 use crate::format::UNIT_BYTES;
+use crate::format::flat::{self, Header, Kind};
 use crate::pledge::{Pledge, Pledges, Settled};
 use crate::records::{Miss, Refusal};
 use crate::tuning::Tuning;
@@ -129,14 +129,17 @@ impl Log {
         pledges: &mut Pledges,
     ) -> Result<DeviceLocation, Refusal> {
         let volume = self.volume_of(digest);
-        let (appended, size_bytes) =
-            self.append_grave(volume, Stream::Writes, digest, meta)?;
+        let (appended, size_bytes) = self.append_grave(volume, Stream::Writes, digest, meta)?;
         self.pledge(volume, appended, pledges);
         Ok(DeviceLocation::new(volume.number, appended.offset_bytes, size_bytes))
     }
 
     /// Appends the trace of a removed record where moved records go.
-    pub fn move_grave(&self, digest: &Digest, meta: &RecordMeta) -> Result<DeviceLocation, Refusal> {
+    pub fn move_grave(
+        &self,
+        digest: &Digest,
+        meta: &RecordMeta,
+    ) -> Result<DeviceLocation, Refusal> {
         let volume = self.volume_of(digest);
         let (appended, size_bytes) = self.append_grave(volume, Stream::Moves, digest, meta)?;
         Ok(DeviceLocation::new(volume.number, appended.offset_bytes, size_bytes))
@@ -263,8 +266,11 @@ impl Log {
             return Ok(Held::Block(buffer, at, location.size_bytes()));
         }
         let place = volume.place(offset_bytes);
-        let identity =
-            Identity { volume: volume.id, sequence: place.sequence, location: Location(location.0) };
+        let identity = Identity {
+            volume: volume.id,
+            sequence: place.sequence,
+            location: Location(location.0),
+        };
         match fetched.get(identity) {
             Lookup::Missing => Err(Miss::Elsewhere(Fetch {
                 device: Arc::clone(&volume.device),

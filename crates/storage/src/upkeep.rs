@@ -4,9 +4,12 @@
 //! until [`Records::stop`]. Tests do the same in steps: [`Records::flush`], [`Records::move_block`].
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use record::SetId;
 
 use crate::defrag::Moved;
 use crate::format::header::Memory;
@@ -17,6 +20,16 @@ use crate::volume::{Extent, Incident, Volume};
 /// How long whoever moves records waits when there is nothing to do, or no room.
 const MOVER_WAIT: Duration = Duration::from_millis(500);
 const BLOCKED_WAIT: Duration = Duration::from_millis(20);
+
+/// How an image of the index is to be saved.
+pub struct ImagePlan<'p> {
+    /// Where.
+    pub path: &'p Path,
+    /// A random number by which the devices know it; not 0.
+    pub id: u64,
+    /// Knows the names of sets.
+    pub set_name: &'p dyn Fn(SetId) -> Option<Box<[u8]>>,
+}
 
 /// Space on the devices of a namespace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,15 +117,37 @@ impl Records {
     }
 
     /// Writes everything and notes that the devices were closed in order. Nothing may be written
-    /// after, and the threads of the devices must have ended.
+    /// after, and the threads of the devices must have ended. With `image`, the index is saved for a
+    /// warm start: its path, an id for it, and the names of sets.
     ///
     /// # Errors
-    /// When a device failed, now or before: what was acknowledged last may be missing on it.
-    pub fn close(&self) -> io::Result<()> {
+    /// When a device failed, now or before: what was acknowledged last may be missing on it. When the
+    /// image cannot be written, after the devices were closed.
+    pub fn close(&self, image: Option<ImagePlan<'_>>) -> io::Result<()> {
         for volume in self.volumes() {
             volume.close()?;
         }
-        self.headers.lock().change(|header| header.clean = true)
+        let saved =
+            image.map(|plan| self.save_image(plan.path, plan.id, plan.set_name).map(|_| plan.id));
+        let id = saved.as_ref().and_then(|saved| saved.as_ref().ok()).copied().unwrap_or_default();
+        self.headers.lock().change(|header| {
+            header.clean = true;
+            header.image = id;
+        })?;
+        saved.transpose().map(|_| ())
+    }
+
+    /// Saves an image of the index while records come and go: after a crash, only blocks that were filled
+    /// since are read. Returns its size in bytes.
+    ///
+    /// # Errors
+    /// When the image or a device cannot be written.
+    pub fn checkpoint(&self, plan: ImagePlan<'_>) -> io::Result<u64> {
+        // The one before is of no use while this one takes its place.
+        self.headers.lock().change(|header| header.image = 0)?;
+        let size_bytes = self.save_image(plan.path, plan.id, plan.set_name)?;
+        self.headers.lock().change(|header| header.image = plan.id)?;
+        Ok(size_bytes)
     }
 
     /// Keeps what the namespace must remember through restarts.

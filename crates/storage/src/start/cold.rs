@@ -3,8 +3,7 @@
 //! Blocks are shared out among threads. Records of one digest may come in any order; the sprig's lock
 //! keeps them apart, and the version that is in the index always is the latest seen so far.
 
-use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use index::{Entry, Location, Marks};
 use parking_lot::Mutex;
@@ -12,7 +11,7 @@ use record::body::BodyWriter;
 use record::{RecordMeta, SetId};
 use wire::PartitionId;
 
-use super::{Fate, OpenError, Progress, Report, Rules, Setup, Way};
+use super::{Fate, OpenError, Progress, Report, Rules, Setup, Way, share_out};
 use crate::aligned::{ALIGN_BYTES, AlignedBuf};
 use crate::engine::Engine;
 use crate::format::block::{self, End, Head, Image, Item};
@@ -25,6 +24,18 @@ use crate::volume::Volume;
 /// Sequence numbers are below this one unless a device has taken tens of petabytes.
 const SEQUENCE_ABOVE: u64 = 1 << 32;
 
+/// A block in use that is to be read: it, and the number of its life if its header says so.
+pub(super) type InUse<'v> = (&'v Volume, u32, Option<u64>);
+
+/// Whether all copies of each record are seen, or only those in some blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sight {
+    /// All.
+    Whole,
+    /// Some.
+    Partial,
+}
+
 /// Reads all blocks of all volumes.
 pub(super) fn load(
     records: &Records,
@@ -33,40 +44,79 @@ pub(super) fn load(
     progress: &Progress,
     report: &mut Report,
 ) -> Result<(), OpenError> {
-    let volumes = records.volumes();
-    let blocks: Vec<(&Volume, u32)> = volumes
-        .iter()
+    let blocks = survey(records, setup, |_, _, _| false, report)?;
+    read_blocks(records, setup, rules, (&blocks, Sight::Whole), progress, report)?;
+    report.way = Way::Cold;
+    // Where nothing was damaged, all copies have been seen: a grave without older ones has no use.
+    if report.damaged == 0 {
+        records.drop_graves(|entry| entry.marks.contains(Marks::SOLE));
+    }
+    Ok(())
+}
+
+/// Reads the headers of all blocks. Those in use whose records are known are adopted; returns those
+/// that are to be read.
+pub(super) fn survey<'v>(
+    records: &'v Records,
+    setup: &Setup,
+    is_known: impl Fn(&Volume, u32, u64) -> bool + Sync,
+    report: &mut Report,
+) -> Result<Vec<InUse<'v>>, OpenError> {
+    let blocks = records.volumes().iter();
+    let blocks: Vec<(&Volume, u32)> = blocks
         .flat_map(|volume| volume.geometry.blocks().map(move |block| (&**volume, block)))
         .collect();
-    progress.blocks_total.store(blocks.len() as u64, Ordering::Relaxed);
-    let next = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
-    let reports = Mutex::new(Vec::new());
-    let work = || {
-        let mut reader = BlockReader::new(records, rules, setup.block_bytes);
-        let take = || blocks.get(next.fetch_add(1, Ordering::Relaxed));
-        let mut result = Ok(());
-        while let Some((volume, block)) = take().filter(|_| !failed.load(Ordering::Relaxed)) {
-            result = reader.read(volume, *block);
-            if result.is_err() {
-                failed.store(true, Ordering::Relaxed);
-                break;
+    let to_read = Mutex::new(Vec::new());
+    let look = |sector: &mut AlignedBuf, (volume, block): (&'v Volume, u32)| {
+        let offset_bytes = volume.geometry.offset_bytes(block);
+        let read = volume.device.read_at(sector, offset_bytes);
+        read.map_err(|error| OpenError::io(&*volume.device, error))?;
+        let life = match block::head(sector, volume.id, block, offset_bytes) {
+            Head::Blank => return Ok(()),
+            Head::Free { sequence } => {
+                volume.note_sequence(sequence);
+                return Ok(());
             }
-            progress.blocks_done.fetch_add(1, Ordering::Relaxed);
-        }
-        reports.lock().push(result.map(|()| reader.report));
+            Head::InUse { sequence } => {
+                volume.adopt(block, sequence);
+                if is_known(volume, block, sequence) {
+                    return Ok(());
+                }
+                Some(sequence)
+            }
+            Head::Damaged => {
+                volume.report_damage(format!("the header of block {block}"));
+                None
+            }
+        };
+        to_read.lock().push((volume, block, life));
+        Ok(())
     };
-    std::thread::scope(|scope| {
-        for _ in 1..setup.threads.max(1) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    for of_thread in reports.into_inner() {
-        report.add(&of_thread?);
+    let sectors = || AlignedBuf::zeroed(ALIGN_BYTES);
+    share_out(&blocks, setup.threads, sectors, |sector, block| look(sector, *block))?;
+    let to_read = to_read.into_inner();
+    report.damaged += to_read.iter().filter(|(_, _, life)| life.is_none()).count() as u64;
+    Ok(to_read)
+}
+
+/// Reads the records of blocks.
+pub(super) fn read_blocks(
+    records: &Records,
+    setup: &Setup,
+    rules: &Rules<'_>,
+    (blocks, sight): (&[InUse<'_>], Sight),
+    progress: &Progress,
+    report: &mut Report,
+) -> Result<(), OpenError> {
+    progress.blocks_total.store(blocks.len() as u64, Ordering::Relaxed);
+    let reader = || BlockReader::new(records, rules, sight, setup.block_bytes);
+    let read = |reader: &mut BlockReader<'_>, (volume, block, life): &InUse<'_>| {
+        progress.blocks_done.fetch_add(1, Ordering::Relaxed);
+        reader.read(volume, *block, *life)
+    };
+    for reader in share_out(blocks, setup.threads, reader, read)? {
+        report.add(&reader.report);
     }
-    report.way = Way::Cold;
-    settle(records, report);
     Ok(())
 }
 
@@ -88,20 +138,6 @@ impl Report {
     }
 }
 
-/// What is to be done when all blocks have been read.
-fn settle(records: &Records, report: &mut Report) {
-    // Where nothing was damaged, all copies have been seen: a grave without older ones has no use.
-    if report.damaged == 0 {
-        records.drop_graves(|entry| entry.marks.contains(Marks::SOLE));
-    }
-    for volume in records.volumes() {
-        volume.reconsider_all();
-    }
-    let counts = records.total_counts();
-    report.records = counts.objects();
-    report.tombstones = counts.tombstones;
-}
-
 impl Records {
     /// Removes graves that `goes` names; returns how many.
     pub(crate) fn drop_graves(&self, goes: impl Fn(&Entry) -> bool) -> u64 {
@@ -115,7 +151,8 @@ impl Records {
             });
             swept.removed
         };
-        let with_graves = PartitionId::all().filter(|partition| self.counts(*partition).graves != 0);
+        let with_graves =
+            PartitionId::all().filter(|partition| self.counts(*partition).graves != 0);
         with_graves.map(sweep).sum()
     }
 }
@@ -124,41 +161,27 @@ impl Records {
 struct BlockReader<'r> {
     records: &'r Records,
     rules: &'r Rules<'r>,
+    sight: Sight,
     bytes: AlignedBuf,
     scratch: Vec<u8>,
     report: Report,
 }
 
 impl<'r> BlockReader<'r> {
-    fn new(records: &'r Records, rules: &'r Rules<'r>, block_bytes: u32) -> Self {
+    fn new(records: &'r Records, rules: &'r Rules<'r>, sight: Sight, block_bytes: u32) -> Self {
         let bytes = AlignedBuf::zeroed(block_bytes as usize);
-        Self { records, rules, bytes, scratch: Vec::new(), report: Report::default() }
+        Self { records, rules, sight, bytes, scratch: Vec::new(), report: Report::default() }
     }
 
-    fn read(&mut self, volume: &Volume, block: u32) -> Result<(), OpenError> {
-        let io = |error: io::Error| OpenError::io(&*volume.device, error);
+    fn read(&mut self, volume: &Volume, block: u32, life: Option<u64>) -> Result<(), OpenError> {
         let offset_bytes = volume.geometry.offset_bytes(block);
-        let front = &mut self.bytes[..ALIGN_BYTES];
-        volume.device.read_at(front, offset_bytes).map_err(io)?;
-        let sequence = match block::head(front, volume.id, block, offset_bytes) {
-            Head::Blank => return Ok(()),
-            Head::Free { sequence } => {
-                volume.note_sequence(sequence);
-                return Ok(());
-            }
-            Head::InUse { sequence } => Some(sequence),
-            Head::Damaged => None,
-        };
-        volume.device.read_at(&mut self.bytes, offset_bytes).map_err(io)?;
+        let read = volume.device.read_at(&mut self.bytes, offset_bytes);
+        read.map_err(|error| OpenError::io(&*volume.device, error))?;
         self.report.blocks += 1;
         self.report.bytes += self.bytes.len() as u64;
-        let recover =
-            || block::recover_sequence(&self.bytes, volume.id, offset_bytes, SEQUENCE_ABOVE);
-        if sequence.is_none() {
-            self.report.damaged += 1;
-            volume.report_damage(format!("the header of block {block}"));
-        }
-        let Some(sequence) = sequence.or_else(recover) else { return Ok(()) };
+        let bytes = &self.bytes;
+        let recover = || block::recover_sequence(bytes, volume.id, offset_bytes, SEQUENCE_ABOVE);
+        let Some(sequence) = life.or_else(recover) else { return Ok(()) };
         volume.adopt(block, sequence);
         self.walk(volume, block, sequence)
     }
@@ -237,7 +260,8 @@ impl<'r> BlockReader<'r> {
             size_bytes = flat::padded_bytes(flat::HEADER_BYTES);
         }
         let location = DeviceLocation::new(volume.number, offset_bytes, size_bytes);
-        let version = Version { meta, is_grave, has_key: found.header.has_key, location };
+        let (has_key, sight) = (found.header.has_key, self.sight);
+        let version = Version { meta, is_grave, has_key, location, sight };
         let replaced = self.records.adopt(&found.header.digest, &version, body);
         match replaced.map_err(|_| OpenError::OutOfMemory)? {
             Adopted::First => {}
@@ -281,6 +305,7 @@ pub(super) struct Version {
     pub is_grave: bool,
     pub has_key: bool,
     pub location: DeviceLocation,
+    pub sight: Sight,
 }
 
 /// What became of a version.
@@ -314,7 +339,7 @@ impl Records {
         let set = if version.is_grave { SetId::NONE } else { version.meta.set };
         let marks = Marks::default()
             .with(Marks::GRAVE, version.is_grave)
-            .with(Marks::SOLE, old.is_none())
+            .with(Marks::SOLE, old.is_none() && version.sight == Sight::Whole)
             .with(Marks::HAS_KEY, version.has_key);
         let location = self.house(version, body).ok_or(index::OutOfMemory)?;
         let meta = RecordMeta { set, ..version.meta };

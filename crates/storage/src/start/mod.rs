@@ -1,16 +1,17 @@
 //! The start of a namespace that has devices: whose they are, and what is on them.
 //!
 //! [`Opening::of`] reads the headers and refuses devices that do not belong together;
-//! [`Opening::load`] brings the index back, from an image of it (`image.rs`) or from the records
-//! themselves (`cold.rs`).
+//! [`Opening::load`] brings the index back, from an image of it (`warm.rs`, `image.rs`) or from the
+//! records themselves (`cold.rs`).
 
 mod cold;
 mod error;
-pub(crate) mod image;
+mod image;
+mod warm;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use record::{RecordMeta, SetId};
 
@@ -87,8 +88,11 @@ pub enum Way {
     /// There was nothing to bring back.
     #[default]
     Fresh,
-    /// From the image that was saved when the server stopped.
-    Warm,
+    /// From an image of it.
+    Warm {
+        /// Blocks that were filled since it was made, and read again.
+        rescanned_blocks: u64,
+    },
     /// From the records on the devices.
     Cold,
 }
@@ -267,13 +271,64 @@ impl Opening {
         let records = Records::new(engine, headers);
         let mut report = Report { damaged: self.damaged_headers, ..Report::default() };
         if !self.is_fresh {
-            cold::load(&records, &self.setup, rules, &self.progress, &mut report)?;
+            self.load_into(&records, rules, &mut report)?;
         }
+        records.volumes().iter().for_each(|volume| volume.reconsider_all());
+        let counts = records.total_counts();
+        (report.records, report.tombstones) = (counts.objects(), counts.tombstones);
         let opened = records.headers.lock().change(|header| {
             header.opens += 1;
             header.clean = false;
+            header.image = 0;
         });
         opened.map_err(OpenError::Header)?;
         Ok((records, report))
     }
+
+    fn load_into(
+        &self,
+        records: &Records,
+        rules: &Rules<'_>,
+        report: &mut Report,
+    ) -> Result<(), OpenError> {
+        let knows_image =
+            records.headers.lock().devices.iter().all(|(_, header)| header.image != 0);
+        if let Some(path) = &self.setup.image
+            && knows_image
+            && self.setup.bodies == Bodies::OnDevices
+            && warm::load(records, path, &self.setup, rules, &self.progress, report)?
+        {
+            return Ok(());
+        }
+        cold::load(records, &self.setup, rules, &self.progress, report)
+    }
+}
+
+/// Lets threads do pieces of a work, each with tools of its own, until one fails. Returns the tools.
+fn share_out<P: Sync, T: Send>(
+    pieces: &[P],
+    threads: usize,
+    tools: impl Fn() -> T + Sync,
+    work: impl Fn(&mut T, &P) -> Result<(), OpenError> + Sync,
+) -> Result<Vec<T>, OpenError> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let worker = || {
+        let mut tools = tools();
+        while !failed.load(Ordering::Relaxed)
+            && let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed))
+        {
+            work(&mut tools, piece).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+        }
+        Ok(tools)
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(worker)).collect();
+        let mine = worker();
+        let others = others.into_iter().map(|other| match other.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        std::iter::once(mine).chain(others).collect()
+    })
 }

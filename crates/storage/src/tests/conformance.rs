@@ -15,8 +15,9 @@ fn work(world: &mut World, random: &mut fastrand::Rng) {
         85..88 => world.expire(random.u64(..5_000)),
         88 => world.truncate(random.u16(1..4)).unwrap(),
         89..93 => world.records.flush(),
-        93..97 => world.move_all(),
-        97 => _ = world.records.raid(),
+        93..96 => world.move_all(),
+        96 => _ = world.records.raid(),
+        97 if world.kind == Kind::Device => assert!(world.checkpoint(random.u64(1..))),
         _ => {
             for key in 0..20 {
                 assert_eq!(world.read(key).unwrap().as_ref(), world.model.get(&key));
@@ -40,6 +41,11 @@ fn run(kind: Kind, device_count: usize, seed: u64) {
         world.check();
         if kind != Kind::Memory {
             world = world.restart();
+            assert_eq!(world.report.damaged, 0);
+            world.check();
+            // All that was written is written: power may fail.
+            world.records.flush();
+            world = world.crash(&mut random);
             assert_eq!(world.report.damaged, 0);
             world.check();
         }

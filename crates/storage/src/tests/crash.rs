@@ -23,6 +23,7 @@ fn script(world: &mut World, steps: usize) -> [BTreeMap<u16, Version>; 2] {
             }
             17 if step % 3 == 0 => world.truncate(1 + (step as u16 % 3)).is_ok(),
             18 => world.records.raid() < u64::MAX,
+            19 if world.kind == Kind::Device => world.checkpoint(step as u64 + 1),
             _ => true,
         };
         world.records.flush();

@@ -4,6 +4,7 @@ use super::world::{Kind, Version, World, open};
 use crate::device::ram::Faults;
 use crate::device::ram::RamDevice;
 use crate::{Miss, Refusal};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A device with some records, closed in order.
@@ -16,7 +17,7 @@ fn content() -> (Vec<u8>, World) {
     for key in 0..10 {
         world.remove(key).unwrap();
     }
-    world.records.close().unwrap();
+    world.records.close(None).unwrap();
     (world.devices[0].content(), world)
 }
 
@@ -31,11 +32,11 @@ fn every_flipped_bit_in_what_is_used_is_noticed() {
         bent[at] ^= 1 << (at % 8);
         let device = Arc::new(RamDevice::with_content("ram", bent, true));
         let (records, report, _) =
-            open(Kind::Device, &[device], super::world::tuning(), world.now).unwrap();
+            open(Kind::Device, &[device], (super::world::tuning(), Path::new("none")), world.now)
+                .unwrap();
         assert!(report.damaged + report.torn_blocks > 0, "byte {at}");
-        let missing = (10..40)
-            .filter(|key| super::world::read(&records, *key).unwrap().is_none())
-            .count();
+        let missing =
+            (10..40).filter(|key| super::world::read(&records, *key).unwrap().is_none()).count();
         assert!(missing <= 1, "byte {at}: {missing} records are gone");
         for key in 10..40 {
             if let Some(found) = super::world::read(&records, key).unwrap() {
@@ -54,7 +55,8 @@ fn a_flipped_bit_in_a_header_is_noticed_and_repaired() {
         bent[at] ^= 4;
         let device = Arc::new(RamDevice::with_content("ram", bent, true));
         let (_, report, _) =
-            open(Kind::Device, &[device], super::world::tuning(), world.now).unwrap();
+            open(Kind::Device, &[device], (super::world::tuning(), Path::new("none")), world.now)
+                .unwrap();
         assert_eq!(report.damaged, 1, "byte {at}");
     }
 }
@@ -65,7 +67,9 @@ fn a_damaged_record_is_never_served() {
     let content = world.devices[0].content();
     let device = Arc::new(RamDevice::with_content("ram", content, true));
     let devices = [device];
-    let (records, ..) = open(Kind::Device, &devices, super::world::tuning(), world.now).unwrap();
+    let (records, ..) =
+        open(Kind::Device, &devices, (super::world::tuning(), Path::new("none")), world.now)
+            .unwrap();
     devices[0].corrupt(|bytes| {
         let from = super::world::BLOCK_BYTES as usize + 64;
         bytes[from..].iter_mut().step_by(48).for_each(|byte| *byte ^= 1);
@@ -83,7 +87,9 @@ fn a_read_that_fails_is_no_answer() {
     let content = world.devices[0].content();
     let device = Arc::new(RamDevice::with_content("ram", content, true));
     let devices = [device];
-    let (records, ..) = open(Kind::Device, &devices, super::world::tuning(), world.now).unwrap();
+    let (records, ..) =
+        open(Kind::Device, &devices, (super::world::tuning(), Path::new("none")), world.now)
+            .unwrap();
     devices[0].set_faults(Faults { failing_reads: 1, ..Faults::default() });
     assert!(matches!(super::world::read(&records, 20), Err(Miss::Damaged)));
     assert!(super::world::read(&records, 20).unwrap().is_some(), "another read may succeed");
@@ -96,8 +102,7 @@ fn a_device_that_cannot_be_written_takes_no_more() {
     world.write(1, version(1)).unwrap();
     world.records.flush();
     let writes = world.devices[0].calls().writes;
-    world.devices[0]
-        .set_faults(Faults { fail_writes_from: Some(writes + 1), ..Faults::default() });
+    world.devices[0].set_faults(Faults { fail_writes_from: Some(writes + 1), ..Faults::default() });
     world.write(2, version(2)).unwrap();
     world.records.flush();
     assert!(world.records.space().unwrap().has_failed);
@@ -105,7 +110,7 @@ fn a_device_that_cannot_be_written_takes_no_more() {
     assert_eq!(world.remove(1), Err(Refusal::Offline));
     assert_eq!(world.devices[0].calls().writes, writes + 1, "a failed write is not tried again");
     assert!(world.read(1).unwrap().is_some() && world.read(2).unwrap().is_some());
-    assert!(world.records.close().is_err());
+    assert!(world.records.close(None).is_err());
     let incidents = world.records.incidents();
     assert!(incidents.iter().any(|incident| incident.to_string().contains("cannot write")));
 }

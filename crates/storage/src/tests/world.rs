@@ -1,7 +1,9 @@
 //! A namespace's records on devices in memory, beside a model that is too simple to be wrong.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use record::body::BodyWriter;
@@ -12,8 +14,8 @@ use crate::device::Device;
 use crate::device::ram::RamDevice;
 use crate::format::header::Memory;
 use crate::{
-    Bodies, Fate, Fetched, Miss, Opening, Pledges, Records, Refusal, Report, Rules, Setup,
-    TuningValues, Verdict,
+    Bodies, Fate, Fetched, ImagePlan, Miss, Opening, Pledges, Records, Refusal, Report, Rules,
+    Setup, TuningValues, Verdict, Way,
 };
 
 pub const BLOCK_BYTES: u32 = 16 * 1024;
@@ -44,6 +46,20 @@ pub struct World {
     pub memory: Memory,
     pub now: u64,
     tuning: TuningValues,
+    image: PathBuf,
+}
+
+/// A path for an image that no other test uses.
+fn image_path() -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("bolide-storage-{}-{number}.image", std::process::id()))
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.image);
+    }
 }
 
 pub fn tuning() -> TuningValues {
@@ -77,7 +93,7 @@ pub fn body(payload: &[u8]) -> Vec<u8> {
 pub fn open(
     kind: Kind,
     devices: &[Arc<RamDevice>],
-    tuning: TuningValues,
+    (tuning, image): (TuningValues, &Path),
     now: u64,
 ) -> Result<(Records, Report, Memory), crate::OpenError> {
     let bodies = match kind {
@@ -93,7 +109,7 @@ pub fn open(
         block_bytes: BLOCK_BYTES,
         tuning,
         cold_start_empty: false,
-        image: None,
+        image: Some(image.to_owned()),
         threads: 2,
         random: || {
             *IDS.lock() += 1;
@@ -120,9 +136,10 @@ pub fn open(
 }
 
 fn is_truncated(memory: &Memory, meta: &RecordMeta) -> bool {
-    let of_set = memory.set_truncate_luts.iter().any(|(name, lut)| {
-        **name == *set_name(meta.set.0) && meta.last_update_time.0 < *lut
-    });
+    let of_set = memory
+        .set_truncate_luts
+        .iter()
+        .any(|(name, lut)| **name == *set_name(meta.set.0) && meta.last_update_time.0 < *lut);
     of_set || meta.last_update_time.0 < memory.truncate_lut
 }
 
@@ -137,8 +154,9 @@ impl World {
 
     pub fn on(kind: Kind, devices: Vec<Arc<RamDevice>>, tuning: TuningValues) -> Self {
         let now = 1_000_000;
-        let (records, report, memory) = open(kind, &devices, tuning, now).unwrap();
-        Self { kind, devices, records, report, model: BTreeMap::new(), memory, now, tuning }
+        let image = image_path();
+        let (records, report, memory) = open(kind, &devices, (tuning, &image), now).unwrap();
+        Self { kind, devices, records, report, model: BTreeMap::new(), memory, now, tuning, image }
     }
 
     pub fn write(&mut self, key: u16, version: Version) -> Result<(), Refusal> {
@@ -147,7 +165,8 @@ impl World {
         let mut guard = self.records.write(&digest);
         let old = guard.find().map(|stored| stored.meta);
         let meta = RecordMeta {
-            last_update_time: LastUpdateTime(self.now).max(old.unwrap_or_default().last_update_time),
+            last_update_time: LastUpdateTime(self.now)
+                .max(old.unwrap_or_default().last_update_time),
             void_time: VoidTime(version.void_time),
             generation: old.map_or(Generation(1), |old| old.generation.next()),
             set: SetId(version.set),
@@ -222,9 +241,23 @@ impl World {
 
     /// Ends in order, and starts again.
     pub fn restart(self) -> Self {
-        self.records.close().unwrap();
+        self.records.close(Some(self.image_plan(7))).unwrap();
         let contents = self.devices.iter().map(|device| device.content()).collect();
-        self.start_with(contents)
+        let restarted = self.start_with(contents);
+        if restarted.kind == Kind::Device {
+            assert_eq!(restarted.report.way, Way::Warm { rescanned_blocks: 0 });
+        }
+        restarted
+    }
+
+    fn image_plan(&self, id: u64) -> ImagePlan<'_> {
+        let set_name = &|set: SetId| Some(set_name(set.0).into());
+        ImagePlan { path: &self.image, id, set_name }
+    }
+
+    /// Saves an image of the index.
+    pub fn checkpoint(&self, id: u64) -> bool {
+        self.records.checkpoint(self.image_plan(id)).is_ok()
     }
 
     /// Loses power, and starts again.
@@ -235,7 +268,7 @@ impl World {
         self.start_with(contents)
     }
 
-    fn start_with(self, contents: Vec<Vec<u8>>) -> Self {
+    fn start_with(mut self, contents: Vec<Vec<u8>>) -> Self {
         let devices: Vec<_> = self
             .devices
             .iter()
@@ -244,9 +277,10 @@ impl World {
                 Arc::new(RamDevice::with_content(old.name(), content, old.is_synchronous()))
             })
             .collect();
-        let (records, report, memory) =
-            open(self.kind, &devices, self.tuning, self.now).unwrap();
-        Self { devices, records, report, memory, ..self }
+        (self.records, self.report, self.memory) =
+            open(self.kind, &devices, (self.tuning, &self.image), self.now).unwrap();
+        self.devices = devices;
+        self
     }
 }
 

@@ -182,6 +182,11 @@ impl Volume {
         front.next_sequence = front.next_sequence.max(sequence + 1);
     }
 
+    /// A greater sequence number than any so far.
+    pub fn next_sequence(&self) -> u64 {
+        self.front.lock().next_sequence
+    }
+
     /// What a checksum at this offset is tied to.
     pub fn place(&self, offset_bytes: u64) -> Place {
         let sequence = self.table.sequence(self.geometry.block_of(offset_bytes));
