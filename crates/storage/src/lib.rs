@@ -15,6 +15,7 @@ mod guard;
 mod headers;
 mod log;
 mod memory;
+pub mod packing;
 mod pledge;
 mod raid;
 mod reader;
