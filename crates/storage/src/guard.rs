@@ -8,6 +8,7 @@ use index::{Entry, Location, Marks, OutOfMemory};
 use record::body::BodyWriter;
 use record::{Body, LastUpdateTime, RecordMeta, SetId, VoidTime};
 
+use crate::codec::Scratch;
 use crate::engine::Engine;
 use crate::fetch::Fetched;
 use crate::format::flat;
@@ -29,7 +30,7 @@ pub struct ReadGuard<'a> {
 #[derive(Default)]
 struct Unpacked {
     block: Option<Arc<Buffer>>,
-    scratch: Vec<u8>,
+    scratch: Scratch,
 }
 
 impl<'a> ReadGuard<'a> {

@@ -5,6 +5,7 @@
 //! outlive its record.
 
 mod aligned;
+mod cipher;
 mod codec;
 mod defrag;
 pub mod device;
@@ -29,6 +30,7 @@ mod volume;
 mod tests;
 
 pub use aligned::{ALIGN_BYTES, AlignedBuf, Span};
+pub use cipher::{Cipher, CipherKind, Encryption, KeyError, Secret};
 pub use defrag::Moved;
 pub use fetch::{Fetch, FetchDone, Fetched};
 pub use guard::{ReadGuard, WriteGuard};

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use crate::format::flat::Packing;
+
 /// Settings of a namespace's storage, as numbers that every write may look at. Each is read by itself.
 #[derive(Debug)]
 pub struct Tuning {
@@ -14,6 +16,8 @@ pub struct Tuning {
     defrag_queue_min: AtomicU32,
     defrag_sleep_micros: AtomicU32,
     tomb_raider_sleep_micros: AtomicU32,
+    /// Method, level and acceleration, a byte each and the rest.
+    compression: AtomicU64,
 }
 
 /// Values for [`Tuning`]: those of the configuration, whose names they bear.
@@ -29,6 +33,9 @@ pub struct TuningValues {
     pub defrag_queue_min: u32,
     pub defrag_sleep_micros: u32,
     pub tomb_raider_sleep_micros: u32,
+    pub compression: Packing,
+    pub compression_level: u32,
+    pub compression_acceleration: u32,
 }
 
 impl Default for TuningValues {
@@ -43,6 +50,9 @@ impl Default for TuningValues {
             defrag_queue_min: 0,
             defrag_sleep_micros: 1_000,
             tomb_raider_sleep_micros: 1_000,
+            compression: Packing::Plain,
+            compression_level: 0,
+            compression_acceleration: 0,
         }
     }
 }
@@ -60,6 +70,7 @@ impl Tuning {
             defrag_queue_min: AtomicU32::default(),
             defrag_sleep_micros: AtomicU32::default(),
             tomb_raider_sleep_micros: AtomicU32::default(),
+            compression: AtomicU64::default(),
         };
         tuning.update(values);
         tuning
@@ -76,6 +87,16 @@ impl Tuning {
         self.defrag_queue_min.store(values.defrag_queue_min, Relaxed);
         self.defrag_sleep_micros.store(values.defrag_sleep_micros, Relaxed);
         self.tomb_raider_sleep_micros.store(values.tomb_raider_sleep_micros, Relaxed);
+        let packed = u64::from(values.compression.number())
+            | u64::from(values.compression_level as u8) << 8
+            | u64::from(values.compression_acceleration) << 16;
+        self.compression.store(packed, Relaxed);
+    }
+
+    /// How bodies are compressed: method, level and acceleration.
+    pub(crate) fn compression(&self) -> (Packing, u32, u32) {
+        let packed = self.compression.load(Relaxed);
+        (Packing::of(packed as u8), (packed >> 8) as u32 & 0xFF, (packed >> 16) as u32)
     }
 
     pub(crate) fn commits(&self) -> bool {

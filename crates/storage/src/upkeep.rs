@@ -184,6 +184,11 @@ impl Records {
         })
     }
 
+    /// Size of compressed bodies in relation to what they were; 1 as long as there are none.
+    pub fn compression_ratio(&self) -> f64 {
+        self.engine.log().map_or(1.0, |log| log.codec.ratio())
+    }
+
     /// How each device is.
     pub fn device_stats(&self) -> Vec<DeviceStats> {
         self.volumes().iter().map(|volume| volume.stats()).collect()

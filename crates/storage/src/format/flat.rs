@@ -60,6 +60,28 @@ pub enum Packing {
     Zstd,
 }
 
+impl Packing {
+    /// Its number in a record's flags: two bits.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Plain => 0,
+            Self::Lz4 => 1,
+            Self::Snappy => 2,
+            Self::Zstd => 3,
+        }
+    }
+
+    /// The one with this number, of which two bits count.
+    pub fn of(number: u8) -> Self {
+        match number & 3 {
+            0 => Self::Plain,
+            1 => Self::Lz4,
+            2 => Self::Snappy,
+            _ => Self::Zstd,
+        }
+    }
+}
+
 /// What stands in a record's header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
@@ -115,12 +137,6 @@ impl Header {
     }
 
     fn flags(&self) -> u8 {
-        let packing = match self.packing {
-            Packing::Plain => 0,
-            Packing::Lz4 => 1,
-            Packing::Snappy => 2,
-            Packing::Zstd => 3,
-        };
         let kind = match self.kind {
             Kind::Record => 0,
             Kind::Tombstone => 1,
@@ -128,7 +144,7 @@ impl Header {
         };
         kind | u8::from(self.xdr_write) << 2
             | u8::from(self.has_key) << 3
-            | packing << 4
+            | self.packing.number() << 4
             | u8::from(self.encrypted) << 6
     }
 
@@ -158,12 +174,7 @@ impl Header {
             },
             xdr_write: flags & 4 != 0,
             has_key: flags & 8 != 0,
-            packing: match flags >> 4 & 3 {
-                0 => Packing::Plain,
-                1 => Packing::Lz4,
-                2 => Packing::Snappy,
-                _ => Packing::Zstd,
-            },
+            packing: Packing::of(flags >> 4),
             encrypted: flags & 0x40 != 0,
         };
         Some((header, size_bytes))

@@ -13,6 +13,7 @@ use wire::PartitionId;
 
 use super::{Fate, OpenError, Progress, Report, Rules, Setup, Way, share_out};
 use crate::aligned::{ALIGN_BYTES, AlignedBuf};
+use crate::codec::Scratch;
 use crate::engine::Engine;
 use crate::format::block::{self, End, Head, Image, Item};
 use crate::format::flat::{self, Found, Kind};
@@ -163,14 +164,21 @@ struct BlockReader<'r> {
     rules: &'r Rules<'r>,
     sight: Sight,
     bytes: AlignedBuf,
-    scratch: Vec<u8>,
+    scratch: Scratch,
     report: Report,
 }
 
 impl<'r> BlockReader<'r> {
     fn new(records: &'r Records, rules: &'r Rules<'r>, sight: Sight, block_bytes: u32) -> Self {
         let bytes = AlignedBuf::zeroed(block_bytes as usize);
-        Self { records, rules, sight, bytes, scratch: Vec::new(), report: Report::default() }
+        Self {
+            records,
+            rules,
+            sight,
+            bytes,
+            scratch: Scratch::default(),
+            report: Report::default(),
+        }
     }
 
     fn read(&mut self, volume: &Volume, block: u32, life: Option<u64>) -> Result<(), OpenError> {
@@ -240,7 +248,7 @@ impl<'r> BlockReader<'r> {
         volume: &Volume,
         offset_bytes: u64,
         found: &Found<'_>,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Scratch,
     ) -> Result<(), OpenError> {
         let mut size_bytes = found.bytes.len();
         let unpacked = self.unpack(volume, offset_bytes, found, scratch);
@@ -276,7 +284,7 @@ impl<'r> BlockReader<'r> {
         volume: &Volume,
         offset_bytes: u64,
         found: &'f Found<'_>,
-        scratch: &'f mut Vec<u8>,
+        scratch: &'f mut Scratch,
     ) -> Option<(RecordMeta, &'f [u8])> {
         let mut meta = meta_of(&found.header);
         if found.header.kind == Kind::Grave {

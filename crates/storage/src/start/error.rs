@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::cipher::KeyError;
 use crate::device::Device;
 use crate::format::header::DeviceHeader;
 
@@ -99,6 +100,9 @@ pub enum OpenError {
     /// A header cannot be written.
     #[error("cannot write the header of a device: {0}; check the device and its file system")]
     Header(io::Error),
+    /// Its records are encrypted, and the key is not there.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// No memory for the index.
     #[error("the index does not fit into memory: give the machine more, or the namespace less")]
     OutOfMemory,

@@ -17,6 +17,7 @@ use record::{RecordMeta, SetId};
 
 pub use error::OpenError;
 
+use crate::cipher::{Cipher, Encryption, KeyError};
 use crate::codec::Codec;
 use crate::device::Device;
 use crate::engine::Engine;
@@ -56,6 +57,8 @@ pub struct Setup {
     pub image: Option<PathBuf>,
     /// Threads that a start uses.
     pub threads: usize,
+    /// How records are encrypted, if they are.
+    pub encryption: Option<Encryption>,
     /// Random numbers, for ids.
     pub random: fn() -> u64,
 }
@@ -151,6 +154,7 @@ pub struct Opening {
     geometries: Vec<Geometry>,
     is_fresh: bool,
     damaged_headers: u64,
+    cipher: Option<Cipher>,
     /// How far loading is.
     pub progress: Arc<Progress>,
 }
@@ -175,23 +179,51 @@ impl Opening {
             geometries,
             is_fresh: false,
             damaged_headers: 0,
+            cipher: None,
             progress: Arc::default(),
         };
-        if opening.setup.cold_start_empty {
-            opening.make_fresh()?;
-            return Ok(opening);
+        opening.read_headers()?;
+        opening.open_cipher()?;
+        Ok(opening)
+    }
+
+    fn read_headers(&mut self) -> Result<(), OpenError> {
+        if self.setup.cold_start_empty {
+            return self.make_fresh();
         }
-        let regions = opening.setup.devices.iter().map(|device| {
-            read_region(&**device, opening.setup.block_bytes)
+        let regions = self.setup.devices.iter().map(|device| {
+            read_region(&**device, self.setup.block_bytes)
                 .map_err(|error| OpenError::io(&**device, error))
         });
         let regions = regions.collect::<Result<Vec<_>, _>>()?;
         if regions.iter().all(|region| matches!(region, Region::Blank)) {
-            opening.make_fresh()?;
-            return Ok(opening);
+            return self.make_fresh();
         }
-        opening.accept(regions)?;
-        Ok(opening)
+        self.accept(regions)
+    }
+
+    /// Finds the data key, or makes one; wraps it anew if the wrapping key has changed.
+    fn open_cipher(&mut self) -> Result<(), OpenError> {
+        let Some((_, first)) = self.headers.devices.first() else { return Ok(()) };
+        let Some(encryption) = &self.setup.encryption else {
+            return if first.wrapped_key.is_empty() {
+                Ok(())
+            } else {
+                Err(KeyError::Missing.into())
+            };
+        };
+        let (device_set, opens) = (first.device_set, first.opens + 1);
+        let (wrapped, is_new) = match first.wrapped_key.as_slice() {
+            [] => (Cipher::make_key(encryption, device_set)?, true),
+            wrapped => (wrapped.to_vec(), false),
+        };
+        let (cipher, rewrapped) = Cipher::open(encryption, &wrapped, device_set, opens)?;
+        self.cipher = Some(cipher);
+        if let Some(wrapped) = rewrapped.or_else(|| is_new.then_some(wrapped)) {
+            let changed = self.headers.change(|header| header.wrapped_key.clone_from(&wrapped));
+            changed.map_err(OpenError::Header)?;
+        }
+        Ok(())
     }
 
     /// What the namespace remembers, to be put into force before records are loaded.
@@ -262,7 +294,9 @@ impl Opening {
             let identity = (header.device, *geometry);
             Arc::new(Volume::new(number as u16, Arc::clone(device), identity, Arc::clone(&tuning)))
         });
-        let log = Log { volumes: volumes.collect(), tuning, codec: Codec::default() };
+        let volumes = volumes.collect();
+        let codec = Codec::new(Arc::clone(&tuning), self.cipher.take());
+        let log = Log { volumes, tuning, codec };
         let engine = match self.setup.bodies {
             Bodies::OnDevices => Engine::Device(log),
             Bodies::InMemory => Engine::Backed(log),

@@ -111,6 +111,7 @@ pub fn open(
         cold_start_empty: false,
         image: Some(image.to_owned()),
         threads: 2,
+        encryption: None,
         random: || {
             *IDS.lock() += 1;
             *IDS.lock()
