@@ -12,6 +12,8 @@ mod memory;
 mod pledge;
 mod reader;
 mod records;
+#[cfg(test)]
+mod testing;
 
 pub use aligned::{ALIGN_BYTES, AlignedBuf, Span};
 pub use fetch::{Fetch, FetchDone, Fetched};

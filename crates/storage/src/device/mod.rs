@@ -2,9 +2,20 @@
 //!
 //! A device is a run of bytes of a fixed size. It knows neither blocks nor records.
 
+mod file;
+mod lines;
+mod mapped;
+mod open;
+mod shadow;
+
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
+
+pub use file::{FileDevice, OpenOptions, Opened};
+pub use mapped::MappedDevice;
+pub use open::OpenError;
+pub use shadow::Shadowed;
 
 /// A medium of fixed size.
 ///
@@ -47,3 +58,6 @@ pub trait Device: Send + Sync + fmt::Debug {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
