@@ -10,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{Ordering::SeqCst, fence};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ const UNDER_WAY_MAX: u32 = 4096;
 
 /// How often a reader that is dropped asks a kernel that does not answer.
 const DROP_TRIES: usize = 10_000;
+
+/// Whether a bit that the kernel sets is seen set before what it reads behind: in other processors
+/// the kernel does not see to that.
+const SIGNAL_CAN_BE_OFF: bool = cfg!(target_arch = "x86_64");
 
 /// A read that is not over.
 struct Flight {
@@ -118,12 +123,32 @@ impl Ring {
         if self.flights.is_empty() {
             return;
         }
-        if self.ring.submission().taskrun() {
-            // An error here comes back when the next read is handed over.
-            let _ = self.ring.submit();
-        }
+        self.complete();
         self.collect_answers(&mut collect);
         self.flush();
+    }
+
+    /// Has the kernel complete the answers that it has put off until now.
+    ///
+    /// It tells of them by the signal once more, which would wake this thread up in vain: hence the
+    /// signal is off meanwhile. What is put off in between is noticed in the next round, by the
+    /// bit that the kernel sets before it looks whether the signal is on.
+    fn complete(&mut self) {
+        while self.ring.submission().taskrun() {
+            if SIGNAL_CAN_BE_OFF {
+                self.ring.completion().disable_eventfd();
+            }
+            let outcome = self.ring.submit();
+            if SIGNAL_CAN_BE_OFF {
+                self.ring.completion().enable_eventfd();
+                fence(SeqCst);
+            }
+            if outcome.is_err() {
+                // Interrupted, or short of memory. The signal brings this thread back.
+                self.signal.raise();
+                break;
+            }
+        }
     }
 
     /// Moves what waits into the submission queue. Says whether there is something in it.
