@@ -33,6 +33,12 @@ pub(crate) struct Identity {
 }
 
 impl Fetch {
+    /// A stretch that holds no record: for measuring and testing readers.
+    pub fn of_nothing(device: Arc<dyn Device>, span: Span) -> Self {
+        let identity = Identity { volume: u64::MAX, sequence: 0, location: Location(u64::MAX) };
+        Self { device, span, identity }
+    }
+
     /// Reads it in the calling thread.
     pub fn read_now(&self) -> FetchDone {
         let mut bytes = AlignedBuf::zeroed(self.span.size_bytes);
@@ -61,6 +67,16 @@ pub struct FetchDone {
     identity: Identity,
     span: Span,
     outcome: io::Result<AlignedBuf>,
+}
+
+impl FetchDone {
+    /// What was read.
+    ///
+    /// # Errors
+    /// Whatever the medium said.
+    pub fn bytes(&self) -> Result<&[u8], &io::Error> {
+        self.outcome.as_deref()
+    }
 }
 
 /// What was fetched for a request.

@@ -29,7 +29,7 @@ pub struct ReadGuard<'a> {
 /// What keeps a body that lies on a device while it is looked at.
 #[derive(Default)]
 struct Unpacked {
-    block: Option<Arc<Buffer>>,
+    kept: Kept,
     scratch: Scratch,
 }
 
@@ -76,7 +76,7 @@ impl Unpacked {
         digest: &wire::Digest,
         fetched: &'b Fetched,
     ) -> Result<Body<'b>, Miss> {
-        let bytes = bytes_of(log.find(location, digest, fetched)?, &mut self.block);
+        let bytes = bytes_of(log.find(location, digest, fetched)?, &mut self.kept);
         let (header, payload) = flat::peek(bytes).ok_or(Miss::Damaged)?;
         match log.codec.decode(&header, payload, &mut self.scratch) {
             Ok(parts) => Ok(Body::new(parts.body)),
@@ -89,12 +89,23 @@ impl Unpacked {
     }
 }
 
-/// The bytes of a record, kept by `block` where they are in the memory of one.
-fn bytes_of<'b>(held: Held<'b>, block: &'b mut Option<Arc<Buffer>>) -> &'b [u8] {
+/// What keeps the bytes of a record.
+#[derive(Default)]
+struct Kept {
+    block: Option<Arc<Buffer>>,
+    copy: Vec<u8>,
+}
+
+/// The bytes of a record, which `kept` keeps unless they were fetched.
+fn bytes_of<'b>(held: Held<'b>, kept: &'b mut Kept) -> &'b [u8] {
     match held {
         Held::Fetched(bytes) => bytes,
+        Held::Copied(bytes) => {
+            kept.copy = bytes;
+            &kept.copy
+        }
         Held::Block(buffer, at, size_bytes) => {
-            let buffer = block.insert(buffer);
+            let buffer = kept.block.insert(buffer);
             // SAFETY: whoever calls holds the lock of the record's sprig as long as the result lives,
             // and its bytes are written under that alone.
             unsafe { buffer.read(at, size_bytes) }
@@ -271,7 +282,7 @@ impl<'a> WriteGuard<'a> {
             Engine::Device(log) => (log, DeviceLocation(entry.location.0)),
         };
         let held = log.find(old, self.guard.digest(), fetched).map_err(|_| None)?;
-        let place = log.store_again(bytes_of(held, &mut self.unpacked.block), &meta, pledges)?;
+        let place = log.store_again(bytes_of(held, &mut self.unpacked.kept), &meta, pledges)?;
         let marks = entry.marks.with(Marks::SOLE, false);
         let renewed = Entry { meta, marks, location: Location(place.0) };
         self.set_entry(Some(&entry), renewed)?;

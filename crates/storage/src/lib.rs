@@ -27,6 +27,8 @@ mod upkeep;
 mod volume;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use aligned::{ALIGN_BYTES, AlignedBuf, Span};

@@ -11,8 +11,8 @@ use wire::Digest;
 use crate::aligned::Span;
 use crate::codec::Codec;
 use crate::fetch::{Fetch, Fetched, Identity, Lookup};
-use crate::format::UNIT_BYTES;
 use crate::format::flat::{self, Header, Kind};
+use crate::format::{Place, UNIT_BYTES};
 use crate::pledge::{Pledge, Pledges, Settled};
 use crate::records::{Miss, Refusal};
 use crate::tuning::Tuning;
@@ -272,6 +272,12 @@ impl Log {
             location: Location(location.0),
         };
         match fetched.get(identity) {
+            Lookup::Missing if volume.device.is_memory() => {
+                let mut bytes = vec![0; location.size_bytes()];
+                let read = volume.device.read_at(&mut bytes, offset_bytes);
+                let sound = read.is_ok() && is_record(&bytes, &place, digest);
+                if sound { Ok(Held::Copied(bytes)) } else { Err(volume.damaged_at(offset_bytes)) }
+            }
             Lookup::Missing => Err(Miss::Elsewhere(Fetch {
                 device: Arc::clone(&volume.device),
                 span: Span::around(offset_bytes, location.size_bytes()),
@@ -284,13 +290,9 @@ impl Log {
             Lookup::Read(span, bytes) => {
                 VolumeCounters::raise(&volume.counters.device_reads);
                 let from = (offset_bytes - span.offset_bytes) as usize;
-                let found = bytes.get(from..).and_then(|bytes| flat::read(bytes, &place));
-                match found.filter(|found| found.header.digest == *digest) {
-                    Some(found) => Ok(Held::Fetched(found.bytes)),
-                    None => {
-                        volume.report_damage(format!("the record at byte {offset_bytes}"));
-                        Err(Miss::Damaged)
-                    }
+                match bytes.get(from..from + location.size_bytes()) {
+                    Some(bytes) if is_record(bytes, &place, digest) => Ok(Held::Fetched(bytes)),
+                    _ => Err(volume.damaged_at(offset_bytes)),
                 }
             }
         }
@@ -308,7 +310,18 @@ impl Log {
     }
 }
 
+/// Whether the record with this digest is what was read from a place.
+fn is_record(bytes: &[u8], place: &Place, digest: &Digest) -> bool {
+    flat::read(bytes, place).is_some_and(|found| found.header.digest == *digest)
+}
+
 impl Volume {
+    /// Counts and reports a record that is not what it should be.
+    fn damaged_at(&self, offset_bytes: u64) -> Miss {
+        self.report_damage(format!("the record at byte {offset_bytes}"));
+        Miss::Damaged
+    }
+
     /// Counts and reports something that did not stand up to its checksum.
     pub fn report_damage(&self, what: String) {
         VolumeCounters::raise(&self.counters.damaged);
@@ -325,6 +338,8 @@ pub(crate) enum Held<'f> {
     Block(Arc<Buffer>, usize, usize),
     /// In what was fetched.
     Fetched(&'f [u8]),
+    /// In a copy.
+    Copied(Vec<u8>),
 }
 
 /// The metadata that a record on a device has, but for its set.

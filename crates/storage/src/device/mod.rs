@@ -2,12 +2,22 @@
 //!
 //! A device is a run of bytes of a fixed size. It knows neither blocks nor records.
 
+mod file;
+mod lines;
+mod mapped;
+mod open;
 #[cfg(any(test, feature = "testing"))]
 pub mod ram;
+mod shadow;
 
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
+
+pub use file::{FileDevice, OpenOptions, Opened};
+pub use mapped::MappedDevice;
+pub use open::OpenError;
+pub use shadow::Shadowed;
 
 /// A medium of fixed size.
 ///
@@ -44,9 +54,17 @@ pub trait Device: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether it lies in memory, so that reading takes no longer than copying.
+    fn is_memory(&self) -> bool {
+        false
+    }
+
     /// The descriptor through which the kernel can be asked to read without waiting; it obeys the
     /// same alignment. `None` for what only [`Self::read_at`] can read.
     fn read_fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
