@@ -70,6 +70,16 @@ impl<'o> Frames<'o> {
         self.out.extend_from_slice(&row);
     }
 
+    /// Takes back the row under way, and the frame if it has no other.
+    pub fn take_row_back(&mut self) {
+        match self.open_at {
+            Some(open_at) if self.row_at > open_at + wire::ProtoHeader::SIZE => {
+                self.out.truncate(self.row_at);
+            }
+            _ => self.discard(),
+        }
+    }
+
     /// Takes back the open frame with all its rows.
     pub fn discard(&mut self) {
         if let Some(open_at) = self.open_at.take() {
