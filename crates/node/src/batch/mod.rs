@@ -10,7 +10,7 @@
 //!   overall result alone.
 //! - Unless the client wants every row answered, one that fails silences those after it. They are
 //!   carried out nevertheless, as the original does: by then its threads have them in their queues.
-//! - A row whose record has to be read from a device ends its slice. The records of the rows that
+//! - A row whose record has to be read from a device ends its slice, but not its frame. The records of the rows that
 //!   follow are read with it, so that the device has more than one read to do at a time; then the batch
 //!   goes on from that row.
 //! - What a slice has written waits for its devices before it is sent, if they are to be waited for.
@@ -119,7 +119,7 @@ impl Node {
             is_late: false,
         };
         let start = out.len();
-        let ran = slice::run(self, &mut state, &mut rows, turn, out);
+        let ran = slice::run(self, &mut state, &mut rows, &slice::Open::default(), turn, out);
         if let Some(result) = ran.end
             && ran.pledged.is_empty()
         {

@@ -29,6 +29,8 @@ pub struct Batch {
     fetched: Fetched,
     /// How many of these rows were looked at when it was.
     ahead: usize,
+    /// The frame under way, where a row missed its record.
+    open: slice::Open,
     /// Frames that are held back.
     held: Vec<u8>,
     /// The overall result, if those are the last.
@@ -39,8 +41,8 @@ impl Batch {
     pub(super) fn new(node: Arc<Node>, stripe: Stripe, body: &[u8], state: State) -> Self {
         let (claim, fetched, held) = (None, Fetched::default(), Vec::new());
         let body = body.into();
-        let (is_over, ahead, end) = (false, 0, None);
-        Self { node, stripe, body, state, is_over, claim, fetched, ahead, held, end }
+        let (is_over, ahead, open, end) = (false, 0, slice::Open::default(), None);
+        Self { node, stripe, body, state, is_over, claim, fetched, ahead, open, held, end }
     }
 
     /// Appends the replies of one slice to `out`. The worker is that which began the batch.
@@ -78,7 +80,7 @@ impl Batch {
     fn run(&mut self, turn: &mut Turn<'_>, out: &mut Vec<u8>) -> Option<slice::Ran> {
         let message = Request::parse(&self.body).ok()?;
         let mut rows = rows_at(&message, &self.state)?;
-        Some(slice::run(&self.node, &mut self.state, &mut rows, turn, out))
+        Some(slice::run(&self.node, &mut self.state, &mut rows, &self.open, turn, out))
     }
 
     /// Takes in what a slice came to that began at `start` of `out`: begins reads, and takes frames out
@@ -89,6 +91,7 @@ impl Batch {
         waits: &mut Waits,
         (out, start): (&mut Vec<u8>, usize),
     ) -> Progress {
+        self.open = ran.open;
         if ran.miss.is_none() && ran.pledged.is_empty() {
             return match ran.end {
                 Some(result) => self.finish(result, out),
@@ -144,7 +147,8 @@ impl Batch {
 
     /// Memory that it holds, in bytes; what is being read not included.
     pub(crate) fn buffered_bytes(&self) -> usize {
-        self.body.len() + self.held.len() + self.fetched.held_bytes()
+        let replies = self.open.frame.len() + self.held.len();
+        self.body.len() + replies + self.fetched.held_bytes()
     }
 }
 

@@ -41,8 +41,19 @@ pub(super) struct Ran {
     pub end: Option<ResultCode>,
     /// What has to be read before the next row can be carried out, if the slice ended with that.
     pub miss: Option<Fetch>,
+    /// The frame that is open then.
+    pub open: Open,
     /// What devices have to do before the rows may be answered.
     pub pledged: Vec<Pledged>,
+}
+
+/// What the next slice goes on with. Where frames end shall not depend on what had to be read.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// The open frame; empty if there is none.
+    pub frame: Vec<u8>,
+    /// Rows carried out since a slice ended without a miss.
+    rows: usize,
 }
 
 /// Why a slice ended.
@@ -60,28 +71,36 @@ pub(super) fn run(
     node: &Node,
     state: &mut State,
     rows: &mut Rows<'_>,
+    open: &Open,
     turn: &mut Turn<'_>,
     out: &mut Vec<u8>,
 ) -> Ran {
-    let frames = Frames::new(out, node, turn.stripe, state.compresses);
-    let now = state.begun;
-    let pledged = Vec::new();
-    let mut slice = Slice { node, state, frames, namespace: None, now, ran: 0, pledged };
+    let frames = Frames::new(out, node, turn.stripe, state.compresses, &open.frame);
+    let now = if open.rows == 0 { state.begun } else { node.host.monotonic() };
+    let (namespace, pledged) = (None, Vec::new());
+    let mut slice = Slice { node, state, frames, namespace, now, ran: open.rows, pledged };
     let end = slice.run_rows(rows, turn);
+    slice.collect_pledges(turn);
+    let mut ran = Ran {
+        rows: slice.ran - open.rows,
+        end: None,
+        miss: None,
+        open: Open::default(),
+        pledged: std::mem::take(&mut slice.pledged),
+    };
+    if let End::Misses(place, fetch) = end {
+        ran.miss = Some(fetch);
+        ran.open = Open { frame: slice.frames.suspend(), rows: slice.ran };
+        state.place = place;
+        return ran;
+    }
     slice.frames.close();
     slice.frame_closed();
-    slice.collect_pledges(turn);
-    let (ran, pledged) = (slice.ran, slice.pledged);
     state.place = rows.place();
-    let (end, miss) = match end {
-        End::Enough => (None, None),
-        End::Over(result) => (Some(result), None),
-        End::Misses(place, fetch) => {
-            state.place = place;
-            (None, Some(fetch))
-        }
-    };
-    Ran { rows: ran, end, miss, pledged }
+    if let End::Over(result) = end {
+        ran.end = Some(result);
+    }
+    ran
 }
 
 /// Writes the last message of a batch, and counts it.

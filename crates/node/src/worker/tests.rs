@@ -4,13 +4,15 @@ use wire::client::{Reply, RequestBuilder};
 use wire::{FieldType, Info1, Info2, Info4, ParticleType, ProtoHeader};
 
 use super::*;
-use crate::info::testing::{CLIENT, ask, digest, node, send, worker, write};
+use crate::info::testing::{CLIENT, ask, digest, finish, node, send, worker, write};
 
 /// What a frame with this body is answered, header included.
 fn answer(kind: ProtoType, body: &[u8]) -> Result<Vec<u8>, Unanswerable> {
     let (_, node) = node();
     let mut out = Vec::new();
-    worker(&node).answer(kind, body, CLIENT, &mut out)?;
+    let mut worker = worker(&node);
+    let answer = worker.answer(kind, body, CLIENT, &mut out)?;
+    finish(&mut worker, answer, &mut out);
     Ok(out)
 }
 
@@ -59,7 +61,8 @@ fn a_compressed_request_asks_for_compressed_replies_by_flag() {
         compress::deflate(&frame, &mut compressed).unwrap();
         let mut out = Vec::new();
         let body = &compressed[ProtoHeader::SIZE..];
-        worker.answer(ProtoType::Compressed, body, CLIENT, &mut out).unwrap();
+        let answer = worker.answer(ProtoType::Compressed, body, CLIENT, &mut out).unwrap();
+        finish(&mut worker, answer, &mut out);
         out
     };
     let plain = ask_for(Info1::empty());
