@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Namespace, Stripe, Turn};
-use storage::{Fetch, Pledges};
+use storage::{Fetch, Pledges, Ticket};
 use wire::reply::ReplyWriter;
 use wire::{Info1, Request, ResultCode, compress, reply};
 
@@ -189,6 +189,10 @@ impl Single {
             None => Progress::Over,
             Some(stay) => self.stay(stay, waits),
         }
+    }
+
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.claim.ticket()
     }
 
     pub(crate) fn buffered_bytes(&self) -> usize {

@@ -36,6 +36,14 @@ impl Unfinished {
         }
     }
 
+    /// The ticket for which it waits first, if there is nothing before.
+    pub fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Single(single) => Some(single.ticket()),
+            Self::Batch(batch) => batch.ticket(),
+        }
+    }
+
     /// Notes that the client did not take at once all that it was given last.
     pub fn delayed(&mut self) {
         match self {

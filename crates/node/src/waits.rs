@@ -117,6 +117,11 @@ impl Claim {
         self.ticket
     }
 
+    /// Whether there is nothing to wait for.
+    pub fn is_over(&self) -> bool {
+        self.places.borrow_mut().get(self.ticket).is_none_or(|wait| wait.is_over())
+    }
+
     /// What has come of the wait; `None` if it is not over.
     pub fn outcome(&self) -> Option<Outcome> {
         let mut places = self.places.borrow_mut();

@@ -32,8 +32,8 @@ impl Service for NodeService {
 
     fn worker(&self, index: usize) -> NodeWorker {
         let (node, signal) = (Arc::clone(&self.node), self.signals[index].clone());
-        // Nothing is read before there are namespaces on devices.
-        NodeWorker(node::Worker::new(node, index, Reader::inline(), signal))
+        let reader = Reader::new(signal.clone());
+        NodeWorker(node::Worker::new(node, index, reader, signal))
     }
 }
 
@@ -60,7 +60,10 @@ impl Worker for NodeWorker {
     fn on_frame(&mut self, peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self> {
         match self.0.answer(frame.kind(), frame.body(), peer.address, out) {
             Ok(Answer::Whole { work }) => Verdict::Worked(work),
-            Ok(Answer::Partial(rest)) => Verdict::Stream(rest),
+            Ok(Answer::Partial(rest)) => match rest.ticket() {
+                Some(ticket) => Verdict::Parked(rest, ticket),
+                None => Verdict::Stream(rest),
+            },
             Err(node::Unanswerable) => Verdict::Close,
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use engine::{Stripe, Turn};
-use storage::{Fetch, Fetched, Pledges};
+use storage::{Fetch, Fetched, Pledges, Ticket};
 use wire::batch::Rows;
 use wire::{Request, ResultCode};
 
@@ -135,6 +135,11 @@ impl Batch {
         slice::finish(&self.node, &self.state, result, self.stripe, out);
         self.is_over = true;
         Progress::Over
+    }
+
+    /// The ticket for which it waits, if it does.
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        self.claim.as_ref().filter(|claim| !claim.is_over()).map(Claim::ticket)
     }
 
     /// Notes that the client did not take all that the last slice gave. It may be long until it has, so
