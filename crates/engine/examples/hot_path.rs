@@ -16,6 +16,7 @@ use std::time::Instant;
 use engine::counters::Stripe;
 use engine::{Namespace, Turn};
 use record::LastUpdateTime;
+use storage::{Fetched, Pledges};
 use wire::client::RequestBuilder;
 use wire::reply::ReplyWriter;
 use wire::{Digest, Info1, Info2, OpCode, ParticleType, Request, ResultCode};
@@ -121,13 +122,20 @@ impl<'n> Runner<'n> {
 
     fn run(&mut self, body: &[u8]) -> ResultCode {
         let now = LastUpdateTime(500_000_000_000);
-        let mut turn = Turn { now, stripe: Stripe::of_loop(0), scratch: &mut self.scratch };
+        let mut turn = Turn {
+            now,
+            stripe: Stripe::of_loop(0),
+            scratch: &mut self.scratch,
+            fetched: Fetched::NONE,
+            pledges: &mut Pledges::default(),
+        };
         let Ok(request) = Request::parse(body) else { return ResultCode::PARAMETER };
         let Some(digest) = request.valid_digest() else { return ResultCode::PARAMETER };
-        if request.header.info2.contains(Info2::WRITE) {
+        let result = if request.header.info2.contains(Info2::WRITE) {
             self.namespace.write(&request, &digest, &mut turn, ReplyWriter::new(&mut self.out))
         } else {
             self.namespace.read(&request, &digest, &mut turn, ReplyWriter::new(&mut self.out))
-        }
+        };
+        result.expect("memory needs no reading")
     }
 }

@@ -1,33 +1,38 @@
 //! The deletion of one record.
 
 use record::body::BodyWriter;
-use record::{RecordMeta, StoredRecord};
-use storage::Stored;
+use record::{RecordMeta, Scene, StoredRecord};
+use storage::{Fetch, WriteGuard};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Info2, Request, ResultCode};
 
-use crate::namespace::{Namespace, Turn};
+use crate::namespace::{Found, Namespace, Turn};
 use crate::read::check_set_if_sent;
+use crate::stop::Stop;
 use crate::write::{check_generation, entombed};
 
 impl Namespace {
     /// Answers a delete request on the record with this digest; returns how it ended.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
     pub fn delete(
         &self,
         request: &Request<'_>,
         digest: &Digest,
         turn: &mut Turn<'_>,
         reply: ReplyWriter<'_>,
-    ) -> ResultCode {
+    ) -> Result<ResultCode, Fetch> {
         let result = match self.try_delete(request, digest, turn) {
             Ok(()) => ResultCode::OK,
-            Err(result) => {
+            Err(Stop::Fails(result)) => {
                 self.count_failure(result, turn);
                 result
             }
+            Err(Stop::Waits(fetch)) => return Err(fetch),
         };
         reply.finish(result, 0, 0);
-        result
+        Ok(result)
     }
 
     fn try_delete(
@@ -35,21 +40,20 @@ impl Namespace {
         request: &Request<'_>,
         digest: &Digest,
         turn: &mut Turn<'_>,
-    ) -> Result<(), ResultCode> {
+    ) -> Result<(), Stop> {
         self.admit_origin(request, turn)?;
         if request.present.contains(FieldType::MRT_ID) {
-            return Err(ResultCode::ENTERPRISE_ONLY);
+            return Err(ResultCode::ENTERPRISE_ONLY.into());
         }
         let durable = request.header.info2.contains(Info2::DURABLE_DELETE);
         let mut guard = self.records.write(digest);
-        let found = guard.find().ok_or(ResultCode::NOT_FOUND)?;
-        let (meta, weight) = (found.meta, self.weight_of(&found));
-        self.check_delete(request, digest, &found, turn)?;
+        let found = self.found(guard.find().ok_or(ResultCode::NOT_FOUND)?);
+        let Found { meta, weight } = found;
+        self.check_delete(request, digest, &mut guard, found, turn)?;
         if !durable {
-            self.expunge(&mut guard, weight);
-            return Ok(());
+            return Ok(self.expunge(&mut guard, weight, turn)?);
         }
-        let key = found.body().key();
+        let key = guard.body(turn.fetched)?.key();
         let new = BodyWriter::new(turn.scratch, key).finish();
         let tombstone = entombed(RecordMeta {
             generation: meta.generation.next(),
@@ -58,7 +62,7 @@ impl Namespace {
             ..meta
         });
         let flat_size_bytes = self.flat_size_bytes(&tombstone, new.content_size_bytes);
-        self.place(&mut guard, Some(weight), tombstone, flat_size_bytes, turn.scratch)
+        Ok(self.place(&mut guard, Some(weight), tombstone, flat_size_bytes, turn)?)
     }
 
     /// An expired record that is still there can be deleted, though not durably: it would come back
@@ -67,19 +71,28 @@ impl Namespace {
         &self,
         request: &Request<'_>,
         digest: &Digest,
-        found: &Stored<'_>,
+        guard: &mut WriteGuard<'_>,
+        Found { meta, weight }: Found,
         turn: &Turn<'_>,
-    ) -> Result<(), ResultCode> {
+    ) -> Result<(), Stop> {
         let durable = request.header.info2.contains(Info2::DURABLE_DELETE);
-        let set = self.sets.by_id(found.meta.set);
+        let set = self.sets.by_id(meta.set);
         check_set_if_sent(set, request)?;
-        let doomed = self.is_doomed(&found.meta, set, turn.now.seconds());
-        if found.meta.tombstone || (durable && doomed) {
-            return Err(ResultCode::NOT_FOUND);
+        let doomed = self.is_doomed(&meta, set, turn.now.seconds());
+        if meta.tombstone || (durable && doomed) {
+            return Err(ResultCode::NOT_FOUND.into());
         }
-        check_generation(&request.header, found.meta.generation)?;
-        let stored = StoredRecord { body: found.body(), void_time: found.meta.void_time };
-        self.scene(digest, set, turn.now, found.meta, Some(stored)).check_filter(request)?;
-        record::key::check_key(stored.body.key(), request.key)
+        check_generation(&request.header, meta.generation)?;
+        let unread = StoredRecord::Unread;
+        let scene = self.scene(digest, set, turn.now, meta, weight.size_bytes, unread);
+        let filter = scene.undecided_filter(request)?;
+        if filter.is_none() && request.key.is_none() {
+            return Ok(());
+        }
+        let body = guard.body(turn.fetched)?;
+        if let Some(filter) = filter {
+            Scene { stored: StoredRecord::Read(body), ..scene }.check(&filter)?;
+        }
+        Ok(record::key::check_key(body.key(), request.key)?)
     }
 }

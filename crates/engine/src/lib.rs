@@ -22,6 +22,7 @@ pub mod truncation;
 mod delete;
 mod read;
 mod settings;
+mod stop;
 mod write;
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use arc_swap::ArcSwap;
 use config::{EngineKind, Namespace as NamespaceConfig, StorageEngine};
 use record::size::{flat_size_bytes, occupied_size_bytes};
 use record::{Body, LastUpdateTime, Medium, RecordMeta, Scene, SetId, StoredRecord, VoidTime};
-use storage::{Counts, Records, SetIndexState, Stored};
+use storage::{
+    Counts, Fetch, Fetched, Miss, Pledges, Records, SetIndexState, Settled, Signal, Size, Stored,
+    WriteGuard,
+};
 use wire::{Digest, PartitionId, ResultCode};
 
 use crate::bell::Bell;
@@ -28,6 +31,10 @@ pub struct Turn<'t> {
     pub stripe: Stripe,
     /// Scratch space for a record body.
     pub scratch: &'t mut Vec<u8>,
+    /// What has been read from devices for the request; nothing when it is run for the first time.
+    pub fetched: &'t Fetched,
+    /// Gets what devices still have to do before the request may be answered.
+    pub pledges: &'t mut Pledges,
 }
 
 /// A namespace.
@@ -79,6 +86,17 @@ pub struct Gauges {
     pub nsup_cycle_deleted_pct_hundredths: AtomicU64,
 }
 
+/// A record as [`Namespace::inspect`] shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Inspected<'s> {
+    /// Its metadata.
+    pub meta: RecordMeta,
+    /// Its body; an empty one if it is damaged.
+    pub body: Body<'s>,
+    /// What it occupies, in bytes.
+    pub size_bytes: usize,
+}
+
 /// How much a record weighs in the statistics of its set and namespace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Weight {
@@ -87,10 +105,16 @@ pub(crate) struct Weight {
     pub size_bytes: usize,
 }
 
+/// A record as it was found under its lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Found {
+    pub meta: RecordMeta,
+    pub weight: Weight,
+}
+
 impl Weight {
-    /// Weight of a record with this metadata and flat size.
-    pub fn new(meta: &RecordMeta, flat_size_bytes: usize) -> Self {
-        let size_bytes = occupied_size_bytes(flat_size_bytes);
+    /// Weight of a record with this metadata that occupies so much.
+    pub fn new(meta: &RecordMeta, size_bytes: usize) -> Self {
         Self { set: meta.set, tombstone: meta.tombstone, size_bytes }
     }
 }
@@ -141,6 +165,21 @@ impl Namespace {
     /// at once. Worth it for several, up to a few dozen.
     pub fn prefetch(&self, digests: &[Digest]) {
         self.records.prefetch(digests);
+    }
+
+    /// What has to be read before a request about this record can use its body; `None` if nothing.
+    pub fn fetch_for(&self, digest: &Digest, fetched: &Fetched) -> Option<Fetch> {
+        self.records.fetch_for(digest, fetched)
+    }
+
+    /// How far the pledges are that requests left.
+    pub fn settled(&self, pledges: &Pledges) -> Settled {
+        self.records.settled(pledges)
+    }
+
+    /// Has a signal raised whenever pledges may have settled.
+    pub fn subscribe(&self, signal: &Signal) {
+        self.records.subscribe(signal);
     }
 
     /// Records and tombstones.
@@ -201,16 +240,26 @@ impl Namespace {
         self.records.set_index_state(set.id) == SetIndexState::Populating
     }
 
-    /// Lets `look` see a record and its size in bytes by the original's
-    /// arithmetic, live or not, under its read lock; `None` if there is none.
-    pub fn inspect<T>(
-        &self,
-        digest: &Digest,
-        look: impl FnOnce(&Stored<'_>, usize) -> T,
-    ) -> Option<T> {
-        let guard = self.records.read(digest);
-        let stored = guard.find()?;
-        Some(look(&stored, self.weight_of(&stored).size_bytes))
+    /// Lets `look` see a record, live or not, under its read lock; `None` if there is none. Waits for
+    /// the device if the record is on one.
+    pub fn inspect<T>(&self, digest: &Digest, look: impl FnOnce(&Inspected<'_>) -> T) -> Option<T> {
+        let mut fetched = Fetched::default();
+        loop {
+            let mut guard = self.records.read(digest);
+            let stored = guard.find()?;
+            let size_bytes = self.weight_of(&stored).size_bytes;
+            let fetch = match guard.body(&fetched) {
+                Err(Miss::Elsewhere(fetch)) => fetch,
+                Ok(body) => return Some(look(&Inspected { meta: stored.meta, body, size_bytes })),
+                Err(Miss::Damaged) => {
+                    let body = Body::new(&[]);
+                    return Some(look(&Inspected { meta: stored.meta, body, size_bytes }));
+                }
+            };
+            drop(guard);
+            fetched.clear();
+            fetched.add(fetch.read_now());
+        }
     }
 
     /// Histograms over the records as of the supervisor's last pass.
@@ -225,22 +274,36 @@ impl Namespace {
         set: Option<&'s Set>,
         now: LastUpdateTime,
         meta: RecordMeta,
-        stored: Option<StoredRecord<'s>>,
+        size_bytes: usize,
+        stored: StoredRecord<'s>,
     ) -> Scene<'s> {
-        Scene {
-            digest,
-            set_name: set.map_or(&[], |set| &set.name),
-            now,
-            medium: self.medium,
-            meta,
-            stored,
-        }
+        let set_name = set.map_or(&[][..], |set| &set.name);
+        Scene { digest, set_name, now, medium: self.medium, meta, size_bytes, stored }
     }
 
     /// Weight of a stored record.
-    pub(crate) fn weight_of(&self, stored: &Stored<'_>) -> Weight {
-        let content_size_bytes = Body::content_size_bytes_of(stored.bytes);
-        Weight::new(&stored.meta, self.flat_size_bytes(&stored.meta, content_size_bytes))
+    pub(crate) fn weight_of(&self, stored: &Stored) -> Weight {
+        let size_bytes = match stored.size {
+            Size::Content(size_bytes) => {
+                occupied_size_bytes(self.flat_size_bytes(&stored.meta, size_bytes))
+            }
+            Size::OnDevice(size_bytes) => size_bytes,
+        };
+        Weight::new(&stored.meta, size_bytes)
+    }
+
+    /// What is known of a stored record without its body.
+    pub(crate) fn found(&self, stored: Stored) -> Found {
+        Found { meta: stored.meta, weight: self.weight_of(&stored) }
+    }
+
+    /// Weight of the record that was just stored under a guard, if only its device knows what it takes
+    /// there.
+    pub(crate) fn weight_stored(&self, guard: &mut WriteGuard<'_>) -> Option<Weight> {
+        match self.medium {
+            Medium::Device => guard.find().map(|stored| self.weight_of(&stored)),
+            Medium::Memory | Medium::PersistedMemory => None,
+        }
     }
 
     /// Size by the original's arithmetic of a record with this metadata and content.

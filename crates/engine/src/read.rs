@@ -1,23 +1,28 @@
 //! The read of one record.
 
 use record::ttl::read_touch;
-use record::{RecordMeta, StoredRecord, VoidTime};
+use record::{RecordMeta, Scene, StoredRecord, VoidTime};
+use storage::{Fetch, Miss, Pledges};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Request, ResultCode};
 
 use crate::namespace::{Namespace, Seen, Turn};
 use crate::sets::Set;
 use crate::stats::NamespaceCounter;
+use crate::stop::Stop;
 
 impl Namespace {
     /// Answers a read request on the record with this digest; returns how it ended.
+    ///
+    /// # Errors
+    /// What has to be read first. The reply is none then, and the request has to be run again.
     pub fn read(
         &self,
         request: &Request<'_>,
         digest: &Digest,
         turn: &mut Turn<'_>,
         mut reply: ReplyWriter<'_>,
-    ) -> ResultCode {
+    ) -> Result<ResultCode, Fetch> {
         let mut seen = Seen::default();
         match self.try_read(request, digest, turn, &mut reply, &mut seen) {
             Ok(renewal) => {
@@ -25,12 +30,13 @@ impl Namespace {
                 if let Some(renewal) = renewal {
                     self.renew(digest, renewal, turn);
                 }
-                ResultCode::OK
+                Ok(ResultCode::OK)
             }
-            Err(result) => {
+            Err(Stop::Fails(result)) => {
                 reply.fail(result, seen.generation, seen.void_time);
-                result
+                Ok(result)
             }
+            Err(Stop::Waits(fetch)) => Err(fetch),
         }
     }
 
@@ -42,14 +48,14 @@ impl Namespace {
         turn: &Turn<'_>,
         reply: &mut ReplyWriter<'_>,
         seen: &mut Seen,
-    ) -> Result<Option<Renewal>, ResultCode> {
+    ) -> Result<Option<Renewal>, Stop> {
         if request.present.contains(FieldType::MRT_ID) {
-            return Err(ResultCode::ENTERPRISE_ONLY);
+            return Err(ResultCode::ENTERPRISE_ONLY.into());
         }
         let now = turn.now.seconds();
-        let guard = self.records.read(digest);
-        let entry = guard.find().ok_or(ResultCode::NOT_FOUND)?;
-        let meta = entry.meta;
+        let mut guard = self.records.read(digest);
+        let found = guard.find().ok_or(ResultCode::NOT_FOUND)?;
+        let meta = found.meta;
         let set = self.sets.by_id(meta.set);
         let gone = meta.tombstone || self.is_doomed(&meta, set, now);
         // As in the original, also a record that has expired is told of; a tombstone never.
@@ -58,7 +64,7 @@ impl Namespace {
         }
         check_set_if_sent(set, request)?;
         if gone {
-            return Err(ResultCode::NOT_FOUND);
+            return Err(ResultCode::NOT_FOUND.into());
         }
         let renewed_to = read_touch(
             request.header.record_ttl,
@@ -67,28 +73,49 @@ impl Namespace {
             meta.last_update_time,
             now,
         )?;
-        let body = entry.body();
-        let stored = StoredRecord { body, void_time: meta.void_time };
-        let scene = self.scene(digest, set, turn.now, meta, Some(stored));
-        scene.check_filter(request)?;
-        record::key::check_key(body.key(), request.key)?;
-        if !request.header.info1.contains(Info1::GET_NO_BINS) {
-            record::read(request, body, &scene, reply)?;
+        let size_bytes = self.weight_of(&found).size_bytes;
+        let scene = self.scene(digest, set, turn.now, meta, size_bytes, StoredRecord::Unread);
+        let filter = scene.undecided_filter(request)?;
+        let wants_bins = !request.header.info1.contains(Info1::GET_NO_BINS);
+        if wants_bins || filter.is_some() || request.key.is_some() {
+            let body = guard.body(turn.fetched)?;
+            let scene = Scene { stored: StoredRecord::Read(body), ..scene };
+            if let Some(filter) = filter {
+                scene.check(&filter)?;
+            }
+            record::key::check_key(body.key(), request.key)?;
+            if wants_bins {
+                record::read(request, body, &scene, reply)?;
+            }
+        } else if renewed_to.is_some()
+            && let Err(Miss::Elsewhere(fetch)) = guard.body(turn.fetched)
+        {
+            // Where metadata lie with the bins, changing them takes both.
+            return Err(Stop::Waits(fetch));
         }
         Ok(renewed_to.map(|void_time| Renewal { read: meta, void_time }))
     }
 
     /// Gives a record that was just read a new void-time, unless somebody changed it meanwhile. Its
-    /// generation stays.
+    /// generation stays. The answer to the read is right whether or not this lasts, so it waits for no
+    /// device.
     fn renew(&self, digest: &Digest, renewal: Renewal, turn: &Turn<'_>) {
         let mut guard = self.records.write(digest);
-        let unchanged = guard.find().is_some_and(|entry| entry.meta == renewal.read);
+        let found = guard.find().filter(|found| found.meta == renewal.read);
         let last_update_time = renewal.read.last_update_time.max(turn.now);
         let renewed = RecordMeta { void_time: renewal.void_time, last_update_time, ..renewal.read };
-        let counter = match unchanged.then(|| guard.set_meta(renewed)) {
-            Some(Ok(())) => NamespaceCounter::ReadTouchSuccess,
-            Some(Err(_)) => NamespaceCounter::ReadTouchError,
-            None => NamespaceCounter::ReadTouchSkip,
+        let counter = match found.map(|found| {
+            let changed = guard.set_meta(renewed, turn.fetched, &mut Pledges::default());
+            changed.map(|()| found)
+        }) {
+            Some(Ok(found)) => {
+                let renewed = guard.find().map(|renewed| self.weight_of(&renewed));
+                self.account(Some(self.weight_of(&found)), renewed);
+                NamespaceCounter::ReadTouchSuccess
+            }
+            Some(Err(Some(_))) => NamespaceCounter::ReadTouchError,
+            // Somebody changed or moved the record.
+            Some(Err(None)) | None => NamespaceCounter::ReadTouchSkip,
         };
         self.counters.raise(turn.stripe, counter);
     }

@@ -63,7 +63,7 @@ impl Namespace {
         evict_before: Option<VoidTime>,
     ) -> Removal {
         let mut removal = Removal::default();
-        self.sweep(partition, |meta| {
+        self.sweep(partition, Verdict::Expired, |meta| {
             if meta.tombstone {
                 return false;
             }
@@ -96,15 +96,18 @@ impl Namespace {
         self.occupied_partitions()
             .filter(|partition| self.partition_counts(*partition).tombstones != 0)
             .map(|partition| {
-                self.sweep(partition, |meta| meta.tombstone && meta.last_update_time < limit)
+                self.sweep(partition, Verdict::Forgotten, |meta| {
+                    meta.tombstone && meta.last_update_time < limit
+                })
             })
             .sum()
     }
 
-    /// Removes the records of a partition that `goes` names; returns how many.
+    /// Gives this verdict on the records of a partition that `goes` names; returns how many were removed.
     pub(crate) fn sweep(
         &self,
         partition: PartitionId,
+        verdict: Verdict,
         mut goes: impl FnMut(&RecordMeta) -> bool,
     ) -> u64 {
         let swept = self.records.sweep(partition, |_, stored| {
@@ -112,7 +115,7 @@ impl Namespace {
                 return Verdict::Keep;
             }
             self.account(Some(self.weight_of(&stored)), None);
-            Verdict::Remove
+            verdict
         });
         swept.removed
     }

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use record::{LastUpdateTime, RecordMeta, SecondsSince2010};
+use storage::Verdict;
 use wire::PartitionId;
 
 use crate::namespace::Namespace;
@@ -65,7 +66,7 @@ impl Namespace {
         // Partitions that look empty too: a writer that saw no truncation yet may hold a record's
         // lock in one, and a sweep waits for it.
         let removed = self.share_out(threads, PartitionId::all(), |partition| {
-            self.sweep(partition, |meta| {
+            self.sweep(partition, Verdict::Truncated, |meta| {
                 self.is_truncated(self.sets.by_id(meta.set), meta.last_update_time)
             })
         });

@@ -3,16 +3,18 @@
 use std::sync::atomic::Ordering;
 
 use record::key::key_to_store;
+use record::size::occupied_size_bytes;
 use record::{
     Generation, LastUpdateTime, NewBody, RecordMeta, SetId, StoredRecord, VoidTime, WritePolicy,
 };
-use storage::{Refusal, Stored, WriteGuard};
+use storage::{Fetch, WriteGuard};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Info2, MessageHeader, Request, ResultCode};
 
-use crate::namespace::{Namespace, Seen, Turn, Weight};
+use crate::namespace::{Found, Namespace, Seen, Turn, Weight};
 use crate::sets::Set;
 use crate::stats::NamespaceCounter;
+use crate::stop::{Stop, result_of};
 
 /// What a write makes of a record.
 enum Decision {
@@ -34,24 +36,28 @@ struct Write<'w, 'a> {
 
 impl Namespace {
     /// Answers a write request on the record with this digest; returns how it ended.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
     pub fn write(
         &self,
         request: &Request<'_>,
         digest: &Digest,
         turn: &mut Turn<'_>,
         mut reply: ReplyWriter<'_>,
-    ) -> ResultCode {
+    ) -> Result<ResultCode, Fetch> {
         let mut seen = Seen::default();
         match self.try_write(request, digest, turn, &mut reply, &mut seen) {
             Ok(()) => {
                 reply.finish(ResultCode::OK, seen.generation, seen.void_time);
-                ResultCode::OK
+                Ok(ResultCode::OK)
             }
-            Err(result) => {
+            Err(Stop::Fails(result)) => {
                 self.count_failure(result, turn);
                 reply.fail(result, seen.generation, seen.void_time);
-                result
+                Ok(result)
             }
+            Err(Stop::Waits(fetch)) => Err(fetch),
         }
     }
 
@@ -62,18 +68,17 @@ impl Namespace {
         turn: &mut Turn<'_>,
         reply: &mut ReplyWriter<'_>,
         seen: &mut Seen,
-    ) -> Result<(), ResultCode> {
+    ) -> Result<(), Stop> {
         self.admit_write(request, turn)?;
         let policy = WritePolicy::of(request)?;
         if request.present.contains(FieldType::MRT_ID) {
-            return Err(ResultCode::ENTERPRISE_ONLY);
+            return Err(ResultCode::ENTERPRISE_ONLY.into());
         }
         let write = Write { request, digest, policy, now: turn.now };
         let mut guard = self.records.write(digest);
-        let found = guard.find();
-        let weight = found.as_ref().map(|found| self.weight_of(found));
-        let decision = self.decide(&write, found, reply, seen, turn.scratch)?;
-        self.commit(&mut guard, weight, &decision, turn.scratch)?;
+        let found = guard.find().map(|stored| self.found(stored));
+        let decision = self.decide(&write, &mut guard, found, turn, reply, seen)?;
+        self.commit(&mut guard, found.map(|found| found.weight), &decision, turn)?;
         *seen = match &decision {
             Decision::Store(meta, _) => Seen::from(meta),
             Decision::Delete | Decision::Entomb(..) => {
@@ -109,17 +114,19 @@ impl Namespace {
         Ok(())
     }
 
-    /// Says what becomes of the record, and leaves its new body in `scratch`.
+    /// Says what becomes of the record, and leaves its new body in the turn's scratch space. `found`
+    /// is the record under the guard.
     ///
     /// The checks stand in the order of the protocol reference: the first that fails decides.
     fn decide(
         &self,
         write: &Write<'_, '_>,
-        found: Option<Stored<'_>>,
+        guard: &mut WriteGuard<'_>,
+        found: Option<Found>,
+        turn: &mut Turn<'_>,
         reply: &mut ReplyWriter<'_>,
         seen: &mut Seen,
-        scratch: &mut Vec<u8>,
-    ) -> Result<Decision, ResultCode> {
+    ) -> Result<Decision, Stop> {
         let Write { request, digest, policy, now } = write;
         let set_of_found = found.as_ref().and_then(|found| self.sets.by_id(found.meta.set));
         let existing = found
@@ -138,14 +145,21 @@ impl Namespace {
             None => self.set_to_create_in(request, *now)?,
         };
         if set.is_some_and(Set::is_oversize) {
-            return Err(ResultCode::FORBIDDEN);
+            return Err(ResultCode::FORBIDDEN.into());
         }
-        let stored = existing
-            .map(|found| StoredRecord { body: found.body(), void_time: found.meta.void_time });
-        if let Some(live) = live.filter(|_| request.present.contains(FieldType::FILTER)) {
-            self.scene(digest, set, *now, live.meta, stored).check_filter(request)?;
+        let size_bytes = existing.map_or(0, |found| found.weight.size_bytes);
+        let scene_of = |meta, stored| self.scene(digest, set, *now, meta, size_bytes, stored);
+        let filtered = live.filter(|_| request.present.contains(FieldType::FILTER));
+        let filter = filtered.map(|live| scene_of(live.meta, StoredRecord::Unread));
+        let filter = filter.map(|scene| scene.undecided_filter(request)).transpose()?.flatten();
+        let stored = match existing {
+            Some(_) => StoredRecord::Read(guard.body(turn.fetched)?),
+            None => StoredRecord::Absent,
+        };
+        if let (Some(live), Some(filter)) = (live, filter) {
+            scene_of(live.meta, stored).check(&filter)?;
         }
-        let stored_key = stored.and_then(|stored| stored.body.key());
+        let stored_key = stored.body().and_then(|body| body.key());
         let key = key_to_store(stored_key, request.key)?;
         let void_time = self.settings.ttl_rules(set.map(|set| &set.settings)).void_time(
             request.header.record_ttl,
@@ -163,73 +177,75 @@ impl Namespace {
             xdr_write: request.header.info1.contains(Info1::XDR),
         };
         let tombstone = existing.is_some_and(|found| found.meta.tombstone);
-        let scene = self.scene(digest, set, *now, RecordMeta { tombstone, ..meta }, stored);
-        let old = stored.filter(|_| live.is_some()).map(|stored| stored.body);
-        let new = record::apply(request, policy, old, key, &scene, scratch, reply)?;
+        let scene = scene_of(RecordMeta { tombstone, ..meta }, stored);
+        let old = stored.body().filter(|_| live.is_some());
+        let new = record::apply(request, policy, old, key, &scene, turn.scratch, reply)?;
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;
         match (new.bin_count, had_bins) {
             (1.., _) => Ok(Decision::Store(meta, new)),
-            (0, false) => Err(ResultCode::NOT_FOUND),
+            (0, false) => Err(ResultCode::NOT_FOUND.into()),
             (0, true) if policy.durable_delete => Ok(Decision::Entomb(entombed(meta), new)),
             (0, true) => Ok(Decision::Delete),
         }
     }
 
-    /// Carries a decision out: storage, index and statistics change together. `weight` is that of the
+    /// Carries a decision out: storage, index and statistics change together. `old` is the weight of the
     /// record as it was.
     fn commit(
         &self,
         guard: &mut WriteGuard<'_>,
-        weight: Option<Weight>,
+        old: Option<Weight>,
         decision: &Decision,
-        body: &[u8],
+        turn: &mut Turn<'_>,
     ) -> Result<(), ResultCode> {
-        match (decision, weight) {
+        match (decision, old) {
             (Decision::Store(meta, new), _) => {
                 let flat_size_bytes = self.flat_size_bytes(meta, new.content_size_bytes);
                 if flat_size_bytes > self.settings.record_size_bytes_max() {
                     return Err(ResultCode::RECORD_TOO_BIG);
                 }
-                self.place(guard, weight, *meta, flat_size_bytes, body)
+                self.place(guard, old, *meta, flat_size_bytes, turn)
             }
             (Decision::Entomb(meta, new), _) => {
                 let flat_size_bytes = self.flat_size_bytes(meta, new.content_size_bytes);
-                self.place(guard, weight, *meta, flat_size_bytes, body)
+                self.place(guard, old, *meta, flat_size_bytes, turn)
             }
-            (Decision::Delete, Some(weight)) => {
-                self.expunge(guard, weight);
-                Ok(())
-            }
+            (Decision::Delete, Some(old)) => self.expunge(guard, old, turn),
             (Decision::Delete, None) => Ok(()),
         }
     }
 
-    /// Puts a body and its metadata where the record was, with the weight `old`, or will be.
+    /// Puts the body in the turn's scratch space and its metadata where the record was, with the weight `old`, or will be.
     pub(crate) fn place(
         &self,
         guard: &mut WriteGuard<'_>,
         old: Option<Weight>,
         meta: RecordMeta,
         flat_size_bytes: usize,
-        body: &[u8],
+        turn: &mut Turn<'_>,
     ) -> Result<(), ResultCode> {
-        let new = Weight::new(&meta, flat_size_bytes);
-        let growth = new.size_bytes as i64 - old.map_or(0, |old| old.size_bytes as i64);
+        let new_size_bytes = occupied_size_bytes(flat_size_bytes);
+        let growth = new_size_bytes as i64 - old.map_or(0, |old| old.size_bytes as i64);
         self.check_space(growth)?;
-        guard.store(meta, body).map_err(|refusal| match refusal {
-            Refusal::Body => ResultCode::OUT_OF_SPACE,
-            Refusal::Index => ResultCode::UNKNOWN,
-        })?;
+        let set_name = self.sets.by_id(meta.set).map_or(&[][..], |set| &set.name);
+        guard.store(meta, set_name, turn.scratch, turn.pledges).map_err(result_of)?;
+        let new = self.weight_stored(guard).unwrap_or(Weight::new(&meta, new_size_bytes));
         self.account(old, Some(new));
         Ok(())
     }
 
     /// Removes a record of this weight without a trace.
-    pub(crate) fn expunge(&self, guard: &mut WriteGuard<'_>, weight: Weight) {
-        if guard.remove() {
+    pub(crate) fn expunge(
+        &self,
+        guard: &mut WriteGuard<'_>,
+        weight: Weight,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), ResultCode> {
+        if guard.remove(turn.now, turn.pledges).map_err(result_of)? {
             self.account(Some(weight), None);
         }
+        Ok(())
     }
 
     /// The set that a write creates a record in.

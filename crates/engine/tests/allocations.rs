@@ -5,6 +5,7 @@
 use engine::counters::Stripe;
 use engine::{Namespace, Turn};
 use record::LastUpdateTime;
+use storage::{Fetched, Pledges};
 use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp};
 use wire::client::RequestBuilder;
 use wire::reply::ReplyWriter;
@@ -66,15 +67,18 @@ impl Thread {
             now: LastUpdateTime(500_000_000_000),
             stripe: Stripe::of_loop(0),
             scratch: &mut self.scratch,
+            fetched: Fetched::NONE,
+            pledges: &mut Pledges::default(),
         };
         let Ok(request) = Request::parse(body) else { return ResultCode::PARAMETER };
         let Some(digest) = request.valid_digest() else { return ResultCode::PARAMETER };
         let reply = ReplyWriter::new(&mut self.out);
-        if request.header.info2.contains(Info2::WRITE) {
+        let result = if request.header.info2.contains(Info2::WRITE) {
             self.namespace.write(&request, &digest, &mut turn, reply)
         } else {
             self.namespace.read(&request, &digest, &mut turn, reply)
-        }
+        };
+        result.expect("memory needs no reading")
     }
 }
 

@@ -40,8 +40,8 @@ impl Metadata for Record {
     fn void_time_seconds(&self) -> u32 {
         0
     }
-    fn has_key(&self) -> bool {
-        false
+    fn has_key(&self) -> Option<bool> {
+        Some(false)
     }
     fn is_tombstone(&self) -> bool {
         false

@@ -24,7 +24,7 @@ impl<'a> Filter<'a> {
     }
 
     /// Whether any part of it looks at the user key or at bins. If not, [`Self::decide`] says all
-    /// there is to say.
+    /// there is to say, provided that the metadata know whether there is a key.
     pub fn needs_record(&self) -> bool {
         self.program.needs_record()
     }

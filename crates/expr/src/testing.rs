@@ -174,8 +174,8 @@ impl Metadata for Sample {
         self.void_time_seconds
     }
 
-    fn has_key(&self) -> bool {
-        self.key.is_some()
+    fn has_key(&self) -> Option<bool> {
+        Some(self.key.is_some())
     }
 
     fn is_tombstone(&self) -> bool {

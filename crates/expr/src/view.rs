@@ -14,8 +14,8 @@ pub trait Metadata {
     fn last_update_time_ms(&self) -> u64;
     /// When it expires, in seconds since 2010-01-01; 0 means never.
     fn void_time_seconds(&self) -> u32;
-    /// Whether its user key is stored with it.
-    fn has_key(&self) -> bool;
+    /// Whether its user key is stored with it; `None` if only a look at the record can tell.
+    fn has_key(&self) -> Option<bool>;
     /// Whether it is the trace of a durable delete.
     fn is_tombstone(&self) -> bool;
     /// What it takes in storage by the original's arithmetic; 0 while it is being created.

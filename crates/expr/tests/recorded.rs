@@ -32,8 +32,8 @@ impl Metadata for Record {
         0
     }
 
-    fn has_key(&self) -> bool {
-        self.key.is_some()
+    fn has_key(&self) -> Option<bool> {
+        Some(self.key.is_some())
     }
 
     fn is_tombstone(&self) -> bool {

@@ -4,21 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Namespace, Turn};
+use storage::Fetch;
 use wire::reply::ReplyWriter;
-use wire::{Digest, FieldType, Info1, Info2, Info4, Request, ResultCode, compress, reply};
+use wire::{Digest, FieldType, Info1, Info2, Info4, Request, ResultCode, reply};
 
 use crate::counters::ServiceCounter;
 use crate::node::Node;
-use crate::outcome::{self, Command, Origin};
+use crate::outcome::Command;
+use crate::waits::Waits;
 use crate::worker::Answer;
 
 impl Node {
-    /// Answers the body of a message by appending to `out`. `woken` is when its wake-up began.
+    /// Answers the body of a message by appending to `out`, or begins to. `woken` is when its wake-up began.
     pub(crate) fn dispatch(
         self: &Arc<Self>,
         body: &[u8],
         woken: Duration,
         turn: &mut Turn<'_>,
+        waits: &mut Waits,
         out: &mut Vec<u8>,
     ) -> Answer {
         let Ok(request) = Request::parse(body) else {
@@ -27,75 +30,38 @@ impl Node {
             return Answer::POINT;
         };
         if request.is_batch() {
-            return self.batch(&request, body, woken, turn, out);
+            return self.batch(&request, body, woken, turn, waits, out);
         }
-        self.answer_single(&request, woken, turn, out);
-        Answer::POINT
-    }
-
-    /// Answers a request about one record.
-    ///
-    /// The order of the checks is that of the protocol reference, dispatch order.
-    fn answer_single(
-        &self,
-        request: &Request<'_>,
-        woken: Duration,
-        turn: &mut Turn<'_>,
-        out: &mut Vec<u8>,
-    ) {
-        let start = out.len();
-        let Some(namespace) = request.namespace.and_then(|name| self.namespace(name)) else {
-            self.counters.raise(turn.stripe, ServiceCounter::EarlyTsvcClientError);
-            return reply::header_only(out, ResultCode::NAMESPACE, 0, 0);
-        };
-        let begun = namespace.latencies.any_benchmark().then(|| self.host.monotonic());
-        let in_micros = self.histograms_in_micros();
-        let mut executed = None;
-        match execute(namespace, request, turn, ReplyWriter::new(out)) {
-            (Some(command), result) => {
-                let origin = Origin::Client;
-                outcome::count(namespace, origin, request, command, result, turn.stripe);
-                let done = self.host.monotonic();
-                let took = done.saturating_sub(woken);
-                outcome::time(namespace, origin, command, took, in_micros, turn.stripe);
-                executed = Some((command, done));
-            }
-            (None, result) => {
-                outcome::count_early(namespace, Origin::Client, result, turn.stripe);
-            }
-        }
-        if request.header.info1.contains(Info1::COMPRESS_RESPONSE) {
-            let (before, after) = compress::shrink_last_frame(out, start);
-            namespace.compression.record(before, after);
-        }
-        if let (Some(begun), Some((command, done))) = (begun, executed) {
-            let moments = [woken, begun, done, self.host.monotonic()];
-            outcome::benchmark(namespace, command, moments, in_micros, turn.stripe);
-        }
+        self.answer_single(&request, body, woken, turn, waits, out)
     }
 }
 
-/// Runs the command that a request about one record means, and completes the reply. Returns how it
-/// ended; there is no command if it was refused before that was known.
+/// How a request ended; there is no command if it was refused before that was known.
+pub(crate) type Executed = (Option<Command>, ResultCode);
+
+/// Runs the command that a request about one record means, and completes the reply.
+///
+/// # Errors
+/// What has to be read first. The caller drops what was written of the reply.
 pub(crate) fn execute(
     namespace: &Namespace,
     request: &Request<'_>,
     turn: &mut Turn<'_>,
     reply: ReplyWriter<'_>,
-) -> (Option<Command>, ResultCode) {
+) -> Result<Executed, Fetch> {
     let (command, digest) = match command_of(request) {
         Ok(found) => found,
         Err(result) => {
             reply.finish(result, 0, 0);
-            return (None, result);
+            return Ok((None, result));
         }
     };
     let result = match command {
         Command::Read => namespace.read(request, &digest, turn, reply),
         Command::Write => namespace.write(request, &digest, turn, reply),
         Command::Delete => namespace.delete(request, &digest, turn, reply),
-    };
-    (Some(command), result)
+    }?;
+    Ok((Some(command), result))
 }
 
 /// What a request means, and the record that it is about.

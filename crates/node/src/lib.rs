@@ -14,8 +14,12 @@ pub mod worker;
 
 mod dispatch;
 mod outcome;
+mod single;
+mod unfinished;
 mod view;
+mod waits;
 
 pub use host::{Host, Vitals};
 pub use node::Node;
-pub use worker::{Answer, Progress, Unanswerable, Worker};
+pub use unfinished::{Progress, Unfinished};
+pub use worker::{Answer, Unanswerable, Worker};

@@ -1,18 +1,21 @@
 //! What answers requests on one event loop.
 
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Turn;
 use engine::counters::Stripe;
 use record::LastUpdateTime;
+use storage::{Fetched, Pledges, Reader, Signal, Ticket};
 use wire::{ProtoType, ResultCode, admin, compress, proto, reply};
 
-use crate::batch::Batch;
 use crate::counters::ServiceCounter;
 use crate::info;
 use crate::node::Node;
+use crate::unfinished::Unfinished;
+use crate::waits::Waits;
 
 /// A request that is not answered: the connection is to be closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,22 +29,13 @@ pub enum Answer {
         /// Number of such requests.
         work: usize,
     },
-    /// The rest comes in later turns.
-    Partial(Box<Batch>),
+    /// The rest, or all of it, comes in later turns.
+    Partial(Box<Unfinished>),
 }
 
 impl Answer {
     /// A whole answer to a request about one record, or one that costs no more.
     pub(crate) const POINT: Self = Self::Whole { work: 1 };
-}
-
-/// Whether more of an answer is to come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Progress {
-    /// There is more, for another turn.
-    More,
-    /// That was all.
-    Over,
 }
 
 /// Answers requests on one thread; keeps what can be reused from one to the next.
@@ -53,17 +47,43 @@ pub struct Worker {
     woken: Duration,
     scratch: Vec<u8>,
     inflated: Vec<u8>,
+    waits: Waits,
 }
 
 /// Scratch space kept from one wake-up to the next, in bytes; what is larger is given back.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
 impl Worker {
-    /// The worker of the event loop numbered `index`.
-    pub fn new(node: Arc<Node>, index: usize) -> Self {
-        let (now, woken) = (node.host.now(), node.host.monotonic());
-        let (scratch, inflated) = (Vec::new(), Vec::new());
-        Self { node, stripe: Stripe::of_loop(index), now, woken, scratch, inflated }
+    /// The worker of the event loop numbered `index`, which reads with this reader. The signal is the
+    /// reader's; namespaces raise it, too.
+    pub fn new(node: Arc<Node>, index: usize, reader: Reader, signal: Signal) -> Self {
+        for namespace in &node.namespaces {
+            namespace.subscribe(&signal);
+        }
+        Self {
+            stripe: Stripe::of_loop(index),
+            now: node.host.now(),
+            woken: node.host.monotonic(),
+            scratch: Vec::new(),
+            inflated: Vec::new(),
+            waits: Waits::new(reader, signal),
+            node,
+        }
+    }
+
+    /// Becomes readable when [`Self::reap`] may find something.
+    pub fn wake_fd(&self) -> BorrowedFd<'_> {
+        self.waits.fd()
+    }
+
+    /// Takes in what devices have done; appends the tickets of answers that may go on.
+    pub fn reap(&mut self, ready: &mut Vec<Ticket>) {
+        self.waits.reap(ready);
+    }
+
+    /// Sees to it that all reads that answers wait for are under way.
+    pub fn flush(&mut self) {
+        self.waits.flush();
     }
 
     /// Reads the clocks, for all requests of a wake-up.
@@ -110,14 +130,27 @@ impl Worker {
         self.node.counters.raise(self.stripe, ServiceCounter::InfoComplete);
     }
 
-    /// What this thread brings along to work on a namespace.
-    pub(crate) fn turn(&mut self) -> Turn<'_> {
-        Turn { now: self.now, stripe: self.stripe, scratch: &mut self.scratch }
+    /// What an unfinished answer needs to go on: the node, what this thread brings along to work on
+    /// a namespace, and what answers wait for.
+    pub(crate) fn resume<'w>(
+        &'w mut self,
+        fetched: &'w Fetched,
+        pledges: &'w mut Pledges,
+    ) -> (&'w Arc<Node>, Turn<'w>, &'w mut Waits) {
+        let scratch = &mut self.scratch;
+        let turn = Turn { now: self.now, stripe: self.stripe, scratch, fetched, pledges };
+        (&self.node, turn, &mut self.waits)
+    }
+
+    /// What answers wait for.
+    pub(crate) fn waits(&mut self) -> &mut Waits {
+        &mut self.waits
     }
 
     fn message(&mut self, body: &[u8], out: &mut Vec<u8>) -> Answer {
-        let mut turn = Turn { now: self.now, stripe: self.stripe, scratch: &mut self.scratch };
-        self.node.dispatch(body, self.woken, &mut turn, out)
+        let (woken, mut pledges) = (self.woken, Pledges::default());
+        let (node, mut turn, waits) = self.resume(Fetched::NONE, &mut pledges);
+        node.dispatch(body, woken, &mut turn, waits, out)
     }
 
     fn compressed(&mut self, body: &[u8], out: &mut Vec<u8>) -> Answer {

@@ -7,9 +7,8 @@ pub use expr::Medium;
 
 use crate::bins::BinTable;
 use crate::body::Body;
-use crate::meta::{LastUpdateTime, RecordMeta, VoidTime};
+use crate::meta::{LastUpdateTime, RecordMeta};
 use crate::policy::WritePolicy;
-use crate::size::stored_size_bytes;
 
 /// The metadata that expressions of a request see, and the record it belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -25,33 +24,62 @@ pub struct Scene<'a> {
     /// Its metadata. To operations of a write they are already those that the write gives it, but
     /// for the tombstone mark.
     pub meta: RecordMeta,
-    /// The record as it is stored; `None` while it is being created.
-    pub stored: Option<StoredRecord<'a>>,
+    /// What the stored record takes, in bytes; 0 while it is being created.
+    pub size_bytes: usize,
+    /// The record as it is stored.
+    pub stored: StoredRecord<'a>,
 }
 
-/// A stored record, as far as expressions ask for it.
+/// A stored record, as far as it is at hand.
 #[derive(Clone, Copy, Debug)]
-pub struct StoredRecord<'a> {
+pub enum StoredRecord<'a> {
+    /// There is none: it is being created.
+    Absent,
+    /// It has not been read so far.
+    Unread,
     /// Its body.
-    pub body: Body<'a>,
-    /// The void-time with which it was stored.
-    pub void_time: VoidTime,
+    Read(Body<'a>),
+}
+
+impl<'a> StoredRecord<'a> {
+    /// The body, if it is at hand.
+    pub fn body(self) -> Option<Body<'a>> {
+        match self {
+            Self::Read(body) => Some(body),
+            Self::Absent | Self::Unread => None,
+        }
+    }
+
+    fn key(self) -> Option<&'a [u8]> {
+        self.body()?.key()
+    }
 }
 
 impl Scene<'_> {
-    /// Lets a request's filter, if it has one, decide about the record: by its metadata if that is
-    /// enough, else by its bins.
+    /// Lets a request's filter, if it has one, decide about the record by its metadata. Returns the
+    /// filter if that is not enough: [`Self::check`] decides then.
     ///
     /// # Errors
     /// `PARAMETER` for an invalid filter, `FILTERED_OUT` if the request does not apply.
-    pub fn check_filter(&self, request: &Request<'_>) -> Result<(), ResultCode> {
-        let Some(source) = request.field(FieldType::FILTER) else { return Ok(()) };
-        if self.passes(&Filter::build(source)?) { Ok(()) } else { Err(ResultCode::FILTERED_OUT) }
+    pub fn undecided_filter<'r>(
+        &self,
+        request: &Request<'r>,
+    ) -> Result<Option<Filter<'r>>, ResultCode> {
+        let Some(source) = request.field(FieldType::FILTER) else { return Ok(None) };
+        let filter = Filter::build(source)?;
+        match filter.decide(self) {
+            None => Ok(Some(filter)),
+            Some(true) => Ok(None),
+            Some(false) => Err(ResultCode::FILTERED_OUT),
+        }
     }
 
-    /// Whether the record passes a filter.
-    pub fn passes(&self, filter: &Filter<'_>) -> bool {
-        filter.decide(self).unwrap_or_else(|| filter.matches(&StoredView(self)))
+    /// Lets a filter decide about the record, which has been read.
+    ///
+    /// # Errors
+    /// `FILTERED_OUT` if the request does not apply.
+    pub fn check(&self, filter: &Filter<'_>) -> Result<(), ResultCode> {
+        if filter.matches(&StoredView(self)) { Ok(()) } else { Err(ResultCode::FILTERED_OUT) }
     }
 }
 
@@ -76,8 +104,11 @@ impl Metadata for Scene<'_> {
         self.meta.void_time.0
     }
 
-    fn has_key(&self) -> bool {
-        self.stored.is_some_and(|stored| stored.body.key().is_some())
+    fn has_key(&self) -> Option<bool> {
+        match self.stored {
+            StoredRecord::Unread => None,
+            stored => Some(stored.key().is_some()),
+        }
     }
 
     fn is_tombstone(&self) -> bool {
@@ -85,9 +116,7 @@ impl Metadata for Scene<'_> {
     }
 
     fn size_bytes(&self) -> usize {
-        self.stored.map_or(0, |stored| {
-            stored_size_bytes(stored.body, self.set_name.len(), stored.void_time)
-        })
+        self.size_bytes
     }
 
     fn medium(&self) -> Medium {
@@ -104,11 +133,11 @@ impl RecordView for StoredView<'_> {
     }
 
     fn key(&self) -> Option<&[u8]> {
-        self.0.stored?.body.key()
+        self.0.stored.key()
     }
 
     fn bin(&self, name: &[u8]) -> Option<(ParticleType, &[u8])> {
-        let bin = self.0.stored?.body.bin(name)?;
+        let bin = self.0.stored.body()?.bin(name)?;
         Some((bin.particle_type, bin.value))
     }
 }
@@ -127,7 +156,7 @@ impl RecordView for WorkView<'_, '_> {
 
     fn key(&self) -> Option<&[u8]> {
         // A replace does not look at the old record, not even at its key.
-        if self.policy.replace { None } else { self.scene.stored?.body.key() }
+        if self.policy.replace { None } else { self.scene.stored.key() }
     }
 
     fn bin(&self, name: &[u8]) -> Option<(ParticleType, &[u8])> {
@@ -138,6 +167,8 @@ impl RecordView for WorkView<'_, '_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::meta::VoidTime;
+    use crate::size::stored_size_bytes;
 
     /// A scene around a record, for tests.
     pub fn scene(stored: Option<Body<'_>>) -> Scene<'_> {
@@ -148,7 +179,8 @@ pub(crate) mod tests {
             now: LastUpdateTime(5_000),
             medium: Medium::Memory,
             meta: RecordMeta { last_update_time: LastUpdateTime(2_000), ..RecordMeta::default() },
-            stored: stored.map(|body| StoredRecord { body, void_time: VoidTime::NEVER }),
+            size_bytes: stored.map_or(0, |body| stored_size_bytes(body, 3, VoidTime::NEVER)),
+            stored: stored.map_or(StoredRecord::Absent, StoredRecord::Read),
         }
     }
 }

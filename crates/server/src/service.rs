@@ -1,20 +1,39 @@
 //! The node on the event loops.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use node::batch::Batch;
-use node::{Answer, Node};
+use node::{Answer, Node, Unfinished};
+use storage::{Reader, Signal};
 
-use crate::net::{Frame, Peer, Progress, Service, Stream, Verdict, Worker};
+use crate::net::{Frame, Peer, Progress, Service, Stream, Ticket, Verdict, Worker};
 
 /// Serves a node.
-pub struct NodeService(pub Arc<Node>);
+pub struct NodeService {
+    node: Arc<Node>,
+    /// That of each loop.
+    signals: Vec<Signal>,
+}
+
+impl NodeService {
+    /// Serves a node on this many loops.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn new(node: Arc<Node>, loops: usize) -> io::Result<Self> {
+        let signals = (0..loops).map(|_| Signal::new()).collect::<io::Result<_>>()?;
+        Ok(Self { node, signals })
+    }
+}
 
 impl Service for NodeService {
     type Worker = NodeWorker;
 
     fn worker(&self, index: usize) -> NodeWorker {
-        NodeWorker(node::Worker::new(Arc::clone(&self.0), index))
+        let (node, signal) = (Arc::clone(&self.node), self.signals[index].clone());
+        let reader = Reader::new(signal.clone());
+        NodeWorker(node::Worker::new(node, index, reader, signal))
     }
 }
 
@@ -26,10 +45,25 @@ impl Worker for NodeWorker {
         self.0.wake();
     }
 
+    fn wake_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.wake_fd())
+    }
+
+    fn on_wake_fd(&mut self, ready: &mut Vec<Ticket>) {
+        self.0.reap(ready);
+    }
+
+    fn before_wait(&mut self) {
+        self.0.flush();
+    }
+
     fn on_frame(&mut self, peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self> {
         match self.0.answer(frame.kind(), frame.body(), peer.address, out) {
             Ok(Answer::Whole { work }) => Verdict::Worked(work),
-            Ok(Answer::Partial(batch)) => Verdict::Stream(batch),
+            Ok(Answer::Partial(rest)) => match rest.ticket() {
+                Some(ticket) => Verdict::Parked(rest, ticket),
+                None => Verdict::Stream(rest),
+            },
             Err(node::Unanswerable) => Verdict::Close,
         }
     }
@@ -40,19 +74,20 @@ impl Worker for NodeWorker {
     }
 }
 
-impl Stream<NodeWorker> for Batch {
+impl Stream<NodeWorker> for Unfinished {
     fn advance(&mut self, worker: &mut NodeWorker, out: &mut Vec<u8>) -> Progress {
-        match Batch::advance(self, &mut worker.0, out) {
+        match Unfinished::advance(self, &mut worker.0, out) {
             node::Progress::More => Progress::More,
             node::Progress::Over => Progress::Over,
+            node::Progress::Waits(ticket) => Progress::Waits(ticket),
         }
     }
 
     fn delayed(&mut self) {
-        Batch::delayed(self);
+        Unfinished::delayed(self);
     }
 
     fn buffered_bytes(&self) -> usize {
-        Batch::buffered_bytes(self)
+        Unfinished::buffered_bytes(self)
     }
 }

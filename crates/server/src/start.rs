@@ -161,7 +161,8 @@ fn serve(config: Config, log: Arc<Log>) -> anyhow::Result<()> {
     let node = Arc::new(Node::new(config, Arc::clone(&host) as Arc<dyn Host>, options.threads));
     let supervisors = Supervisors::start(&node.namespaces)?;
     let ticker = crate::ticker::TickerThread::start(&node)?;
-    let server = Server::start(NodeService(Arc::clone(&node)), &options, &limits)?;
+    let service = NodeService::new(Arc::clone(&node), options.threads)?;
+    let server = Server::start(service, &options, &limits)?;
     host.count_connections(Arc::clone(server.stats()));
     for endpoint in server.endpoints() {
         tracing::info!(target: "service", "listening on {}", endpoint.address);

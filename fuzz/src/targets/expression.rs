@@ -118,8 +118,8 @@ impl Metadata for Record {
         500_000_100
     }
 
-    fn has_key(&self) -> bool {
-        true
+    fn has_key(&self) -> Option<bool> {
+        Some(true)
     }
 
     fn is_tombstone(&self) -> bool {

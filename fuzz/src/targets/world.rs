@@ -10,6 +10,7 @@ use config::{Config, LOG_CONTEXTS, LogLevel};
 use node::host::{Connections, Log};
 use node::{Answer, Host, Node, Progress, Vitals, Worker};
 use record::LastUpdateTime;
+use storage::{Reader, Signal};
 use wire::client::Reply;
 use wire::compress::inflate;
 use wire::proto::{ProtoHeader, ProtoType};
@@ -35,7 +36,9 @@ impl World {
         config.resolve(&config::Host { cpus: 1, node_id: 0xA1, heartbeat_mtu_bytes: 1500 });
         let host = Arc::new(StillHost::default());
         let node = Node::new(config, Arc::clone(&host) as Arc<dyn Host>, 1);
-        Self { host, worker: Worker::new(Arc::new(node), 0), inputs: 0 }
+        let signal = Signal::new().expect("a descriptor is left");
+        let worker = Worker::new(Arc::new(node), 0, Reader::inline(), signal);
+        Self { host, worker, inputs: 0 }
     }
 
     /// Sends a body, a millisecond after the last one, and returns the frames that answer it.
@@ -44,7 +47,9 @@ impl World {
         let mut out = Vec::new();
         let answer = self.worker.answer(kind, body, CLIENT, &mut out);
         if let Answer::Partial(mut batch) = answer.expect("this kind is answered") {
-            while batch.advance(&mut self.worker, &mut out) == Progress::More {}
+            while batch.advance(&mut self.worker, &mut out) != Progress::Over {
+                self.worker.reap(&mut Vec::new());
+            }
         }
         frames(&out)
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use config::Namespace as NamespaceConfig;
 use record::{LastUpdateTime, RecordMeta, SetId, VoidTime};
+use storage::{Fetch, Fetched, Pledges};
 use wire::client::{Reply, RequestBuilder};
 use wire::reply::ReplyWriter;
 use wire::{
@@ -12,7 +13,7 @@ use wire::{
 };
 
 use crate::counters::Stripe;
-use crate::namespace::{Namespace, Turn};
+use crate::namespace::{Inspected, Namespace, Turn};
 use crate::stats::NamespaceCounter;
 use crate::supervisor::{Event, Supervisor, World};
 
@@ -92,8 +93,7 @@ impl Fixture {
 
     /// Sends a request on the record with this key.
     pub fn send(&mut self, key: u32, request: RequestBuilder) -> Answer {
-        let turn = Turn { now: self.now, stripe: Stripe::of_loop(0), scratch: &mut self.scratch };
-        send(&self.namespace, turn, &digest(key), &request.into_body())
+        send(&self.namespace, self.now, &mut self.scratch, &digest(key), &request.into_body())
     }
 
     /// Sends a request of which only the result counts.
@@ -120,7 +120,7 @@ impl Fixture {
 
     /// What the index holds of a record, live or not.
     pub fn meta(&self, key: u32) -> Option<RecordMeta> {
-        self.namespace.inspect(&digest(key), |stored, _| stored.meta)
+        self.namespace.inspect(&digest(key), |record| record.meta)
     }
 
     /// Sets the generation of a record that is there.
@@ -128,7 +128,7 @@ impl Fixture {
         let mut guard = self.namespace.records.write(&digest(key));
         let mut meta = guard.find().unwrap().meta;
         meta.generation.0 = generation;
-        guard.set_meta(meta).unwrap();
+        guard.set_meta(meta, Fetched::NONE, &mut Pledges::default()).unwrap();
     }
 
     /// Lets the supervisor do what is due; returns what it reports and when it wants to be called
@@ -159,16 +159,17 @@ impl Drop for Fixture {
     }
 }
 
-/// Sends a request's body to a namespace.
+/// Sends a request's body to a namespace, and lets it wait for what it has to.
 pub(crate) fn send(
     namespace: &Namespace,
-    mut turn: Turn<'_>,
+    now: LastUpdateTime,
+    scratch: &mut Vec<u8>,
     digest: &Digest,
     body: &[u8],
 ) -> Answer {
     let request = Request::parse(body).unwrap();
     let mut out = Vec::new();
-    let result = dispatch(namespace, &request, digest, &mut turn, &mut out);
+    let result = run(namespace, &request, now, scratch, digest, &mut out);
     let (reply, rest) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
     assert!(rest.is_empty(), "one request, one reply");
     assert_eq!(reply.header.result, result);
@@ -182,14 +183,39 @@ pub(crate) fn send(
     }
 }
 
+/// Runs a request, again and again if it has to wait for reads. Whether devices do what they still
+/// have to is not looked at.
+pub(crate) fn run(
+    namespace: &Namespace,
+    request: &Request<'_>,
+    now: LastUpdateTime,
+    scratch: &mut Vec<u8>,
+    digest: &Digest,
+    out: &mut Vec<u8>,
+) -> ResultCode {
+    let (mut fetched, mut pledges) = (Fetched::default(), Pledges::default());
+    let stripe = Stripe::SHARED;
+    loop {
+        let pledges = &mut pledges;
+        let mut turn = Turn { now, stripe, scratch, fetched: &fetched, pledges };
+        match dispatch(namespace, request, digest, &mut turn, out) {
+            Ok(result) => return result,
+            Err(fetch) => {
+                out.clear();
+                fetched.add(fetch.read_now());
+            }
+        }
+    }
+}
+
 /// Runs the command that a request means.
-pub(crate) fn dispatch(
+fn dispatch(
     namespace: &Namespace,
     request: &Request<'_>,
     digest: &Digest,
     turn: &mut Turn<'_>,
     out: &mut Vec<u8>,
-) -> ResultCode {
+) -> Result<ResultCode, Fetch> {
     let flags = request.header.info2;
     if flags.contains(Info2::DELETE) {
         namespace.delete(request, digest, turn, ReplyWriter::new(out))
@@ -214,16 +240,18 @@ pub(crate) fn check_statistics(namespace: &Namespace) {
     let mut of_sets: BTreeMap<SetId, Sums> = BTreeMap::new();
     let is_occupied = |id: &PartitionId| namespace.partition_counts(*id).entries != 0;
     for partition in PartitionId::all().filter(is_occupied) {
-        namespace.records.for_each(partition, |_, stored| {
-            let set = namespace.sets.by_id(stored.meta.set);
-            let set_name_bytes = set.map_or(0, |set| set.name.len());
-            let size = size_bytes(&stored, set_name_bytes);
-            for sums in [&mut all, of_sets.entry(stored.meta.set).or_default()] {
-                sums.objects += u64::from(!stored.meta.tombstone);
-                sums.tombstones += u64::from(stored.meta.tombstone);
+        let mut digests = Vec::new();
+        namespace.records.for_each(partition, |digest, _| digests.push(*digest));
+        for digest in digests {
+            let found =
+                namespace.inspect(&digest, |record| (record.meta, size_bytes(namespace, record)));
+            let (meta, size) = found.unwrap();
+            for sums in [&mut all, of_sets.entry(meta.set).or_default()] {
+                sums.objects += u64::from(!meta.tombstone);
+                sums.tombstones += u64::from(meta.tombstone);
                 sums.data_used_bytes += size;
             }
-        });
+        }
     }
     let kept = Sums {
         objects: namespace.object_count(),
@@ -243,8 +271,9 @@ pub(crate) fn check_statistics(namespace: &Namespace) {
 }
 
 /// Size of a stored record by the original's arithmetic, computed bin by bin.
-fn size_bytes(stored: &storage::Stored<'_>, set_name_bytes: usize) -> u64 {
-    let body = stored.body();
+fn size_bytes(namespace: &Namespace, record: &Inspected<'_>) -> u64 {
+    let body = record.body;
+    let set_name_bytes = namespace.sets.by_id(record.meta.set).map_or(0, |set| set.name.len());
     let variable_int_bytes = |number: usize| match number {
         0..128 => 1,
         128..16_384 => 2,
@@ -259,7 +288,7 @@ fn size_bytes(stored: &storage::Stored<'_>, set_name_bytes: usize) -> u64 {
         count => variable_int_bytes(usize::from(count)),
     };
     let set = if set_name_bytes == 0 { 0 } else { 1 + set_name_bytes };
-    let void_time = if stored.meta.void_time == VoidTime::NEVER { 0 } else { 4 };
+    let void_time = if record.meta.void_time == VoidTime::NEVER { 0 } else { 4 };
     let size = 35 + 4 + void_time + set + key + bin_count + bins.sum::<usize>();
     size.next_multiple_of(16) as u64
 }

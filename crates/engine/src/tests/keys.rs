@@ -12,8 +12,8 @@ fn keyed(request: RequestBuilder, key: &str) -> RequestBuilder {
 }
 
 fn stored_key(fixture: &Fixture, key: u32) -> Option<Vec<u8>> {
-    let look = |stored: &storage::Stored<'_>, _| stored.body().key().map(<[u8]>::to_vec);
-    fixture.namespace.inspect(&digest(key), look).flatten()
+    let key = digest(key);
+    fixture.namespace.inspect(&key, |record| record.body.key().map(<[u8]>::to_vec)).flatten()
 }
 
 #[test]

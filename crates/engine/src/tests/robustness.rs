@@ -4,8 +4,6 @@ use wire::client::RequestBuilder;
 use wire::{Info1, Info2, OpCode, ParticleType, Request};
 
 use super::fixture::*;
-use crate::counters::Stripe;
-use crate::namespace::Turn;
 
 fn sample_requests() -> Vec<Vec<u8>> {
     let several = put("a", "text")
@@ -35,10 +33,9 @@ fn damaged_requests_are_answered() {
         }
         let Ok(request) = Request::parse(&body) else { continue };
         let (mut scratch, mut out) = (Vec::new(), Vec::new());
-        let (now, stripe) = (fixture.now, Stripe::of_loop(0));
-        let mut turn = Turn { now, stripe, scratch: &mut scratch };
         let key = digest(random.u32(..10));
-        let result = dispatch(&fixture.namespace, &request, &key, &mut turn, &mut out);
+        let (namespace, now) = (&fixture.namespace, fixture.now);
+        let result = run(namespace, &request, now, &mut scratch, &key, &mut out);
         let (reply, rest) = wire::client::Reply::parse(&out[wire::ProtoHeader::SIZE..]).unwrap();
         assert_eq!((reply.header.result, rest.len()), (result, 0));
         fixture.pass_ms(random.u64(..100));

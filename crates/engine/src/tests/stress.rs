@@ -7,8 +7,7 @@ use wire::client::RequestBuilder;
 use wire::{Digest, ResultCode};
 
 use super::fixture::*;
-use crate::counters::Stripe;
-use crate::namespace::{Namespace, Turn};
+use crate::namespace::Namespace;
 use crate::supervisor::{Supervisor, World};
 
 /// A thread's way to send requests, at a time that all share.
@@ -22,8 +21,7 @@ struct Client<'n> {
 impl Client<'_> {
     fn send(&mut self, digest: &Digest, request: RequestBuilder) -> Answer {
         let now = LastUpdateTime(self.clock_ms.load(Ordering::Relaxed));
-        let turn = Turn { now, stripe: Stripe::SHARED, scratch: &mut self.scratch };
-        send(self.namespace, turn, digest, &request.into_body())
+        send(self.namespace, now, &mut self.scratch, digest, &request.into_body())
     }
 }
 
@@ -89,9 +87,9 @@ fn no_addition_is_lost() {
     run(&namespace, &[&count, &count, &count]);
     let mut sum = 0;
     for key in 0..COUNTERS {
-        let value = namespace.inspect(&digest(key), |stored, _| {
-            assert_eq!(u32::from(stored.meta.generation.0), 3 * ROUNDS / COUNTERS);
-            i64::from_be_bytes(stored.body().bin(b"n").unwrap().value.try_into().unwrap())
+        let value = namespace.inspect(&digest(key), |record| {
+            assert_eq!(u32::from(record.meta.generation.0), 3 * ROUNDS / COUNTERS);
+            i64::from_be_bytes(record.body.bin(b"n").unwrap().value.try_into().unwrap())
         });
         sum += value.unwrap();
     }
@@ -172,7 +170,7 @@ fn records_written_after_a_truncation_stay() {
             let answer = client.send(&key, put("a", "1").set("s"));
             // Another thread's truncation may be later than what this one read of the clock.
             if answer.result == ResultCode::OK {
-                let written_at = namespace.inspect(&key, |stored, _| stored.meta.last_update_time);
+                let written_at = namespace.inspect(&key, |record| record.meta.last_update_time);
                 let is_kept =
                     written_at.is_some() || set.truncate_lut.load(Ordering::Relaxed) > now.0;
                 assert!(is_kept, "a record vanished that no truncation covers");

@@ -1,7 +1,7 @@
 //! A record's metadata as values (`reference`: expressions.md, 4.5).
 
 use crate::program::Field;
-use crate::values::Value;
+use crate::values::{Unknown, Value};
 use crate::view::{Medium, Metadata};
 
 /// Unix time of the epoch from which metadata counts: 2010-01-01T00:00:00Z.
@@ -16,8 +16,9 @@ pub(super) fn digest_modulo<'e>(metadata: &dyn Metadata, modulus: i32) -> Value<
     Value::Int(number.wrapping_rem(modulus.into()))
 }
 
-pub(super) fn field(metadata: &dyn Metadata, field: Field) -> Value<'_> {
-    match field {
+/// Unknown is only what the record has to be read for.
+pub(super) fn field(metadata: &dyn Metadata, field: Field) -> Result<Value<'_>, Unknown> {
+    Ok(match field {
         Field::LastUpdate => Value::Int(last_update_unix_nanos(metadata)),
         Field::SinceUpdate => {
             let since_ms = metadata.now_ms().saturating_sub(metadata.last_update_time_ms());
@@ -26,14 +27,14 @@ pub(super) fn field(metadata: &dyn Metadata, field: Field) -> Value<'_> {
         Field::VoidTime => Value::Int(void_time_unix_nanos(metadata)),
         Field::Ttl => Value::Int(ttl_seconds(metadata)),
         Field::SetName => Value::Str(metadata.set_name().into()),
-        Field::KeyExists => Value::Bool(metadata.has_key()),
+        Field::KeyExists => Value::Bool(metadata.has_key().ok_or(Unknown)?),
         Field::IsTombstone => Value::Bool(metadata.is_tombstone()),
         Field::DeviceSize if metadata.medium() == Medium::Memory => Value::Int(0),
         Field::MemorySize if metadata.medium() == Medium::Device => Value::Int(0),
         Field::DeviceSize | Field::MemorySize | Field::RecordSize => {
             Value::Int(metadata.size_bytes() as i64)
         }
-    }
+    })
 }
 
 fn last_update_unix_nanos(metadata: &dyn Metadata) -> i64 {

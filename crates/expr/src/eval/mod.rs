@@ -56,7 +56,7 @@ impl<'e> Evaluation<'e> {
             Op::Operator(operator) => self.operator(*operator, program.arguments(at)),
             Op::Matches(regex) => self.matches(regex, program.arguments(at)),
             Op::DigestModulo(modulus) => Ok(metadata::digest_modulo(self.metadata, *modulus)),
-            Op::Metadata(field) => Ok(metadata::field(self.metadata, *field)),
+            Op::Metadata(field) => metadata::field(self.metadata, *field),
             Op::Key(key_type) => self.key(*key_type),
             Op::Bin(bin_type, name) => self.bin(*bin_type, *name),
             Op::BinType(name) => self.bin_type(*name),

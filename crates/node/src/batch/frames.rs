@@ -27,10 +27,23 @@ pub(super) struct Frames<'o> {
 }
 
 impl<'o> Frames<'o> {
-    /// No frame so far.
-    pub fn new(out: &'o mut Vec<u8>, node: &'o Node, stripe: Stripe, compresses: bool) -> Self {
+    /// Begins with an open frame, if that is not empty: what [`Self::suspend`] gave.
+    pub fn new(
+        out: &'o mut Vec<u8>,
+        node: &'o Node,
+        stripe: Stripe,
+        compresses: bool,
+        open: &[u8],
+    ) -> Self {
         let from = out.len();
-        Self { out, node, stripe, compresses, from, open_at: None, row_at: from }
+        out.extend_from_slice(open);
+        let (open_at, row_at) = ((!open.is_empty()).then_some(from), out.len());
+        Self { out, node, stripe, compresses, from, open_at, row_at }
+    }
+
+    /// Takes the open frame out, to go on with it later; empty if there is none.
+    pub fn suspend(&mut self) -> Vec<u8> {
+        self.open_at.take().map_or_else(Vec::new, |open_at| self.out.split_off(open_at))
     }
 
     /// Bytes of all frames.
@@ -68,6 +81,16 @@ impl<'o> Frames<'o> {
         self.open_at = Some(open_frame(self.out));
         self.row_at = self.out.len();
         self.out.extend_from_slice(&row);
+    }
+
+    /// Takes back the row under way, and the frame if it has no other.
+    pub fn take_row_back(&mut self) {
+        match self.open_at {
+            Some(open_at) if self.row_at > open_at + wire::ProtoHeader::SIZE => {
+                self.out.truncate(self.row_at);
+            }
+            _ => self.discard(),
+        }
     }
 
     /// Takes back the open frame with all its rows.

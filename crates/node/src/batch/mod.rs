@@ -10,12 +10,18 @@
 //!   overall result alone.
 //! - Unless the client wants every row answered, one that fails silences those after it. They are
 //!   carried out nevertheless, as the original does: by then its threads have them in their queues.
+//! - A row whose record has to be read from a device ends its slice, but not its frame. The records of the rows that
+//!   follow are read with it, so that the device has more than one read to do at a time; then the batch
+//!   goes on from that row.
+//! - What a slice has written waits for its devices before it is sent, if they are to be waited for.
+//!   When one fails, the batch ends with `UNKNOWN`, and those rows are not answered.
 //! - A batch that breaks off, or names an unknown namespace, ends there with `PARAMETER`: the rows
 //!   before are carried out, and those of the frame under way are not answered.
 //!
 //! Where to look: who may start a batch and what rows do to it in `slice.rs`, frames in `frames.rs`,
-//! batches between two slices in `partial.rs`.
+//! batches between two slices in `partial.rs`, reading ahead in `ahead.rs`.
 
+mod ahead;
 mod frames;
 mod partial;
 mod slice;
@@ -35,6 +41,8 @@ pub use partial::Batch;
 
 use crate::counters::ServiceCounter;
 use crate::node::Node;
+use crate::unfinished::Unfinished;
+use crate::waits::Waits;
 use crate::worker::Answer;
 
 /// Time in ms that a batch has when the client does not say.
@@ -85,6 +93,7 @@ impl Node {
         body: &[u8],
         woken: Duration,
         turn: &mut Turn<'_>,
+        waits: &mut Waits,
         out: &mut Vec<u8>,
     ) -> Answer {
         self.counters.raise(turn.stripe, ServiceCounter::BatchIndexInitiate);
@@ -109,11 +118,17 @@ impl Node {
             deadline: woken.saturating_add(Duration::from_millis(time_ms.into())),
             is_late: false,
         };
-        let ran = slice::run(self, &mut state, &mut rows, turn, out);
-        if ran.is_over {
+        let start = out.len();
+        let ran = slice::run(self, &mut state, &mut rows, &slice::Open::default(), turn, out);
+        if let Some(result) = ran.end
+            && ran.pledged.is_empty()
+        {
+            slice::finish(self, &state, result, turn.stripe, out);
             return Answer::Whole { work: ran.rows };
         }
-        Answer::Partial(Box::new(Batch::new(Arc::clone(self), turn.stripe, body, state)))
+        let mut batch = Batch::new(Arc::clone(self), turn.stripe, body, state);
+        batch.pause(ran, waits, (out, start));
+        Answer::Partial(Box::new(Unfinished::Batch(batch)))
     }
 
     /// Refuses batches that cannot even begin: nothing of them is carried out.

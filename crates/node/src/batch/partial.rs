@@ -4,53 +4,164 @@ use std::fmt;
 use std::sync::Arc;
 
 use engine::{Stripe, Turn};
-use wire::Request;
+use storage::{Fetch, Fetched, Pledges, Ticket};
 use wire::batch::Rows;
+use wire::{Request, ResultCode};
 
-use super::{State, slice};
+use super::{State, ahead, slice};
 use crate::counters::ServiceCounter;
 use crate::node::Node;
-use crate::worker::{Progress, Worker};
+use crate::unfinished::Progress;
+use crate::waits::{Claim, Waits};
+use crate::worker::Worker;
 
-/// The part of a batch that is still to come. It keeps the message and the place in it, no replies.
+/// The part of a batch that is still to come. It keeps the message and the place in it; replies only
+/// while a device has to do something before they may be sent.
 pub struct Batch {
     node: Arc<Node>,
     stripe: Stripe,
     body: Box<[u8]>,
     state: State,
     is_over: bool,
+    /// Once it has waited.
+    claim: Option<Claim>,
+    /// What was read for the rows that come next.
+    fetched: Fetched,
+    /// How many of these rows were looked at when it was.
+    ahead: usize,
+    /// The frame under way, where a row missed its record.
+    open: slice::Open,
+    /// Frames that are held back.
+    held: Vec<u8>,
+    /// The overall result, if those are the last.
+    end: Option<ResultCode>,
 }
 
 impl Batch {
     pub(super) fn new(node: Arc<Node>, stripe: Stripe, body: &[u8], state: State) -> Self {
-        Self { node, stripe, body: body.into(), state, is_over: false }
+        let (claim, fetched, held) = (None, Fetched::default(), Vec::new());
+        let body = body.into();
+        let (is_over, ahead, open, end) = (false, 0, slice::Open::default(), None);
+        Self { node, stripe, body, state, is_over, claim, fetched, ahead, open, held, end }
     }
 
     /// Appends the replies of one slice to `out`. The worker is that which began the batch.
-    pub fn advance(&mut self, worker: &mut Worker, out: &mut Vec<u8>) -> Progress {
-        let mut turn = worker.turn();
-        let ran = self.run(&mut turn, out);
-        self.is_over = ran.is_none_or(|ran| ran.is_over);
-        if self.is_over { Progress::Over } else { Progress::More }
+    pub(crate) fn advance(&mut self, worker: &mut Worker, out: &mut Vec<u8>) -> Progress {
+        if let Some(claim) = &self.claim {
+            let Some(outcome) = claim.outcome() else { return Progress::Waits(claim.ticket()) };
+            if outcome.failed {
+                // The rows have been carried out, and whether that lasts is unknown.
+                return self.finish(ResultCode::UNKNOWN, out);
+            }
+            if !outcome.fetched.is_empty() {
+                self.fetched = outcome.fetched;
+            }
+        }
+        if !self.held.is_empty() || self.end.is_some() {
+            out.append(&mut self.held);
+            self.held = Vec::new();
+            return match self.end {
+                Some(result) => self.finish(result, out),
+                None => Progress::More,
+            };
+        }
+        let (fetched, mut pledges) = (std::mem::take(&mut self.fetched), Pledges::default());
+        let start = out.len();
+        let (_, mut turn, _) = worker.resume(&fetched, &mut pledges);
+        let Some(ran) = self.run(&mut turn, out) else {
+            return self.finish(ResultCode::PARAMETER, out);
+        };
+        self.fetched = fetched;
+        self.ahead = self.ahead.saturating_sub(ran.rows);
+        self.pause(ran, worker.waits(), (out, start))
     }
 
     /// `None` if the message is not what it was, which cannot be.
     fn run(&mut self, turn: &mut Turn<'_>, out: &mut Vec<u8>) -> Option<slice::Ran> {
         let message = Request::parse(&self.body).ok()?;
-        let (_, mut rows) = Rows::of(&message).ok()?;
-        rows.resume(self.state.place).ok()?;
-        Some(slice::run(&self.node, &mut self.state, &mut rows, turn, out))
+        let mut rows = rows_at(&message, &self.state)?;
+        Some(slice::run(&self.node, &mut self.state, &mut rows, &self.open, turn, out))
     }
 
-    /// Notes that the client did not take all that the last slice gave.
-    pub fn delayed(&mut self) {
+    /// Takes in what a slice came to that began at `start` of `out`: begins reads, and takes frames out
+    /// that have to wait.
+    pub(super) fn pause(
+        &mut self,
+        ran: slice::Ran,
+        waits: &mut Waits,
+        (out, start): (&mut Vec<u8>, usize),
+    ) -> Progress {
+        self.open = ran.open;
+        if ran.miss.is_none() && ran.pledged.is_empty() {
+            return match ran.end {
+                Some(result) => self.finish(result, out),
+                None => Progress::More,
+            };
+        }
+        let claim = self.claim.get_or_insert_with(|| waits.claim());
+        if !ran.pledged.is_empty() {
+            self.held = out.split_off(start);
+            self.end = ran.end;
+            waits.hold(claim, ran.pledged);
+        }
+        let ticket = claim.ticket();
+        if let Some(fetch) = ran.miss {
+            self.read(&fetch, waits);
+        }
+        Progress::Waits(ticket)
+    }
+
+    /// Begins to read what the next row misses, and what is likely to be missed by those behind it.
+    fn read(&mut self, fetch: &Fetch, waits: &mut Waits) {
+        let Some(claim) = &self.claim else { return };
+        if self.ahead > 0 {
+            // Its record has moved since; what was read for others is still good.
+            waits.keep(claim, std::mem::take(&mut self.fetched));
+            waits.read(claim, fetch);
+            return;
+        }
+        self.fetched.clear();
+        waits.read(claim, fetch);
+        if let Ok(message) = Request::parse(&self.body)
+            && let Some(mut rows) = rows_at(&message, &self.state)
+        {
+            let first_bytes = fetch.span.size_bytes;
+            let read = |fetch: &Fetch| waits.read(claim, fetch);
+            self.ahead = ahead::read_ahead(&self.node, &mut rows, first_bytes, read);
+        }
+    }
+
+    fn finish(&mut self, result: ResultCode, out: &mut Vec<u8>) -> Progress {
+        slice::finish(&self.node, &self.state, result, self.stripe, out);
+        self.is_over = true;
+        Progress::Over
+    }
+
+    /// The ticket for which it waits, if it does.
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        self.claim.as_ref().filter(|claim| !claim.is_over()).map(Claim::ticket)
+    }
+
+    /// Notes that the client did not take all that the last slice gave. It may be long until it has, so
+    /// what was read ahead is given up.
+    pub(crate) fn delayed(&mut self) {
         self.node.counters.raise(self.stripe, ServiceCounter::BatchIndexDelay);
+        self.fetched.clear();
+        self.ahead = 0;
     }
 
-    /// Memory that it holds, in bytes.
-    pub fn buffered_bytes(&self) -> usize {
-        self.body.len()
+    /// Memory that it holds, in bytes; what is being read not included.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        let replies = self.open.frame.len() + self.held.len();
+        self.body.len() + replies + self.fetched.held_bytes()
     }
+}
+
+/// The rows of a batch from those that are still to come.
+fn rows_at<'m>(message: &Request<'m>, state: &State) -> Option<Rows<'m>> {
+    let (_, mut rows) = Rows::of(message).ok()?;
+    rows.resume(state.place).ok()?;
+    Some(rows)
 }
 
 impl Drop for Batch {

@@ -1,9 +1,11 @@
 //! One slice of a batch: rows are carried out until they are enough for a turn.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Namespace, Turn};
-use wire::batch::{BatchFlags, Row, Rows};
+use engine::{Namespace, Stripe, Turn};
+use storage::Fetch;
+use wire::batch::{BatchFlags, Place, Row, Rows};
 use wire::reply::RowCodes;
 use wire::{Digest, FieldType, Info2, Request, ResultCode, reply};
 
@@ -13,6 +15,7 @@ use crate::counters::ServiceCounter;
 use crate::dispatch::execute;
 use crate::node::Node;
 use crate::outcome::{self, Origin};
+use crate::waits::Pledged;
 
 /// Most rows in a slice: at a microsecond or less for each, other clients wait no longer than for a
 /// few hundred requests.
@@ -30,47 +33,94 @@ const GROUP_ROWS: usize = 16;
 const PREFETCH_FROM: usize = 4;
 
 /// What a slice came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(super) struct Ran {
     /// Rows carried out.
     pub rows: usize,
-    /// Whether no row is left and the reply is whole.
-    pub is_over: bool,
+    /// The overall result, if no row is left.
+    pub end: Option<ResultCode>,
+    /// What has to be read before the next row can be carried out, if the slice ended with that.
+    pub miss: Option<Fetch>,
+    /// The frame that is open then.
+    pub open: Open,
+    /// What devices have to do before the rows may be answered.
+    pub pledged: Vec<Pledged>,
 }
 
-/// Runs one slice, from the row at which `rows` stand.
+/// What the next slice goes on with. Where frames end shall not depend on what had to be read.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// The open frame; empty if there is none.
+    pub frame: Vec<u8>,
+    /// Rows carried out since a slice ended without a miss.
+    rows: usize,
+}
+
+/// Why a slice ended.
+enum End {
+    /// It was enough for a turn.
+    Enough,
+    /// No row is left.
+    Over(ResultCode),
+    /// The record of the row at this place has to be read first.
+    Misses(Place, Fetch),
+}
+
+/// Runs one slice, from the row at which `rows` stand. When no row is left, [`finish`] is still to come.
 pub(super) fn run(
     node: &Node,
     state: &mut State,
     rows: &mut Rows<'_>,
+    open: &Open,
     turn: &mut Turn<'_>,
     out: &mut Vec<u8>,
 ) -> Ran {
-    let frames = Frames::new(out, node, turn.stripe, state.compresses);
-    let now = state.begun;
-    let mut slice = Slice { node, state, frames, namespace: None, now, ran: 0 };
+    let frames = Frames::new(out, node, turn.stripe, state.compresses, &open.frame);
+    let now = if open.rows == 0 { state.begun } else { node.host.monotonic() };
+    let (namespace, pledged) = (None, Vec::new());
+    let mut slice = Slice { node, state, frames, namespace, now, ran: open.rows, pledged };
     let end = slice.run_rows(rows, turn);
+    slice.collect_pledges(turn);
+    let mut ran = Ran {
+        rows: slice.ran - open.rows,
+        end: None,
+        miss: None,
+        open: Open::default(),
+        pledged: std::mem::take(&mut slice.pledged),
+    };
+    if let End::Misses(place, fetch) = end {
+        ran.miss = Some(fetch);
+        ran.open = Open { frame: slice.frames.suspend(), rows: slice.ran };
+        state.place = place;
+        return ran;
+    }
     slice.frames.close();
     slice.frame_closed();
-    let ran = slice.ran;
     state.place = rows.place();
-    if let Some(result) = end {
-        reply::last(out, result);
-        count_batch(node, state, result, turn);
+    if let End::Over(result) = end {
+        ran.end = Some(result);
     }
-    Ran { rows: ran, is_over: end.is_some() }
+    ran
 }
 
-fn count_batch(node: &Node, state: &State, result: ResultCode, turn: &Turn<'_>) {
+/// Writes the last message of a batch, and counts it.
+pub(super) fn finish(
+    node: &Node,
+    state: &State,
+    result: ResultCode,
+    stripe: Stripe,
+    out: &mut Vec<u8>,
+) {
+    reply::last(out, result);
     let counter = match result {
         _ if state.is_late => ServiceCounter::BatchIndexTimeout,
         ResultCode::OK => ServiceCounter::BatchIndexComplete,
         _ => ServiceCounter::BatchIndexError,
     };
-    node.counters.raise(turn.stripe, counter);
+    node.counters.raise(stripe, counter);
     let took = node.host.monotonic().saturating_sub(state.begun).as_micros() as u64;
     let value = if node.histograms_in_micros() { took } else { took / 1000 };
-    node.batch_latency.record(turn.stripe, value);
+    node.batch_latency.record(stripe, value);
 }
 
 struct Slice<'s> {
@@ -78,35 +128,44 @@ struct Slice<'s> {
     state: &'s mut State,
     frames: Frames<'s>,
     /// That of the last row, which rows that repeat it share.
-    namespace: Option<&'s Namespace>,
+    namespace: Option<&'s Arc<Namespace>>,
     /// The last look at the clock.
     now: Duration,
     /// Rows carried out.
     ran: usize,
+    /// Pledges of rows in other namespaces than that of the last.
+    pledged: Vec<Pledged>,
 }
 
 impl<'s> Slice<'s> {
-    /// Returns the overall result once no row is left.
-    fn run_rows(&mut self, rows: &mut Rows<'_>, turn: &mut Turn<'_>) -> Option<ResultCode> {
+    fn run_rows(&mut self, rows: &mut Rows<'_>, turn: &mut Turn<'_>) -> End {
         while self.ran < SLICE_ROWS_MAX && self.frames.bytes() < SLICE_BYTES {
             // The first row of a kind says in which namespace to look for those that repeat it.
             if self.ran % GROUP_ROWS == 1 {
                 self.look_ahead(rows);
             }
+            let place = rows.place();
             let row = match rows.next_row() {
                 Ok(Some(row)) => row,
-                Ok(None) => return Some(self.state.course.result()),
-                Err(_) => return Some(self.break_off()),
+                Ok(None) => return End::Over(self.state.course.result()),
+                Err(_) => return End::Over(self.break_off()),
             };
-            let Some(namespace) = self.namespace_of(row) else { return Some(self.break_off()) };
+            let Some(namespace) = self.namespace_of(row, turn) else {
+                return End::Over(self.break_off());
+            };
             if self.ran.is_multiple_of(GROUP_ROWS) {
                 self.now = self.node.host.monotonic();
             }
-            let result = self.run_row(row, namespace, turn);
-            self.steer(result);
+            match self.run_row(row, namespace, turn) {
+                Ok(result) => self.steer(result),
+                Err(fetch) => {
+                    self.frames.take_row_back();
+                    return End::Misses(place, fetch);
+                }
+            }
             self.ran += 1;
         }
-        None
+        End::Enough
     }
 
     /// Begins to load the records of the next rows.
@@ -120,25 +179,39 @@ impl<'s> Slice<'s> {
         }
     }
 
-    fn namespace_of(&mut self, row: &Row<'_>) -> Option<&'s Namespace> {
+    fn namespace_of(&mut self, row: &Row<'_>, turn: &mut Turn<'_>) -> Option<&'s Namespace> {
         if !row.repeats || self.namespace.is_none() {
-            let found = row.request.namespace.and_then(|name| self.node.namespace(name));
-            self.namespace = found.map(|namespace| &**namespace);
+            self.collect_pledges(turn);
+            self.namespace = row.request.namespace.and_then(|name| self.node.namespace(name));
         }
-        self.namespace
+        self.namespace.map(|namespace| &**namespace)
     }
 
-    /// Carries a row out and writes the answer to it.
+    /// Joins the pledges that rows made to the namespace that they are of.
+    fn collect_pledges(&mut self, turn: &mut Turn<'_>) {
+        if !turn.pledges.is_empty()
+            && let Some(namespace) = self.namespace
+        {
+            self.pledged.push((Arc::clone(namespace), turn.pledges.take()));
+        }
+    }
+
+    /// Carries a row out and writes the answer to it, if its record is at hand.
     #[inline]
-    fn run_row(&mut self, row: &Row<'_>, namespace: &Namespace, turn: &mut Turn<'_>) -> ResultCode {
+    fn run_row(
+        &mut self,
+        row: &Row<'_>,
+        namespace: &Namespace,
+        turn: &mut Turn<'_>,
+    ) -> Result<ResultCode, Fetch> {
         let reply = self.frames.begin_row(row.index, codes_of(&row.request));
         if self.now >= self.state.deadline {
             self.state.is_late = true;
             outcome::count_early(namespace, Origin::Batch, ResultCode::TIMEOUT, turn.stripe);
             reply.finish(ResultCode::TIMEOUT, 0, 0);
-            return ResultCode::TIMEOUT;
+            return Ok(ResultCode::TIMEOUT);
         }
-        match execute(namespace, &row.request, turn, reply) {
+        Ok(match execute(namespace, &row.request, turn, reply)? {
             (Some(command), result) => {
                 let origin = Origin::Batch;
                 outcome::count(namespace, origin, &row.request, command, result, turn.stripe);
@@ -151,7 +224,7 @@ impl<'s> Slice<'s> {
                 outcome::count_early(namespace, Origin::Batch, result, turn.stripe);
                 result
             }
-        }
+        })
     }
 
     /// Decides what becomes of the answer to the row just carried out, and of those to come.

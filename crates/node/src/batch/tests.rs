@@ -11,10 +11,11 @@ use wire::{Digest, FieldType, Info1, Info2, Info3, OpCode, ParticleType, ProtoHe
 use wire::{MessageHeader, ResultCode, compress};
 
 use crate::counters::ServiceCounter;
-use crate::info::testing::{CLIENT, TestHost, ask, node, node_with};
+use crate::info::testing::{CLIENT, TestHost, ask, await_ticket, node, node_with, worker};
 use crate::node::Node;
 use crate::ticker::Ticker;
-use crate::worker::{Answer, Progress, Worker};
+use crate::unfinished::Progress;
+use crate::worker::Answer;
 
 const ALL: BatchFlags = BatchFlags::RESPOND_ALL;
 
@@ -141,7 +142,7 @@ fn run_with(
     message: &[u8],
     mut between: impl FnMut(&BatchReply),
 ) -> (BatchReply, usize) {
-    let mut worker = Worker::new(node.clone(), 0);
+    let mut worker = worker(node);
     let mut reply = BatchReply::default();
     let mut out = Vec::new();
     let answer = worker.answer(ProtoType::Message, message, CLIENT, &mut out).unwrap();
@@ -153,8 +154,10 @@ fn run_with(
         out.clear();
         let progress = batch.advance(&mut worker, &mut out);
         reply.take_in(&out);
-        if progress == Progress::Over {
-            return (reply, slices);
+        match progress {
+            Progress::Over => return (reply, slices),
+            Progress::Waits(ticket) => await_ticket(&mut worker, ticket),
+            Progress::More => {}
         }
     }
     unreachable!("a batch comes to its end");
@@ -377,7 +380,7 @@ fn a_batch_whose_client_is_gone_has_failed() {
     let (_, node) = node();
     let records: Vec<u32> = (0..300).collect();
     let message = message(same_of_each(ALL, &records, &reading()));
-    let mut worker = Worker::new(node.clone(), 0);
+    let mut worker = worker(&node);
     let answer = worker.answer(ProtoType::Message, &message, CLIENT, &mut Vec::new()).unwrap();
     let Answer::Partial(mut batch) = answer else { panic!("300 rows in one slice") };
     assert_eq!(batch.buffered_bytes(), message.len());

@@ -4,8 +4,8 @@
 //! is zero.
 
 use engine::Namespace;
-use record::RecordMeta;
-use record::body::{Body, StoredBin};
+use engine::namespace::Inspected;
+use record::body::{Body, BodyWriter, StoredBin};
 use wire::{Digest, ParticleType, ResultCode};
 
 use super::call::{Call, Pairs, Refusal, put, put_joined};
@@ -52,14 +52,15 @@ fn show(
     let digest = call.required("keyd", DIGEST_BYTES_MAX)?;
     let digest = parse_digest(digest).ok_or_else(|| Refusal::parameter("keyd"))?;
     let mode = mode(call)?;
-    let shown = namespace.inspect(&digest, |stored, size_bytes| {
-        put_meta(out, namespace, &digest, &stored.meta, stored.body(), size_bytes);
+    let shown = namespace.inspect(&digest, |record| {
+        put_meta(out, namespace, &digest, record);
         match mode {
-            Mode::Meta => put_body(out, stored.body(), false),
-            Mode::Values => put_body(out, stored.body(), true),
+            Mode::Meta => put_body(out, record.body, false),
+            Mode::Values => put_body(out, record.body, true),
             Mode::Bytes { size, bytes } => {
-                put(out, format_args!(";{size}={};{bytes}=", stored.bytes.len()));
-                put_hex(out, stored.bytes);
+                let stored = bytes_of(record.body);
+                put(out, format_args!(";{size}={};{bytes}=", stored.len()));
+                put_hex(out, &stored);
             }
         }
     });
@@ -80,14 +81,19 @@ fn parse_digest(hex: &[u8]) -> Option<Digest> {
     Some(digest)
 }
 
-fn put_meta(
-    out: &mut Vec<u8>,
-    namespace: &Namespace,
-    digest: &Digest,
-    meta: &RecordMeta,
-    body: Body<'_>,
-    size_bytes: usize,
-) {
+/// A body as it lies in memory.
+fn bytes_of(body: Body<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = BodyWriter::new(&mut bytes, body.key());
+    for bin in body.bins() {
+        writer.guided_bin(bin.name, bin.particle_type, bin.value, bin.guide);
+    }
+    writer.finish();
+    bytes
+}
+
+fn put_meta(out: &mut Vec<u8>, namespace: &Namespace, digest: &Digest, record: &Inspected<'_>) {
+    let Inspected { meta, body, size_bytes } = record;
     put(out, format_args!("pid={};repl-ix=0;index=", digest.partition().index()));
     let stripe = stripe_of(namespace, digest);
     let set = namespace.sets.by_id(meta.set);

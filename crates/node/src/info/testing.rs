@@ -8,12 +8,14 @@ use std::time::Duration;
 use config::{Config, LOG_CONTEXTS, LogLevel};
 use parking_lot::Mutex;
 use record::LastUpdateTime;
+use storage::{Reader, Signal, Ticket};
 use wire::client::RequestBuilder;
 use wire::{Digest, Info2, OpCode, ParticleType, ProtoType};
 
 use crate::host::{Connections, Host, Log, Vitals};
 use crate::node::Node;
-use crate::worker::Worker;
+use crate::unfinished::Progress;
+use crate::worker::{Answer, Worker};
 
 /// The moment at which tests begin: as good as any, in ms since 2010.
 pub(crate) const START: LastUpdateTime = LastUpdateTime(533_082_403_000);
@@ -137,11 +139,38 @@ pub(crate) fn digest(set: Option<&str>, key: &str) -> Digest {
     Digest::of_key(set.unwrap_or_default().as_bytes(), ParticleType::STRING, key.as_bytes())
 }
 
+/// A worker of the node.
+pub(crate) fn worker(node: &Arc<Node>) -> Worker {
+    Worker::new(Arc::clone(node), 0, Reader::inline(), Signal::new().unwrap())
+}
+
+/// Lets an answer come to its end.
+pub(crate) fn finish(worker: &mut Worker, answer: Answer, out: &mut Vec<u8>) {
+    let Answer::Partial(mut rest) = answer else { return };
+    loop {
+        match rest.advance(worker, out) {
+            Progress::Over => return,
+            Progress::Waits(ticket) => await_ticket(worker, ticket),
+            Progress::More => {}
+        }
+    }
+}
+
+/// Waits until the answer with this ticket may go on.
+pub(crate) fn await_ticket(worker: &mut Worker, ticket: Ticket) {
+    let mut ready = Vec::new();
+    worker.flush();
+    while !ready.contains(&ticket) {
+        worker.reap(&mut ready);
+    }
+}
+
 /// Sends a message to the node and returns the result code of its answer.
 pub(crate) fn send(node: &Arc<Node>, message: &[u8]) -> u8 {
     let mut out = Vec::new();
-    let mut worker = Worker::new(node.clone(), 0);
-    worker.answer(ProtoType::Message, message, CLIENT, &mut out).unwrap();
+    let mut worker = worker(node);
+    let answer = worker.answer(ProtoType::Message, message, CLIENT, &mut out).unwrap();
+    finish(&mut worker, answer, &mut out);
     out[8 + 5]
 }
 

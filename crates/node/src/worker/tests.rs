@@ -4,13 +4,15 @@ use wire::client::{Reply, RequestBuilder};
 use wire::{FieldType, Info1, Info2, Info4, ParticleType, ProtoHeader};
 
 use super::*;
-use crate::info::testing::{CLIENT, ask, digest, node, send, write};
+use crate::info::testing::{CLIENT, ask, digest, finish, node, send, worker, write};
 
 /// What a frame with this body is answered, header included.
 fn answer(kind: ProtoType, body: &[u8]) -> Result<Vec<u8>, Unanswerable> {
     let (_, node) = node();
     let mut out = Vec::new();
-    Worker::new(node, 0).answer(kind, body, CLIENT, &mut out)?;
+    let mut worker = worker(&node);
+    let answer = worker.answer(kind, body, CLIENT, &mut out)?;
+    finish(&mut worker, answer, &mut out);
     Ok(out)
 }
 
@@ -52,14 +54,15 @@ fn a_compressed_request_asks_for_compressed_replies_by_flag() {
     let write =
         request().info2(Info2::WRITE).op(wire::OpCode::WRITE, ParticleType::STRING, b"a", &large);
     assert_eq!(send(&node, &write.into_body()), 0);
-    let mut worker = Worker::new(node.clone(), 0);
+    let mut worker = worker(&node);
     let mut ask_for = |flags| {
         let frame = read().info1(Info1::READ | Info1::GET_ALL | flags).into_frame();
         let mut compressed = Vec::new();
         compress::deflate(&frame, &mut compressed).unwrap();
         let mut out = Vec::new();
         let body = &compressed[ProtoHeader::SIZE..];
-        worker.answer(ProtoType::Compressed, body, CLIENT, &mut out).unwrap();
+        let answer = worker.answer(ProtoType::Compressed, body, CLIENT, &mut out).unwrap();
+        finish(&mut worker, answer, &mut out);
         out
     };
     let plain = ask_for(Info1::empty());

@@ -134,11 +134,11 @@ impl Pair {
     fn compare(&self) {
         for key in 0..KEYS {
             let expected = self.plain.records.get(&key);
-            let stored = self.fixture.namespace.inspect(&digest(key), |stored, size_bytes| {
-                let meta = stored.meta;
+            let stored = self.fixture.namespace.inspect(&digest(key), |record| {
+                let meta = record.meta;
                 let set = self.fixture.namespace.sets.by_id(meta.set).map(|set| set.name.to_vec());
                 let times = (meta.void_time.0, meta.last_update_time.0);
-                (meta.generation.0, times, meta.tombstone, set, size_bytes)
+                (meta.generation.0, times, meta.tombstone, set, record.size_bytes)
             });
             let expected = expected.map(|record| {
                 let set = record.set.map(|name| name.as_bytes().to_vec());

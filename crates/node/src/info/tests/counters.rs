@@ -7,11 +7,10 @@ use engine::supervisor::{Supervisor, World};
 use wire::client::RequestBuilder;
 use wire::{Info1, Info2, OpCode, ParticleType, ProtoType};
 
-use super::super::testing::{CLIENT, START, TestHost, ask, digest, node, send, write};
+use super::super::testing::{CLIENT, START, TestHost, ask, digest, node, send, worker, write};
 use crate::host::Host as _;
 use crate::node::Node;
 use crate::ticker::Ticker;
-use crate::worker::Worker;
 
 /// The pairs of an answer.
 fn pairs(node: &Node, command: &str) -> HashMap<String, String> {
@@ -119,7 +118,7 @@ fn the_node_counts_what_it_cannot_place() {
     send_all(&node, [(nowhere, 20)]);
     assert_eq!(send(&node, b"rubbish"), 4);
     let mut out = Vec::new();
-    let mut worker = Worker::new(Arc::clone(&node), 0);
+    let mut worker = worker(&node);
     worker.answer(ProtoType::Info, b"status\nnode\n", CLIENT, &mut out).unwrap();
     assert_pairs(
         &node,

@@ -1,0 +1,280 @@
+//! What the unfinished requests of an event loop wait for: reads, and pledges that devices have to
+//! keep.
+//!
+//! A request that waits has a [`Claim`] to a place here, which its reads find by the claim's ticket.
+//! When the request is dropped, so is the claim; the place then goes to others under other tickets,
+//! and reads that come late find nothing.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use engine::Namespace;
+use storage::{Fetch, FetchDone, Fetched, Pledges, Reader, Settled, Signal, Ticket};
+
+/// Pledges, and the namespace whose devices have to keep them.
+pub(crate) type Pledged = (Arc<Namespace>, Pledges);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    reader: Reader,
+    signal: Signal,
+    places: Rc<RefCell<Places>>,
+}
+
+/// What a request waits for.
+#[derive(Default)]
+struct Wait {
+    /// Reads under way.
+    reads: usize,
+    fetched: Fetched,
+    /// What devices still have to do.
+    pledged: Vec<Pledged>,
+    /// Whether a device failed to do it.
+    failed: bool,
+}
+
+/// What has come of a wait.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// What was read.
+    pub fetched: Fetched,
+    /// Whether a device did not keep a pledge.
+    pub failed: bool,
+}
+
+impl Waits {
+    /// Nothing waits. The signal is that of the reader and of all namespaces.
+    pub fn new(reader: Reader, signal: Signal) -> Self {
+        Self { reader, signal, places: Rc::default() }
+    }
+
+    /// Becomes readable when [`Self::reap`] may find something.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.signal.as_fd()
+    }
+
+    /// Makes a place for what a request is going to wait for.
+    pub fn claim(&self) -> Claim {
+        let ticket = self.places.borrow_mut().take();
+        Claim { ticket, places: Rc::clone(&self.places) }
+    }
+
+    /// Keeps what was fetched before with what is going to be.
+    pub fn keep(&self, claim: &Claim, fetched: Fetched) {
+        if let Some(wait) = self.places.borrow_mut().get(claim.ticket) {
+            wait.fetched = fetched;
+        }
+    }
+
+    /// Begins a read that the claim's request waits for.
+    pub fn read(&mut self, claim: &Claim, fetch: &Fetch) {
+        if let Some(wait) = self.places.borrow_mut().get(claim.ticket) {
+            wait.reads += 1;
+            self.reader.submit(fetch, claim.ticket);
+        }
+    }
+
+    /// Lets the claim's request wait for pledges.
+    pub fn hold(&self, claim: &Claim, pledged: Vec<Pledged>) {
+        let mut places = self.places.borrow_mut();
+        if let Some(wait) = places.get(claim.ticket) {
+            wait.pledged = pledged;
+            places.holding.push(claim.ticket);
+        }
+    }
+
+    /// Sees to it that all reads are under way.
+    pub fn flush(&mut self) {
+        self.reader.flush();
+    }
+
+    /// Takes in what has come; appends the tickets of requests that may go on.
+    pub fn reap(&mut self, ready: &mut Vec<Ticket>) {
+        self.signal.lower();
+        let mut places = self.places.borrow_mut();
+        self.reader.reap(|ticket, done| {
+            if places.arrived(ticket, done) {
+                ready.push(ticket);
+            }
+        });
+        places.settle(ready);
+    }
+}
+
+/// A request's place among those that wait.
+pub(crate) struct Claim {
+    ticket: Ticket,
+    places: Rc<RefCell<Places>>,
+}
+
+impl Claim {
+    /// By which the request is told that it may go on.
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// Whether there is nothing to wait for.
+    pub fn is_over(&self) -> bool {
+        self.places.borrow_mut().get(self.ticket).is_none_or(|wait| wait.is_over())
+    }
+
+    /// What has come of the wait; `None` if it is not over.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let mut places = self.places.borrow_mut();
+        let wait = places.get(self.ticket)?;
+        if !wait.is_over() {
+            return None;
+        }
+        let Wait { fetched, failed, .. } = std::mem::take(wait);
+        Some(Outcome { fetched, failed })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.places.borrow_mut().release(self.ticket);
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Claim").field(&self.ticket).finish()
+    }
+}
+
+impl Wait {
+    fn is_over(&self) -> bool {
+        self.reads == 0 && self.pledged.is_empty()
+    }
+
+    /// Asks how far the pledges are. Says whether they have settled.
+    fn settle(&mut self) -> bool {
+        let failed = &mut self.failed;
+        self.pledged.retain(|(namespace, pledges)| match namespace.settled(pledges) {
+            Settled::Kept => false,
+            Settled::Waiting => true,
+            Settled::Failed => {
+                *failed = true;
+                false
+            }
+        });
+        self.pledged.is_empty()
+    }
+}
+
+/// Places by number. A ticket is a place's number, and above it that of its claim.
+#[derive(Default)]
+struct Places {
+    places: Vec<Place>,
+    /// Numbers of places without a claim.
+    free: Vec<u32>,
+    /// Tickets of those that wait for pledges.
+    holding: Vec<Ticket>,
+}
+
+#[derive(Default)]
+struct Place {
+    /// Claims to it so far.
+    claims: u32,
+    wait: Option<Wait>,
+}
+
+/// Bits of a ticket below the number of the claim.
+const PLACE_BITS: u32 = 32;
+
+impl Places {
+    fn take(&mut self) -> Ticket {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            self.places.len() as u32 - 1
+        });
+        let place = &mut self.places[number as usize];
+        place.wait = Some(Wait::default());
+        Ticket::from(place.claims) << PLACE_BITS | Ticket::from(number)
+    }
+
+    fn place(&mut self, ticket: Ticket) -> Option<&mut Place> {
+        let place = self.places.get_mut(ticket as u32 as usize)?;
+        (Ticket::from(place.claims) == ticket >> PLACE_BITS).then_some(place)
+    }
+
+    fn get(&mut self, ticket: Ticket) -> Option<&mut Wait> {
+        self.place(ticket)?.wait.as_mut()
+    }
+
+    fn release(&mut self, ticket: Ticket) {
+        if let Some(place) = self.place(ticket) {
+            place.claims = place.claims.wrapping_add(1);
+            place.wait = None;
+            self.free.push(ticket as u32);
+        }
+    }
+
+    /// Takes in a read. Says whether its request may go on.
+    fn arrived(&mut self, ticket: Ticket, done: FetchDone) -> bool {
+        let Some(wait) = self.get(ticket) else { return false };
+        wait.reads = wait.reads.saturating_sub(1);
+        wait.fetched.add(done);
+        wait.is_over()
+    }
+
+    /// Asks how far all pledges are; appends the tickets of requests that may go on.
+    fn settle(&mut self, ready: &mut Vec<Ticket>) {
+        let mut holding = std::mem::take(&mut self.holding);
+        holding.retain(|&ticket| {
+            let Some(wait) = self.get(ticket) else { return false };
+            let settled = wait.settle();
+            if wait.is_over() {
+                ready.push(ticket);
+            }
+            !settled
+        });
+        self.holding = holding;
+    }
+}
+
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Places").field("count", &self.places.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_another_ticket_for_each_claim() {
+        let waits = Waits::new(Reader::inline(), Signal::new().unwrap());
+        let (first, second) = (waits.claim(), waits.claim());
+        let gone = first.ticket();
+        assert_ne!(gone, second.ticket());
+        drop(first);
+        let third = waits.claim();
+        assert_eq!(third.ticket() as u32, gone as u32, "it is the same place");
+        assert_ne!(third.ticket(), gone);
+        waits.places.borrow_mut().release(gone);
+        assert!(third.outcome().is_some(), "a late release finds nothing");
+        assert!(waits.places.borrow_mut().get(gone).is_none());
+        assert_eq!(waits.places.borrow().places.len(), 2);
+    }
+
+    #[test]
+    fn a_claim_without_reads_and_pledges_is_over_at_once() {
+        let mut waits = Waits::new(Reader::inline(), Signal::new().unwrap());
+        let claim = waits.claim();
+        waits.hold(&claim, Vec::new());
+        let mut ready = Vec::new();
+        waits.reap(&mut ready);
+        assert_eq!(ready, [claim.ticket()]);
+        let outcome = claim.outcome().unwrap();
+        assert!(outcome.fetched.is_empty() && !outcome.failed);
+        ready.clear();
+        waits.reap(&mut ready);
+        assert!(ready.is_empty(), "told once");
+    }
+}
