@@ -2,12 +2,13 @@
 //!
 //! Requests of any thread work on a record under its lock in the primary index. The
 //! [`supervisor::Supervisor`] removes what has expired, is truncated or has to make room. There is no
-//! clock and no I/O in here: time is an argument. The only threads are those among which a pass over
+//! clock in here: time is an argument; and no I/O but that of devices, by way of `storage`. The only threads are those among which a pass over
 //! many records is shared out, and they end with it.
 
 pub mod bell;
 pub mod compression;
 pub mod counters;
+pub mod devices;
 pub mod eviction;
 pub mod latencies;
 pub mod latency;

@@ -74,6 +74,8 @@ pub struct Gauges {
     pub truncate_lut: AtomicU64,
     /// Whether truncated records are still being removed.
     pub truncating: AtomicBool,
+    /// A truncation that was undone when its records were removed already; 0: none.
+    pub removed_before: AtomicU64,
     /// Records that never expire, as of the last supervisor cycle.
     pub non_expirable_objects: AtomicU64,
     /// Time to live in seconds below which the last cycle evicted.
@@ -120,7 +122,8 @@ impl Weight {
 }
 
 impl Namespace {
-    /// An empty namespace with these settings, for this many event loops.
+    /// An empty namespace in memory with these settings, for this many event loops. One with devices is
+    /// opened: see [`crate::devices`].
     pub fn new(config: NamespaceConfig, loops: usize) -> Self {
         let namespace = Self {
             name: config.name.as_str().into(),
@@ -130,7 +133,7 @@ impl Namespace {
             gauges: Gauges::default(),
             compression: CompressionStat::default(),
             bell: Bell::default(),
-            records: Records::new(),
+            records: Records::in_memory(),
             medium: medium_of(&config.storage_engine),
             size_histograms: ArcSwap::default(),
             settings: NamespaceSettings::default(),
@@ -154,6 +157,7 @@ impl Namespace {
             }
         }
         self.settings.update(&config);
+        self.tune(&config.storage_engine);
         let latencies = &self.latencies;
         latencies.benchmarks_read.store(config.enable_benchmarks_read, Ordering::Relaxed);
         latencies.benchmarks_write.store(config.enable_benchmarks_write, Ordering::Relaxed);
@@ -209,12 +213,14 @@ impl Namespace {
 
     /// Space for records, in bytes.
     pub fn data_total_bytes(&self) -> u64 {
-        self.settings.data_size_bytes()
+        self.space().map_or_else(|| self.settings.data_size_bytes(), |space| space.total_bytes)
     }
 
-    /// Size of all records by the original's arithmetic, in bytes.
+    /// What all records take, in bytes: on devices what it is there, in memory by the original's
+    /// arithmetic.
     pub fn data_used_bytes(&self) -> u64 {
-        u64::try_from(self.gauges.data_used_bytes.load(Ordering::Relaxed)).unwrap_or(0)
+        let counted = || self.gauges.data_used_bytes.load(Ordering::Relaxed);
+        self.space().map_or_else(|| counted().try_into().unwrap_or(0), |space| space.used_bytes)
     }
 
     /// Share of the space for records that is in use, in whole percent.
@@ -225,9 +231,11 @@ impl Namespace {
         }
     }
 
-    /// Free share of the space for records, in whole percent.
+    /// Share of the space that can be written to, in whole percent: on devices that of their free
+    /// write blocks.
     pub fn data_avail_pct(&self) -> u64 {
-        100u64.saturating_sub(self.data_used_pct())
+        let unused = || 100u64.saturating_sub(self.data_used_pct());
+        self.space().map_or_else(unused, |space| space.avail_pct)
     }
 
     /// Memory of the set indexes in bytes.
@@ -341,10 +349,11 @@ impl Namespace {
 
     /// Refuses what would not fit the space for records any more.
     pub(crate) fn check_space(&self, delta_bytes: i64) -> Result<(), ResultCode> {
-        if delta_bytes <= 0 {
+        if delta_bytes <= 0 || self.medium != Medium::Memory {
+            // Devices know by themselves whether they have room.
             return Ok(());
         }
-        let total = self.data_total_bytes() as i64;
+        let total = self.settings.data_size_bytes() as i64;
         let used = self.gauges.data_used_bytes.load(Ordering::Relaxed);
         let fits = total == 0 || used.saturating_add(delta_bytes) <= total;
         if fits { Ok(()) } else { Err(ResultCode::OUT_OF_SPACE) }

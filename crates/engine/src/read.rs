@@ -104,8 +104,9 @@ impl Namespace {
         let found = guard.find().filter(|found| found.meta == renewal.read);
         let last_update_time = renewal.read.last_update_time.max(turn.now);
         let renewed = RecordMeta { void_time: renewal.void_time, last_update_time, ..renewal.read };
+        let set_name = self.sets.by_id(renewal.read.set).map_or(&[][..], |set| &set.name);
         let counter = match found.map(|found| {
-            let changed = guard.set_meta(renewed, turn.fetched, &mut Pledges::default());
+            let changed = guard.set_meta(renewed, set_name, turn.fetched, &mut Pledges::default());
             changed.map(|()| found)
         }) {
             Some(Ok(found)) => {

@@ -36,6 +36,8 @@ pub struct Set {
     pub truncate_lut: AtomicU64,
     /// Whether truncated records are still being removed.
     pub truncating: AtomicBool,
+    /// A truncation that was undone when its records were removed already; 0: none.
+    pub removed_before: AtomicU64,
     /// Secondary indexes defined on it.
     pub sindexes: AtomicU64,
 }
@@ -54,6 +56,7 @@ impl Set {
             data_used_bytes: AtomicU64::new(0),
             truncate_lut: AtomicU64::new(0),
             truncating: AtomicBool::new(false),
+            removed_before: AtomicU64::new(0),
             sindexes: AtomicU64::new(0),
         }
     }

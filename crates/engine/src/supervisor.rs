@@ -60,6 +60,8 @@ pub enum Breach {
     DataUsed,
     /// `stop-writes-avail-pct`.
     DataAvailable,
+    /// None: a device has failed and takes no writes.
+    Device,
 }
 
 impl fmt::Display for Event {
@@ -73,6 +75,9 @@ impl fmt::Display for Event {
             Self::NothingToEvict => f.write_str(
                 "an eviction threshold is exceeded, but no records can be evicted: give records a \
                  time to live or raise the threshold",
+            ),
+            Self::StopWrites(Breach::Device) => f.write_str(
+                "writes are refused: a device has failed; see what was logged about it",
             ),
             Self::StopWrites(breach) => write!(f, "writes are refused: {breach} is exceeded"),
             Self::WritesResumed => f.write_str("writes are accepted again"),
@@ -89,6 +94,7 @@ impl fmt::Display for Breach {
             Self::IndexesMemory => "indexes-memory-budget",
             Self::DataUsed => "stop-writes-used-pct",
             Self::DataAvailable => "stop-writes-avail-pct",
+            Self::Device => "the failure of a device",
         })
     }
 }
@@ -236,7 +242,8 @@ fn set_eviction_threshold(namespace: &Namespace, now: SecondsSince2010, events: 
             let gauges = &namespace.gauges;
             let ttl = i64::from(threshold.0) - i64::from(now.0);
             gauges.evict_ttl_seconds.store(ttl, Ordering::Relaxed);
-            gauges.evict_void_time.store(threshold.0, Ordering::Relaxed);
+            // A device that fails is reported; what is evicted may come back with a restart then.
+            let _ = namespace.set_evict_void_time(threshold.0);
         }
         Eviction::Nothing => events.push(Event::NothingToEvict),
     }
@@ -267,6 +274,9 @@ fn is_eviction_due(namespace: &Namespace) -> bool {
 fn breached_limit(namespace: &Namespace, world: World) -> Option<Breach> {
     let config = namespace.config();
     let (memory, storage) = (config.stop_writes_sys_memory_pct, &config.storage_engine);
+    if namespace.space().is_some_and(|space| space.has_failed) {
+        return Some(Breach::Device);
+    }
     if memory != 0 && world.memory_used_pct > memory {
         return Some(Breach::SystemMemory);
     }

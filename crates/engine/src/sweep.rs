@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use record::{LastUpdateTime, RecordMeta, SecondsSince2010, VoidTime};
-use storage::Verdict;
+use storage::{Stored, Verdict};
 use wire::PartitionId;
 
 use crate::counters::Stripe;
@@ -63,23 +63,24 @@ impl Namespace {
         evict_before: Option<VoidTime>,
     ) -> Removal {
         let mut removal = Removal::default();
-        self.sweep(partition, Verdict::Expired, |meta| {
+        self.sweep(partition, |stored| {
+            let meta = &stored.meta;
             if meta.tombstone {
-                return false;
+                return Verdict::Keep;
             }
             removal.visited += 1;
             if meta.void_time == VoidTime::NEVER {
                 removal.non_expirable += 1;
-                return false;
+                return Verdict::Keep;
             }
             if meta.void_time.is_expired(now) {
                 removal.expired += 1;
-                return true;
+                return Verdict::Expired;
             }
             let evicted =
                 evict_before.is_some_and(|limit| meta.void_time < limit) && self.is_evictable(meta);
             removal.evicted += u64::from(evicted);
-            evicted
+            if evicted { Verdict::Expired } else { Verdict::Keep }
         });
         removal
     }
@@ -91,30 +92,31 @@ impl Namespace {
             && !self.sets.by_id(meta.set).is_some_and(|set| set.settings.is_spared())
     }
 
-    /// Removes tombstones last written before `limit`; returns how many there were.
+    /// Removes tombstones last written before `limit`, but for those that keep older copies on a device
+    /// away; returns how many there were.
     pub(crate) fn remove_tombstones(&self, limit: LastUpdateTime) -> u64 {
         self.occupied_partitions()
             .filter(|partition| self.partition_counts(*partition).tombstones != 0)
             .map(|partition| {
-                self.sweep(partition, Verdict::Forgotten, |meta| {
-                    meta.tombstone && meta.last_update_time < limit
+                self.sweep(partition, |stored| {
+                    let is_old = stored.meta.tombstone && stored.meta.last_update_time < limit;
+                    if is_old && stored.is_sole { Verdict::Forgotten } else { Verdict::Keep }
                 })
             })
             .sum()
     }
 
-    /// Gives this verdict on the records of a partition that `goes` names; returns how many were removed.
+    /// Removes the records of a partition that `judge` condemns; returns how many.
     pub(crate) fn sweep(
         &self,
         partition: PartitionId,
-        verdict: Verdict,
-        mut goes: impl FnMut(&RecordMeta) -> bool,
+        mut judge: impl FnMut(&Stored) -> Verdict,
     ) -> u64 {
         let swept = self.records.sweep(partition, |_, stored| {
-            if !goes(&stored.meta) {
-                return Verdict::Keep;
+            let verdict = judge(&stored);
+            if verdict != Verdict::Keep {
+                self.account(Some(self.weight_of(&stored)), None);
             }
-            self.account(Some(self.weight_of(&stored)), None);
             verdict
         });
         swept.removed

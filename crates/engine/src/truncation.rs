@@ -1,6 +1,7 @@
 //! Truncation: records last written before a moment are gone at once and removed in the background
 //! (storage reference, truncate).
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use record::{LastUpdateTime, RecordMeta, SecondsSince2010};
@@ -16,25 +17,43 @@ pub(crate) struct Moments(Vec<u64>);
 
 impl Namespace {
     /// Makes all records of the namespace that were last written before `time` go away.
-    pub fn truncate(&self, time: LastUpdateTime) {
+    ///
+    /// # Errors
+    /// When a device cannot keep that: they are gone, and may come back with a restart.
+    pub fn truncate(&self, time: LastUpdateTime) -> io::Result<()> {
         begin(&self.gauges.truncate_lut, &self.gauges.truncating, time);
         self.bell.ring();
+        self.remember()
     }
 
-    /// Takes back a truncation: records that were not removed yet are visible again.
-    pub fn undo_truncate(&self) {
-        self.gauges.truncate_lut.store(0, Ordering::SeqCst);
+    /// Takes back a truncation: records that were not removed yet are visible again. Once all are
+    /// removed, devices remember it all the same, or older copies would come back with a restart.
+    ///
+    /// # Errors
+    /// As [`Self::truncate`].
+    pub fn undo_truncate(&self) -> io::Result<()> {
+        let gauges = &self.gauges;
+        undo(&gauges.truncate_lut, &gauges.truncating, &gauges.removed_before);
+        self.remember()
     }
 
     /// Makes all records of a set that were last written before `time` go away.
-    pub fn truncate_set(&self, set: &Set, time: LastUpdateTime) {
+    ///
+    /// # Errors
+    /// As [`Self::truncate`].
+    pub fn truncate_set(&self, set: &Set, time: LastUpdateTime) -> io::Result<()> {
         begin(&set.truncate_lut, &set.truncating, time);
         self.bell.ring();
+        self.remember()
     }
 
     /// Takes back a truncation of a set, as [`Self::undo_truncate`] does of the namespace.
-    pub fn undo_truncate_set(&self, set: &Set) {
-        set.truncate_lut.store(0, Ordering::SeqCst);
+    ///
+    /// # Errors
+    /// As [`Self::truncate`].
+    pub fn undo_truncate_set(&self, set: &Set) -> io::Result<()> {
+        undo(&set.truncate_lut, &set.truncating, &set.removed_before);
+        self.remember()
     }
 
     /// Whether records last written at `time` in this set are truncated.
@@ -66,8 +85,15 @@ impl Namespace {
         // Partitions that look empty too: a writer that saw no truncation yet may hold a record's
         // lock in one, and a sweep waits for it.
         let removed = self.share_out(threads, PartitionId::all(), |partition| {
-            self.sweep(partition, Verdict::Truncated, |meta| {
-                self.is_truncated(self.sets.by_id(meta.set), meta.last_update_time)
+            self.sweep(partition, |stored| {
+                let (meta, set) = (&stored.meta, self.sets.by_id(stored.meta.set));
+                if self.is_truncated(None, meta.last_update_time) {
+                    Verdict::Truncated { with_older: true }
+                } else if self.is_truncated(set, meta.last_update_time) {
+                    Verdict::Truncated { with_older: false }
+                } else {
+                    Verdict::Keep
+                }
             })
         });
         self.end_truncation(&moments);
@@ -101,4 +127,12 @@ impl Namespace {
 fn begin(lut: &AtomicU64, truncating: &AtomicBool, time: LastUpdateTime) {
     lut.fetch_max(time.0, Ordering::SeqCst);
     truncating.store(true, Ordering::SeqCst);
+}
+
+/// What was removed stays so, and must not come back from a device.
+fn undo(lut: &AtomicU64, truncating: &AtomicBool, removed_before: &AtomicU64) {
+    let was = lut.swap(0, Ordering::SeqCst);
+    if !truncating.load(Ordering::SeqCst) {
+        removed_before.fetch_max(was, Ordering::SeqCst);
+    }
 }

@@ -2,12 +2,12 @@
 
 #![allow(unsafe_code)]
 
-use index::Entry;
+use index::{Entry, Marks};
 use record::Body;
 
 use crate::log::{DeviceLocation, Log};
 use crate::memory::{self, Heap};
-use crate::records::Size;
+use crate::records::{Size, Stored};
 
 /// Where a namespace keeps records, and what a location in its index means.
 #[derive(Debug)]
@@ -50,11 +50,28 @@ impl Engine {
         }
     }
 
+    /// Whether nothing of a record comes back if its entry is forgotten.
+    pub fn is_sole(&self, entry: &Entry) -> bool {
+        matches!(self, Self::Memory) || entry.marks.contains(Marks::SOLE)
+    }
+
+    /// What is known of a record without its body.
+    ///
+    /// # Safety
+    /// The entry's sprig is locked, and the entry is in its index.
+    #[inline]
+    pub unsafe fn stored(&self, entry: &Entry) -> Stored {
+        // SAFETY: the caller's promise.
+        let size = unsafe { self.size(entry) };
+        Stored { meta: entry.meta, size, is_sole: self.is_sole(entry) }
+    }
+
     /// What a record takes.
     ///
     /// # Safety
     /// The entry's sprig is locked, and the entry is in its index.
-    pub unsafe fn size(&self, entry: &Entry) -> Size {
+    #[inline]
+    unsafe fn size(&self, entry: &Entry) -> Size {
         match self {
             Self::Memory | Self::Backed(_) => {
                 // SAFETY: locations in the index are live, and the lock keeps the body as it is.

@@ -45,7 +45,7 @@ impl<'a> ReadGuard<'a> {
         self.found = self.guard.find().filter(|entry| !entry.is_grave());
         let entry = self.found.as_ref()?;
         // SAFETY: the guard holds the sprig's lock.
-        Some(Stored { meta: entry.meta, size: unsafe { self.engine.size(entry) } })
+        Some(unsafe { self.engine.stored(entry) })
     }
 
     /// The body of the record that [`Self::find`] found; an empty one if it found none.
@@ -135,7 +135,7 @@ impl<'a> WriteGuard<'a> {
     pub fn find(&mut self) -> Option<Stored> {
         let entry = self.entry()?;
         // SAFETY: the guard holds the sprig's lock.
-        Some(Stored { meta: entry.meta, size: unsafe { self.engine.size(&entry) } })
+        Some(unsafe { self.engine.stored(&entry) })
     }
 
     /// The body of the record; an empty one if it is not there.

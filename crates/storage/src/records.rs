@@ -37,6 +37,8 @@ pub struct Stored {
     pub meta: RecordMeta,
     /// What it takes.
     pub size: Size,
+    /// Whether no older copy of it is on a device, so that nothing comes back if it is forgotten.
+    pub is_sole: bool,
 }
 
 /// What a stored record takes, for statistics and limits.
@@ -88,7 +90,7 @@ pub enum Verdict {
         /// Whether older copies are truncated for certain, too: a record may have been in another set.
         with_older: bool,
     },
-    /// A tombstone that is old enough. It goes if no older copies are left on the device.
+    /// A tombstone that is old enough. One that is not sole stays all the same.
     Forgotten,
 }
 
@@ -156,8 +158,7 @@ impl Records {
         self.index.for_each(partition, |digest, entry| {
             if !entry.is_grave() {
                 // SAFETY: the sprig is locked while the entry is visited.
-                let size = unsafe { self.engine.size(entry) };
-                visit(digest, Stored { meta: entry.meta, size });
+                visit(digest, unsafe { self.engine.stored(entry) });
             }
         });
     }
@@ -176,8 +177,7 @@ impl Records {
             }
             swept.visited += 1;
             // SAFETY: the sprig is locked while the entry is visited.
-            let size = unsafe { self.engine.size(entry) };
-            let verdict = judge(digest, Stored { meta: entry.meta, size });
+            let verdict = judge(digest, unsafe { self.engine.stored(entry) });
             let outcome = self.carry_out(verdict, entry);
             swept.removed += u64::from(outcome != index::Verdict::Keep);
             outcome
@@ -187,7 +187,7 @@ impl Records {
 
     /// Carries a verdict out on an entry whose sprig is locked exclusively.
     fn carry_out(&self, verdict: Verdict, entry: &Entry) -> index::Verdict {
-        let leaves_traces = self.engine.log().is_some() && !entry.marks.contains(Marks::SOLE);
+        let leaves_traces = !self.engine.is_sole(entry);
         match verdict {
             Verdict::Keep => index::Verdict::Keep,
             Verdict::Forgotten if leaves_traces => index::Verdict::Keep,

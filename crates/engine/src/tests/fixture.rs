@@ -128,7 +128,7 @@ impl Fixture {
         let mut guard = self.namespace.records.write(&digest(key));
         let mut meta = guard.find().unwrap().meta;
         meta.generation.0 = generation;
-        guard.set_meta(meta, Fetched::NONE, &mut Pledges::default()).unwrap();
+        guard.set_meta(meta, b"", Fetched::NONE, &mut Pledges::default()).unwrap();
     }
 
     /// Lets the supervisor do what is due; returns what it reports and when it wants to be called

@@ -47,7 +47,7 @@ fn dead_records_are_absent_to_every_policy() {
         ("truncated", 1, |fixture| {
             fixture.create(1);
             fixture.pass_ms(1);
-            fixture.namespace.truncate(fixture.now);
+            fixture.namespace.truncate(fixture.now).unwrap();
         }),
         ("entombed", 0, |fixture| {
             fixture.create(1);

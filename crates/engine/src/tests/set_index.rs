@@ -64,7 +64,7 @@ fn an_index_keeps_in_step() {
     assert_eq!(fixture.namespace.object_count(), 20 + 25 + 100);
     fixture.pass_ms(1);
     let set = fixture.namespace.sets.by_name(b"s").unwrap();
-    fixture.namespace.truncate_set(set, fixture.now);
+    fixture.namespace.truncate_set(set, fixture.now).unwrap();
     fixture.supervise();
     assert_eq!(fixture.namespace.set_index_used_bytes(), empty);
 }

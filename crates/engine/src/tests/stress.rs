@@ -137,10 +137,10 @@ fn statistics_survive_creation_expiry_and_truncation() {
             let time = LastUpdateTime(client.clock_ms.load(Ordering::Relaxed));
             let set = namespace.sets.by_name(SETS[round as usize % 3].as_bytes());
             match (round % 7, set) {
-                (0, _) => namespace.truncate(time),
-                (1, _) => namespace.undo_truncate(),
-                (2, Some(set)) => namespace.undo_truncate_set(set),
-                (_, Some(set)) => namespace.truncate_set(set, time),
+                (0, _) => namespace.truncate(time).unwrap(),
+                (1, _) => namespace.undo_truncate().unwrap(),
+                (2, Some(set)) => namespace.undo_truncate_set(set).unwrap(),
+                (_, Some(set)) => namespace.truncate_set(set, time).unwrap(),
                 (_, None) => {}
             }
             std::thread::yield_now();
@@ -149,7 +149,7 @@ fn statistics_survive_creation_expiry_and_truncation() {
     run(&namespace, &[&churn, &churn, &truncate]);
     check_statistics(&namespace);
     // Everything goes: what is left anywhere was counted wrongly.
-    namespace.truncate(LastUpdateTime(u64::MAX >> 25));
+    namespace.truncate(LastUpdateTime(u64::MAX >> 25)).unwrap();
     namespace.remove_truncated();
     assert_eq!((namespace.record_count(), namespace.data_used_bytes()), (0, 0));
     check_statistics(&namespace);
@@ -166,7 +166,7 @@ fn records_written_after_a_truncation_stay() {
             let key = digest(first.wrapping_add(round));
             let set = namespace.sets.by_name(b"s").unwrap();
             let now = LastUpdateTime(client.clock_ms.fetch_add(1, Ordering::Relaxed));
-            namespace.truncate_set(set, now);
+            namespace.truncate_set(set, now).unwrap();
             let answer = client.send(&key, put("a", "1").set("s"));
             // Another thread's truncation may be later than what this one read of the clock.
             if answer.result == ResultCode::OK {

@@ -74,8 +74,8 @@ fn the_bell_wakes_for_every_change() {
     let fixture = Fixture::new();
     let set = fixture.namespace.sets.get_or_create(b"s").unwrap();
     let wake: [&dyn Fn(); 3] = [
-        &|| fixture.namespace.truncate(fixture.now),
-        &|| fixture.namespace.truncate_set(set, fixture.now),
+        &|| fixture.namespace.truncate(fixture.now).unwrap(),
+        &|| fixture.namespace.truncate_set(set, fixture.now).unwrap(),
         &|| fixture.configure(|config| config.nsup_period_seconds = 7),
     ];
     fixture.namespace.bell.wait(Duration::ZERO);
@@ -160,7 +160,7 @@ fn threads_share_a_cycle() {
     fixture.pass_seconds(3);
     fixture.supervise();
     assert_eq!(fixture.namespace.record_count(), 500);
-    fixture.namespace.truncate(fixture.now);
+    fixture.namespace.truncate(fixture.now).unwrap();
     let (events, _) = fixture.supervise();
     assert_eq!(events.first(), Some(&Event::Truncated { removed: 500 }));
 }

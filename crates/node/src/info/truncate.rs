@@ -1,10 +1,9 @@
 //! Truncation, and what eviction is told.
 
-use std::sync::atomic::Ordering;
-
 use config::SET_NAME_MAX;
 use record::LastUpdateTime;
 use record::meta::EPOCH_UNIX_SECONDS;
+use wire::ResultCode;
 
 use super::call::{Call, Refusal, c_number_prefix, put};
 
@@ -28,6 +27,12 @@ fn threshold(call: &Call<'_>) -> Result<LastUpdateTime, Refusal> {
     Ok(LastUpdateTime(since_2010_ms))
 }
 
+/// A device does not take what has to last.
+fn not_kept(error: std::io::Error) -> Refusal {
+    let text = format!("cannot be kept through a restart: {error}; check the devices");
+    Refusal::new(ResultCode::UNKNOWN, text)
+}
+
 /// Truncates a set. One that this node does not have is no error: it may be on others.
 pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let namespace = call.namespace_name()?;
@@ -36,7 +41,7 @@ pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     if let Some(namespace) = call.node.namespace(namespace)
         && let Some(set) = namespace.sets.by_name(set)
     {
-        namespace.truncate_set(set, time);
+        namespace.truncate_set(set, time).map_err(not_kept)?;
     }
     call.node.metadata.truncate.note();
     put(out, "ok");
@@ -48,7 +53,7 @@ pub(super) fn namespace(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusa
     refuse_set(call)?;
     let time = threshold(call)?;
     if let Some(namespace) = call.node.namespace(namespace) {
-        namespace.truncate(time);
+        namespace.truncate(time).map_err(not_kept)?;
     }
     call.node.metadata.truncate.note();
     put(out, "ok");
@@ -67,9 +72,10 @@ fn refuse_set(call: &Call<'_>) -> Result<(), Refusal> {
 pub(super) fn undo_set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let namespace = call.namespace_name()?;
     let set = call.required("set", SET_NAME_MAX)?;
-    let set = call.node.namespace(namespace).and_then(|namespace| namespace.sets.by_name(set));
-    if let Some(set) = set {
-        set.truncate_lut.store(0, Ordering::Relaxed);
+    if let Some(namespace) = call.node.namespace(namespace)
+        && let Some(set) = namespace.sets.by_name(set)
+    {
+        namespace.undo_truncate_set(set).map_err(not_kept)?;
     }
     call.node.metadata.truncate.note();
     put(out, "ok");
@@ -80,7 +86,7 @@ pub(super) fn undo_namespace(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), R
     let namespace = call.namespace_name()?;
     refuse_set(call)?;
     if let Some(namespace) = call.node.namespace(namespace) {
-        namespace.undo_truncate();
+        namespace.undo_truncate().map_err(not_kept)?;
     }
     call.node.metadata.truncate.note();
     put(out, "ok");
@@ -102,7 +108,7 @@ pub(super) fn eviction_reset(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), R
         }
     };
     if let Some(namespace) = call.node.namespace(namespace) {
-        namespace.gauges.evict_void_time.store(void_time, Ordering::Relaxed);
+        namespace.set_evict_void_time(void_time).map_err(not_kept)?;
     }
     call.node.metadata.evict.note();
     put(out, "ok");

@@ -105,11 +105,11 @@ impl Pair {
         let set = name.map(|name| namespace.sets.by_name(name.as_bytes()));
         let undo = self.random.u32(..3) == 0;
         match set {
-            None if undo => namespace.undo_truncate(),
-            None => namespace.truncate(time),
+            None if undo => namespace.undo_truncate().unwrap(),
+            None => namespace.truncate(time).unwrap(),
             Some(None) => return,
-            Some(Some(set)) if undo => namespace.undo_truncate_set(set),
-            Some(Some(set)) => namespace.truncate_set(set, time),
+            Some(Some(set)) if undo => namespace.undo_truncate_set(set).unwrap(),
+            Some(Some(set)) => namespace.truncate_set(set, time).unwrap(),
         }
         let known = self.plain.truncated_before_ms.entry(name).or_default();
         *known = if undo { 0 } else { time_ms.max(*known) };
