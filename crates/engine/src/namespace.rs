@@ -291,13 +291,20 @@ impl Namespace {
 
     /// Weight of a stored record.
     pub(crate) fn weight_of(&self, stored: &Stored) -> Weight {
-        let size_bytes = match stored.size {
+        let set = self.sets.by_id(stored.meta.set);
+        Weight::new(&stored.meta, Self::size_bytes_of(stored, set))
+    }
+
+    /// What a stored record of this set occupies, in bytes.
+    pub(crate) fn size_bytes_of(stored: &Stored, set: Option<&Set>) -> usize {
+        match stored.size {
             Size::Content(size_bytes) => {
-                occupied_size_bytes(self.flat_size_bytes(&stored.meta, size_bytes))
+                let set_name_bytes = set.map_or(0, |set| set.name.len());
+                let void_time = stored.meta.void_time;
+                occupied_size_bytes(flat_size_bytes(size_bytes, set_name_bytes, void_time))
             }
             Size::OnDevice(size_bytes) => size_bytes,
-        };
-        Weight::new(&stored.meta, size_bytes)
+        }
     }
 
     /// What is known of a stored record without its body.

@@ -1,7 +1,7 @@
 //! The read of one record.
 
 use record::ttl::read_touch;
-use record::{RecordMeta, Scene, StoredRecord, VoidTime};
+use record::{RecordMeta, StoredRecord, VoidTime};
 use storage::{Fetch, Miss, Pledges};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Request, ResultCode};
@@ -73,13 +73,18 @@ impl Namespace {
             meta.last_update_time,
             now,
         )?;
-        let size_bytes = self.weight_of(&found).size_bytes;
-        let scene = self.scene(digest, set, turn.now, meta, size_bytes, StoredRecord::Unread);
-        let filter = scene.undecided_filter(request)?;
+        let scene_of = |stored| {
+            let size_bytes = Self::size_bytes_of(&found, set);
+            self.scene(digest, set, turn.now, meta, size_bytes, stored)
+        };
+        let filter = match request.present.contains(FieldType::FILTER) {
+            true => scene_of(StoredRecord::Unread).undecided_filter(request)?,
+            false => None,
+        };
         let wants_bins = !request.header.info1.contains(Info1::GET_NO_BINS);
         if wants_bins || filter.is_some() || request.key.is_some() {
             let body = guard.body(turn.fetched)?;
-            let scene = Scene { stored: StoredRecord::Read(body), ..scene };
+            let scene = scene_of(StoredRecord::Read(body));
             if let Some(filter) = filter {
                 scene.check(&filter)?;
             }
