@@ -140,7 +140,8 @@ pub enum Verdict<W: ?Sized> {
     Worked(usize),
     /// The rest of the reply comes from this, and then it goes on with the next request.
     Stream(Box<dyn Stream<W>>),
-    /// The same, but the stream begins by waiting for a ticket, see [`Progress::Waits`].
+    /// The same, but the stream begins by waiting for a ticket that is not called yet, see
+    /// [`Progress::Waits`].
     Parked(Box<dyn Stream<W>>, Ticket),
     /// It is closed once everything in the output buffer has been sent.
     Close,
