@@ -12,7 +12,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::Peer;
 use super::mailbox::Newcomer;
 use super::protocol::Protocol;
-use super::stream::Stream;
+use super::stream::{Stream, Ticket};
 
 /// How long a client may take none of the bytes offered to it before its connection is closed.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,6 +59,8 @@ pub(super) struct Connection<W> {
     pub suspended: bool,
     /// The rest of the reply to the last request that was handled. Implies `suspended`.
     pub stream: Option<Box<dyn Stream<W>>>,
+    /// What the stream waits for. It gets no turn before.
+    pub awaits: Option<Ticket>,
     /// A line ended with a carriage return right at the end of the bytes received: a newline that
     /// comes next belongs to it.
     pub swallow_newline: bool,
@@ -68,6 +70,8 @@ pub(super) struct Connection<W> {
     pub writable: bool,
     /// The client has shut its side, perhaps behind bytes that are still to be read.
     pub peer_closed: bool,
+    /// The socket has failed: nothing that is sent arrives.
+    pub failed: bool,
     /// Waits in the loop's queue for another turn.
     pub queued: bool,
     /// The last time that bytes moved, or that lingering began.
@@ -90,10 +94,12 @@ impl<W> Connection<W> {
             held: Held::default(),
             suspended: false,
             stream: None,
+            awaits: None,
             swallow_newline: false,
             readable: false,
             writable: true,
             peer_closed: false,
+            failed: false,
             queued: false,
             active_at: now,
             accounted_bytes: 0,
@@ -107,6 +113,7 @@ impl<W> Connection<W> {
     pub(super) fn note(&mut self, event: &Event) {
         // An error counts as both, so that the next call to the socket brings it to light.
         let failed = event.is_error();
+        self.failed |= failed || event.is_write_closed();
         self.peer_closed |= event.is_read_closed();
         self.readable |= event.is_readable() || event.is_read_closed() || failed;
         self.writable |= event.is_writable() || event.is_write_closed() || failed;
@@ -178,6 +185,7 @@ impl<W> Connection<W> {
         self.held = Held::default();
         self.suspended = false;
         self.stream = None;
+        self.awaits = None;
     }
 
     /// Shuts the sending side and gives the client time to hang up.
@@ -195,7 +203,7 @@ impl<W> Connection<W> {
         } else if self.owes() {
             // Nothing is read meanwhile, so only sending counts as activity.
             Some((self.active_at + SEND_TIMEOUT, Deadline::SendTimeout))
-        } else if self.queued {
+        } else if self.queued || self.awaits.is_some() {
             None
         } else {
             idle_time.map(|time| (self.active_at + time, Deadline::Idle))
@@ -205,7 +213,7 @@ impl<W> Connection<W> {
     /// Whether it holds nothing, owes nothing and waits for the next request.
     #[inline]
     pub(super) fn is_at_rest(&self) -> bool {
-        self.phase == Phase::Open && self.buffered_bytes() == 0
+        self.phase == Phase::Open && !self.suspended && self.buffered_bytes() == 0
     }
 
     /// Memory held by the buffers, in bytes.
@@ -297,6 +305,9 @@ mod tests {
         connection.queued = true;
         assert_eq!(connection.deadline(idle_time), None, "it has its turn soon");
         connection.queued = false;
+
+        connection.awaits = Some(1);
+        assert_eq!(connection.deadline(idle_time), None, "it is this server that takes its time");
 
         connection.owe(b"reply".to_vec(), 2);
         let send_timeout = (now + SEND_TIMEOUT, Deadline::SendTimeout);

@@ -1,11 +1,14 @@
 //! One event loop: waits for readiness, gives turns, minds deadlines, drains at the end.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use mio::event::Event;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
@@ -15,11 +18,19 @@ use super::limits::Limits;
 use super::mailbox::{Mailbox, Newcomer};
 use super::server::StopSign;
 use super::stats::Stats;
+use super::stream::Ticket;
 use super::throttle::Throttle;
 use super::turn::{Desk, Next};
 
 /// The token of the waker; connections have their slab keys as tokens.
 pub(super) const WAKER: Token = Token(usize::MAX);
+
+/// The token of what wakes the worker's streams, the other one that is no slab key.
+const WORKER: Token = Token(usize::MAX - 1);
+
+/// How long streams that waited may go on, one after the other, before the loop looks for events
+/// again. About a slice: most of them have a short reply and are over.
+const RESUME_TIME: Duration = Duration::from_micros(200);
 
 /// Events taken per wake-up. More than this wait in the kernel for the next one.
 const EVENTS_MAX: usize = 1024;
@@ -48,6 +59,11 @@ pub(super) struct EventLoop<W> {
     connections: Slab<Connection<W>>,
     /// Connections that have more to do than one turn may.
     runnable: VecDeque<usize>,
+    /// Which connection's stream waits for which ticket. An entry may be out of date; what counts is
+    /// [`Connection::awaits`].
+    waiting: HashMap<Ticket, usize>,
+    /// Tickets that were called, and whose streams had no turn yet.
+    ready: Vec<Ticket>,
     /// When the next connection may be overdue.
     next_sweep: Option<Instant>,
     /// The limit that [`Self::next_sweep`] was computed with.
@@ -63,6 +79,8 @@ impl<W: Worker> EventLoop<W> {
             desk: Desk::new(worker, Arc::clone(&around.stats), around.loop_index),
             connections: Slab::new(),
             runnable: VecDeque::new(),
+            waiting: HashMap::new(),
+            ready: Vec::new(),
             next_sweep: None,
             idle_time: around.limits.idle_time(),
             buffered_bytes: 0,
@@ -75,6 +93,9 @@ impl<W: Worker> EventLoop<W> {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut stop_at = None;
+        if let Err(error) = self.watch_worker() {
+            tracing::error!(%error, "an event loop cannot watch for what its requests wait for");
+        }
         while stop_at.is_none_or(|at| self.desk.now() < at && !self.connections.is_empty()) {
             match self.poll.poll(&mut events, self.timeout(stop_at)) {
                 Ok(()) => self.wake_up(&events),
@@ -90,6 +111,7 @@ impl<W: Worker> EventLoop<W> {
                     self.begin_drain();
                 }
             }
+            self.desk.before_wait();
         }
         self.around.cut_off.fetch_add(self.connections.len(), Relaxed);
         for key in self.keys() {
@@ -99,33 +121,31 @@ impl<W: Worker> EventLoop<W> {
 
     /// How long to wait for events: not at all while there are turns to give.
     fn timeout(&self, stop_at: Option<Instant>) -> Option<Duration> {
-        if !self.runnable.is_empty() {
+        if !self.runnable.is_empty() || !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
         let until = self.next_sweep.into_iter().chain(stop_at).min()?;
         Some(until.saturating_duration_since(Instant::now()))
     }
 
+    /// Has the loop wake up for the worker.
+    fn watch_worker(&self) -> io::Result<()> {
+        let Some(fd) = self.desk.wake_fd() else { return Ok(()) };
+        let fd = fd.as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&fd), WORKER, Interest::READABLE)
+    }
+
     fn wake_up(&mut self, events: &Events) {
-        let waiting = self.runnable.len();
-        self.desk.wake_up(waiting + events.iter().count());
+        let queued = self.runnable.len();
+        self.desk.wake_up(queued + events.iter().count());
         for event in events {
-            if event.token() == WAKER {
-                self.adopt_newcomers();
-                continue;
-            }
-            let Token(key) = event.token();
-            if let Some(connection) = self.connections.get_mut(key) {
-                connection.note(event);
-                // One that waits in the queue gets its turn there, and so does one that streams.
-                if connection.stream.is_some() {
-                    self.enqueue(key);
-                } else if !connection.queued {
-                    self.serve(key);
-                }
+            match event.token() {
+                WAKER => self.adopt_newcomers(),
+                WORKER => self.desk.ready_tickets(&mut self.ready),
+                Token(key) => self.heed(key, event),
             }
         }
-        for _ in 0..waiting {
+        for _ in 0..queued {
             let Some(key) = self.runnable.pop_front() else { break };
             let streams = self.connections.get(key).is_some_and(|of| of.stream.is_some());
             self.serve(key);
@@ -134,15 +154,62 @@ impl<W: Worker> EventLoop<W> {
                 break;
             }
         }
+        if !self.ready.is_empty() {
+            self.resume_streams();
+        }
         self.mind_deadlines();
+    }
+
+    /// Does what an event asks for.
+    #[inline]
+    fn heed(&mut self, key: usize, event: &Event) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.note(event);
+        // One that waits in the queue gets its turn there, and so does one that streams. One whose
+        // stream waits for something else can only send what it owes, or be over.
+        if connection.awaits.is_some() {
+            if connection.owes() || connection.failed {
+                self.serve(key);
+            }
+        } else if connection.stream.is_some() {
+            self.enqueue(key);
+        } else if !connection.queued {
+            self.serve(key);
+        }
+    }
+
+    /// Lets the streams go on whose tickets were called: one after the other, since most have little to
+    /// do, but not for longer than others may wait.
+    fn resume_streams(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        let start = Instant::now();
+        let mut count = 0;
+        for ticket in &ready {
+            count += 1;
+            let Some(key) = self.waiting.remove(ticket) else { continue };
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            if connection.awaits != Some(*ticket) {
+                continue;
+            }
+            connection.awaits = None;
+            // It was not the client that was idle.
+            connection.active_at = self.desk.now();
+            self.serve(key);
+            if start.elapsed() >= RESUME_TIME {
+                break;
+            }
+        }
+        ready.drain(..count);
+        self.ready = ready;
     }
 
     /// Gives a connection its turn and sees to what follows from it.
     fn serve(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let was_queued = std::mem::take(&mut connection.queued);
+        // One that was queued or waited had no deadline, so no sweep is expected for it.
+        let had_deadline = !std::mem::take(&mut connection.queued) && !connection.suspended;
         let next = self.desk.serve(connection);
-        let was_at_rest = !was_queued && connection.accounted_bytes == 0;
+        let was_at_rest = had_deadline && connection.accounted_bytes == 0;
         if next == Next::Wait && was_at_rest && connection.is_at_rest() {
             // The usual end of a turn. Its idle deadline has only moved away from the next sweep.
             return;
@@ -152,7 +219,17 @@ impl<W: Worker> EventLoop<W> {
             Next::Close => self.close(key),
             _ if grown && self.is_over_memory() => self.close_for_memory(key),
             Next::Again => self.enqueue(key),
-            Next::Wait => self.expect_deadline(key),
+            Next::Wait => {
+                self.expect_ticket(key);
+                self.expect_deadline(key);
+            }
+        }
+    }
+
+    /// Remembers whose ticket it is that a connection's stream waits for.
+    fn expect_ticket(&mut self, key: usize) {
+        if let Some(ticket) = self.connections.get(key).and_then(|connection| connection.awaits) {
+            self.waiting.insert(ticket, key);
         }
     }
 
@@ -189,6 +266,9 @@ impl<W: Worker> EventLoop<W> {
     fn close(&mut self, key: usize) {
         let Some(mut connection) = self.connections.try_remove(key) else { return };
         self.buffered_bytes -= connection.accounted_bytes;
+        if let Some(ticket) = connection.awaits {
+            self.waiting.remove(&ticket);
+        }
         // Not every platform forgets a socket when it is closed, so mio asks for this.
         if let Err(error) = self.poll.registry().deregister(&mut connection.socket) {
             tracing::debug!(%error, "cannot deregister a connection");

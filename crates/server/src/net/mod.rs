@@ -31,12 +31,19 @@
 //! A stream is dropped with its connection: when the client is gone, takes nothing for too long, or
 //! the grace time of a shutdown is over. Until then a shutdown lets streams come to their end.
 //!
-//! # Where parked requests will enter
+//! # Replies that wait for something
 //!
-//! A request that must wait for a device or a replica will return a further verdict, and the
-//! connection will be treated like one with a stream that has nothing to say yet. The reply will
-//! come back through the loop's mailbox as a second kind of mail, addressed by connection, be put in
-//! front of the output, and end the pause.
+//! A stream that waits for a device or another node says for which [`Ticket`] ([`Progress::Waits`]); a
+//! worker may also park a request right away ([`Verdict::Parked`]). The connection gets no further
+//! slice until the worker calls the ticket. What wakes the loop for that is a descriptor of the
+//! worker's ([`Worker::wake_fd`]), in the same wait as the sockets; the worker then appends the tickets
+//! that are due ([`Worker::on_wake_fd`]). Their streams get their turns in the same wake-up, as far as
+//! some hundred microseconds go. Whatever a wake-up has asked of devices goes out together at its end
+//! ([`Worker::before_wait`]).
+//!
+//! A connection that waits is not idle, and has no deadline but for what it owes: how long to wait is up
+//! to the worker. It is closed when its socket fails or the grace time of a shutdown is over; a
+//! ticket that is called afterwards finds nobody, which is no error.
 //!
 //! # Where to look
 //!
@@ -44,7 +51,7 @@
 //! |---|---|
 //! | header rules, frames, text lines | `frame.rs`, `protocol.rs` |
 //! | one connection's buffers and phases | `connection.rs` |
-//! | replies that take several turns | `stream.rs` |
+//! | replies that take several turns, or wait | `stream.rs` |
 //! | reading, answering, sending: the hot path | `turn.rs` |
 //! | waiting, deadlines, draining | `event_loop.rs` |
 //! | sockets coming in | `endpoint.rs`, `acceptor.rs`, `mailbox.rs` |
@@ -68,6 +75,7 @@ mod throttle;
 mod turn;
 
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 
 pub use echo::Echo;
 pub use endpoint::Endpoint;
@@ -76,7 +84,7 @@ pub use limits::Limits;
 pub use protocol::{LINE_SIZE_MAX, Protocol};
 pub use server::{Options, Server, ShutdownReport, StartError};
 pub use stats::{Snapshot, Stats};
-pub use stream::{Progress, Stream};
+pub use stream::{Progress, Stream, Ticket};
 
 /// What the loops serve: a factory of workers, one per loop.
 pub trait Service: Send + Sync + 'static {
@@ -104,6 +112,23 @@ pub trait Worker: Sized {
     ///
     /// `line` comes without its terminator and may be empty.
     fn on_line(&mut self, peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict<Self>;
+
+    /// What becomes readable when streams may go on. Asked for once; it stays open as long as the
+    /// worker lives.
+    fn wake_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Appends the tickets of streams that may go on. Called after [`Self::wake_fd`] became readable,
+    /// which is told once for each time that something is written to it: the worker empties it first
+    /// and looks for tickets then. May be called at other times as well.
+    ///
+    /// Tickets appended before a panic count.
+    fn on_wake_fd(&mut self, _ready: &mut Vec<Ticket>) {}
+
+    /// Called once per wake-up, behind everything else in it: the place to send off what it has asked
+    /// of others.
+    fn before_wait(&mut self) {}
 }
 
 /// What becomes of a connection after a request.
@@ -115,6 +140,9 @@ pub enum Verdict<W: ?Sized> {
     Worked(usize),
     /// The rest of the reply comes from this, and then it goes on with the next request.
     Stream(Box<dyn Stream<W>>),
+    /// The same, but the stream begins by waiting for a ticket that is not called yet, see
+    /// [`Progress::Waits`].
+    Parked(Box<dyn Stream<W>>, Ticket),
     /// It is closed once everything in the output buffer has been sent.
     Close,
 }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use super::connection::{Connection, Phase};
 use super::protocol::{Malformed, Protocol, Request};
 use super::stats::{LoopCounters, Stats};
-use super::stream::Progress;
+use super::stream::{Progress, Ticket};
 use super::throttle::Throttle;
 use super::{Peer, Verdict, Worker};
 use wire::ProtoType;
@@ -74,8 +75,26 @@ impl<W: Worker> Desk<W> {
     pub(super) fn wake_up(&mut self, turns: usize) {
         self.turn_requests = (WAKE_UP_REQUESTS / turns.max(1)).max(TURN_REQUESTS_MIN);
         self.clerk.now = Instant::now();
-        let prepare = AssertUnwindSafe(|| self.clerk.worker.on_wakeup());
-        if let Err(panic) = catch_unwind(prepare) {
+        self.tell_worker(W::on_wakeup);
+    }
+
+    /// Ends a wake-up.
+    pub(super) fn before_wait(&mut self) {
+        self.tell_worker(W::before_wait);
+    }
+
+    /// Appends the tickets that the worker calls.
+    pub(super) fn ready_tickets(&mut self, ready: &mut Vec<Ticket>) {
+        self.tell_worker(|worker| worker.on_wake_fd(ready));
+    }
+
+    /// What wakes the worker's streams.
+    pub(super) fn wake_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.clerk.worker.wake_fd()
+    }
+
+    fn tell_worker(&mut self, tell: impl FnOnce(&mut W)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(&mut self.clerk.worker))) {
             self.clerk.report_panic(None, &*panic);
         }
         self.count_panics();
@@ -105,11 +124,13 @@ impl<W: Worker> Desk<W> {
         let mut budget = Budget { requests: self.turn_requests };
         if connection.stream.is_some() {
             self.clerk.advance(connection);
-        } else if connection.suspended {
-            self.clerk.resume(connection, &mut budget);
-        }
-        if connection.phase == Phase::Open {
-            self.receive(connection, &mut budget)?;
+        } else {
+            if connection.suspended {
+                self.clerk.resume(connection, &mut budget);
+            }
+            if connection.phase == Phase::Open {
+                self.receive(connection, &mut budget)?;
+            }
         }
         self.count_panics();
         self.send_replies(connection)?;
@@ -168,6 +189,9 @@ impl<W: Worker> Desk<W> {
     fn conclude(&mut self, connection: &mut Connection<W>) -> io::Result<Next> {
         if connection.owes() {
             return Ok(Next::Wait);
+        }
+        if connection.awaits.is_some() {
+            return Ok(if connection.failed { Next::Close } else { Next::Wait });
         }
         match connection.phase {
             Phase::Open if connection.suspended || connection.readable => Ok(Next::Again),
@@ -280,15 +304,22 @@ impl<W: Worker> Clerk<W> {
         }
     }
 
-    /// Lets the connection's stream append its next slice. What the connection holds waits for its
-    /// next turn, even behind the last slice.
+    /// Lets the connection's stream append its next slice, unless it waits for something. What the
+    /// connection holds waits for its next turn, even behind the last slice.
     fn advance(&mut self, connection: &mut Connection<W>) {
+        if connection.awaits.is_some() {
+            return;
+        }
         let Some(stream) = &mut connection.stream else { return };
         let replies_size = self.replies.len();
         let advance = AssertUnwindSafe(|| stream.advance(&mut self.worker, &mut self.replies));
         match catch_unwind(advance) {
             Ok(Progress::More) => {}
-            Ok(Progress::Over) => connection.stream = None,
+            Ok(Progress::Waits(ticket)) => connection.awaits = Some(ticket),
+            Ok(Progress::Over) => {
+                connection.stream = None;
+                connection.suspended = !connection.held.is_empty();
+            }
             Err(panic) => {
                 self.replies.truncate(replies_size);
                 self.report_panic(Some(&connection.peer), &*panic);
@@ -334,6 +365,12 @@ impl<W: Worker> Clerk<W> {
                         Verdict::Worked(work) => budget.charge(work.saturating_sub(1)),
                         Verdict::Stream(stream) => {
                             connection.stream = Some(stream);
+                            connection.suspended = true;
+                            break;
+                        }
+                        Verdict::Parked(stream, ticket) => {
+                            connection.stream = Some(stream);
+                            connection.awaits = Some(ticket);
                             connection.suspended = true;
                             break;
                         }

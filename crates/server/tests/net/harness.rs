@@ -1,16 +1,19 @@
 //! A server on a free port, clients that talk to it, and a service that does as it is told.
 
+use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use server::net::{
     Endpoint, Frame, Limits, Options, Peer, Progress, Protocol, Server, Service, Snapshot, Stream,
-    Verdict, Worker,
+    Ticket, Verdict, Worker,
 };
 
 /// Far beyond what any step takes, so that a bug ends a test rather than hanging it.
@@ -19,12 +22,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Time a slice for which a stream panics.
 pub const PANIC_MS: u64 = 77;
 
+/// Ticket for which the worker panics when it is called, behind those called before.
+pub const PANIC_TICKET: Ticket = 777;
+
 /// A running server with a frame port and a text port.
 pub struct Rig {
     pub server: Server,
     pub limits: Arc<Limits>,
     /// Streams that are not over.
     pub streams: Arc<AtomicUsize>,
+    /// What has the workers call tickets.
+    pub boards: Boards,
 }
 
 impl Rig {
@@ -42,9 +50,10 @@ impl Rig {
         };
         let limits = Arc::new(Limits::default());
         let streams = Arc::default();
-        let service = Obedient { streams: Arc::clone(&streams) };
+        let boards = Boards((0..threads).map(|_| Arc::new(Board::new())).collect());
+        let service = Orders { streams: Arc::clone(&streams), boards: boards.clone() };
         let server = Server::start(service, &options, &limits).unwrap();
-        Self { server, limits, streams }
+        Self { server, limits, streams, boards }
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -138,16 +147,66 @@ pub fn expect_alive(stream: &mut TcpStream) {
 /// - `toil N`: the same, but say that it was as much work as a thousand requests
 /// - `stream N SIZE MS`: N messages of SIZE bytes of body, one a slice, each after MS milliseconds;
 ///   from [`PANIC_MS`] on, begin a slice, then panic
-#[derive(Clone)]
+/// - `park N SIZE TICKET`: the same, but before each slice wait for a ticket, which grows by one
+/// - `stall N SIZE TICKET`: the same, but find out about the first ticket in a turn
+/// - `fetch N SIZE TICKET`: as `park`, and call the tickets at the end of the wake-up
+/// - `sulk`: echo, then panic at the end of the wake-up
 struct Obedient {
     streams: Arc<AtomicUsize>,
+    board: Arc<Board>,
+    /// Tickets that were called, and that no stream has asked for yet.
+    due: HashSet<Ticket>,
+    /// Tickets to be called at the end of the wake-up.
+    asked: Vec<Ticket>,
+    sulks: bool,
 }
 
-impl Service for Obedient {
-    type Worker = Self;
+/// Makes one for each loop.
+struct Orders {
+    streams: Arc<AtomicUsize>,
+    boards: Boards,
+}
 
-    fn worker(&self, _index: usize) -> Self {
-        self.clone()
+/// The boards of all loops.
+#[derive(Clone)]
+pub struct Boards(Vec<Arc<Board>>);
+
+impl Boards {
+    /// Has the workers call these tickets.
+    pub fn call(&self, tickets: &[Ticket]) {
+        self.0.iter().for_each(|board| board.call(tickets));
+    }
+}
+
+/// Where a worker finds the tickets that it is to call.
+struct Board {
+    tickets: Mutex<Vec<Ticket>>,
+    fd: OwnedFd,
+}
+
+impl Board {
+    fn new() -> Self {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        Self { tickets: Mutex::default(), fd: eventfd(0, flags).unwrap() }
+    }
+
+    fn call(&self, tickets: &[Ticket]) {
+        self.tickets.lock().unwrap().extend(tickets);
+        rustix::io::write(&self.fd, &1u64.to_ne_bytes()).unwrap();
+    }
+}
+
+impl Service for Orders {
+    type Worker = Obedient;
+
+    fn worker(&self, index: usize) -> Obedient {
+        Obedient {
+            streams: Arc::clone(&self.streams),
+            board: Arc::clone(&self.boards.0[index]),
+            due: HashSet::new(),
+            asked: Vec::new(),
+            sulks: false,
+        }
     }
 }
 
@@ -167,6 +226,21 @@ impl Worker for Obedient {
                 let streams = Arc::clone(&self.streams);
                 return Verdict::Stream(Box::new(Slices { left, size, time_ms, streams }));
             }
+            "park" | "stall" | "fetch" => {
+                let (left, size, ticket) = (number(1), number(2) as usize, number(3));
+                self.streams.fetch_add(1, Relaxed);
+                let asks = words[0] == "fetch";
+                if asks {
+                    self.asked.push(ticket);
+                }
+                let streams = Arc::clone(&self.streams);
+                let waiter = Box::new(Waiter { left, size, ticket, asks, streams });
+                return match words[0] {
+                    "stall" => Verdict::Stream(waiter),
+                    _ => Verdict::Parked(waiter, ticket),
+                };
+            }
+            "sulk" => self.sulks = true,
             "sleep" | "toil" => thread::sleep(Duration::from_millis(number(1))),
             _ => {}
         }
@@ -187,6 +261,64 @@ impl Worker for Obedient {
         }
         out.push(b'\n');
         if line == b"close" { Verdict::Close } else { Verdict::Continue }
+    }
+
+    fn wake_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.board.fd.as_fd())
+    }
+
+    fn on_wake_fd(&mut self, ready: &mut Vec<Ticket>) {
+        let _ = rustix::io::read(&self.board.fd, &mut [0; 8]);
+        let called = std::mem::take(&mut *self.board.tickets.lock().unwrap());
+        for ticket in called {
+            assert_ne!(ticket, PANIC_TICKET, "as ordered");
+            self.due.insert(ticket);
+            ready.push(ticket);
+        }
+    }
+
+    fn before_wait(&mut self) {
+        if !self.asked.is_empty() {
+            self.board.call(&std::mem::take(&mut self.asked));
+        }
+        assert!(!std::mem::take(&mut self.sulks), "as ordered");
+    }
+}
+
+/// See the order `park`.
+struct Waiter {
+    left: u64,
+    size: usize,
+    ticket: Ticket,
+    asks: bool,
+    streams: Arc<AtomicUsize>,
+}
+
+impl Stream<Obedient> for Waiter {
+    fn advance(&mut self, worker: &mut Obedient, out: &mut Vec<u8>) -> Progress {
+        if !worker.due.remove(&self.ticket) {
+            return Progress::Waits(self.ticket);
+        }
+        out.extend(message(&vec![b's'; self.size]));
+        self.left -= 1;
+        if self.left == 0 {
+            return Progress::Over;
+        }
+        self.ticket += 1;
+        if self.asks {
+            worker.asked.push(self.ticket);
+        }
+        Progress::Waits(self.ticket)
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        0
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.streams.fetch_sub(1, Relaxed);
     }
 }
 

@@ -9,3 +9,4 @@ mod load;
 mod pressure;
 mod streams;
 mod text;
+mod waits;

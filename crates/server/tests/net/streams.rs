@@ -17,14 +17,14 @@ fn order(slices: usize, size: usize, time_ms: u64) -> Vec<u8> {
 }
 
 #[track_caller]
-fn expect_slices(stream: &mut TcpStream, slices: usize, size: usize) {
+pub fn expect_slices(stream: &mut TcpStream, slices: usize, size: usize) {
     let slice = message(&vec![b's'; size]);
     for _ in 0..slices {
         expect(stream, &slice);
     }
 }
 
-fn wait_for_streams(rig: &Rig, count: usize) {
+pub fn wait_for_streams(rig: &Rig, count: usize) {
     rig.wait_for("the streams", |_| rig.streams.load(Relaxed) == count);
 }
 
