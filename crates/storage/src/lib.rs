@@ -9,6 +9,7 @@ pub mod device;
 mod fetch;
 pub mod format;
 mod memory;
+pub mod packing;
 mod pledge;
 mod reader;
 mod records;
