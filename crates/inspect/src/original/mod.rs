@@ -19,6 +19,7 @@ pub(crate) mod encode;
 mod tests;
 
 pub use header::{DeviceHeader, Flags, NotOriginal, is_header};
+pub use mark::{MARKED_BYTES, mark};
 pub use record::{FlatRecord, Malformed, read};
 pub use walk::{BLOCK_BYTES, OriginalDevice};
 
