@@ -65,7 +65,7 @@ fn compressed_records_are_unpacked() {
     for packing in [Packing::Lz4, Packing::Snappy, Packing::Zstd] {
         let bins = vec![("t", ParticleType::STRING, text.clone().into_bytes())];
         let record = Spec { packing, bins, ..spec(1, 5) };
-        let survey = Survey::of(&[own(&[record.clone()])], NOW).unwrap();
+        let survey = Survey::of(&[own(std::slice::from_ref(&record))], NOW).unwrap();
         assert_eq!(survey.devices[0].versions.compressed, 1, "{packing:?}");
         let line = &lines(own(&[record]), Selection::Live)[0];
         assert_eq!(line["bins"]["t"], json!(text), "{packing:?}");

@@ -85,7 +85,7 @@ impl Tally {
             (self.written.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed));
         let done = written + failed;
         let rate = done - std::mem::replace(before, done);
-        let part = if self.expected == 0 { 100 } else { done * 100 / self.expected };
+        let part = (done * 100).checked_div(self.expected).unwrap_or(100);
         format!(
             "{:>5} s  {written} of {} records written ({part} %), {rate}/s, {failed} failed, {} retried",
             self.start.elapsed().as_secs(),
