@@ -167,8 +167,9 @@ impl Cli {
         survey: &Survey,
         address: SocketAddr,
     ) -> anyhow::Result<Outcome> {
-        let of_devices = devices.first().map(Device::namespace);
-        let namespace = self.namespace.as_deref().or(of_devices).context("no namespace")?;
+        let of_devices = devices.iter().find_map(Device::namespace);
+        let namespace = self.namespace.as_deref().or(of_devices);
+        let namespace = namespace.context("the devices lost their headers: name a --namespace")?;
         load(
             devices,
             survey,
@@ -200,7 +201,7 @@ impl Cli {
 
 /// Versions of different namespaces must not be compared, since digests do not tell them apart.
 fn check_one_namespace(devices: &[Device]) -> anyhow::Result<()> {
-    let mut namespaces: Vec<_> = devices.iter().map(Device::namespace).collect();
+    let mut namespaces: Vec<_> = devices.iter().filter_map(Device::namespace).collect();
     namespaces.dedup();
     ensure!(
         namespaces.len() <= 1,

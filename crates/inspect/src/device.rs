@@ -17,7 +17,7 @@ pub enum Whose {
     Original,
 }
 
-/// A device with a sound header.
+/// A device that can be read.
 pub enum Device {
     /// Of ours.
     Own(OwnDevice),
@@ -56,11 +56,12 @@ impl Device {
         }
     }
 
-    /// The namespace whose records it holds.
-    pub fn namespace(&self) -> &str {
+    /// The namespace whose records it holds; `None` if the header that would tell is lost.
+    pub fn namespace(&self) -> Option<&str> {
         match self {
-            Self::Own(device) => &device.header.namespace,
-            Self::Original(device) => &device.header.namespace,
+            Self::Own(device) if device.is_headless() => None,
+            Self::Own(device) => Some(&device.header.namespace),
+            Self::Original(device) => Some(&device.header.namespace),
         }
     }
 

@@ -16,9 +16,10 @@ struct Membership<'d> {
 /// What is wrong with the devices as a set, each in a sentence; nothing if they are one whole set in
 /// its order.
 pub fn objections(devices: &[Device]) -> Vec<String> {
-    let members: Vec<_> = devices.iter().map(membership).collect();
-    let Some(first) = members.first() else { return Vec::new() };
-    let mut objections = Vec::new();
+    let members: Vec<_> = devices.iter().filter_map(membership).collect();
+    let headless = devices.iter().filter(|device| device.namespace().is_none());
+    let mut objections: Vec<_> = headless.map(headless_objection).collect();
+    let Some(first) = members.first() else { return objections };
     for member in members.iter().skip(1) {
         objections.extend(foreign(first, member));
     }
@@ -44,9 +45,16 @@ pub fn objections(devices: &[Device]) -> Vec<String> {
     objections
 }
 
-fn membership(device: &Device) -> Membership<'_> {
-    let (name, namespace) = (device.name(), device.namespace());
-    match device {
+fn headless_objection(device: &Device) -> String {
+    format!(
+        "{} has lost its header: its namespace, its place in the set and what was truncated are unknown",
+        device.name()
+    )
+}
+
+fn membership(device: &Device) -> Option<Membership<'_>> {
+    let (name, namespace) = (device.name(), device.namespace()?);
+    Some(match device {
         Device::Own(device) => {
             let (place, count) = device.header.place;
             let (set, place, count) = (device.header.device_set, place.into(), count.into());
@@ -57,7 +65,7 @@ fn membership(device: &Device) -> Membership<'_> {
             let (set, place, count) = (header.random, header.device, header.device_count);
             Membership { name, namespace, set, place, count }
         }
-    }
+    })
 }
 
 fn foreign(first: &Membership<'_>, member: &Membership<'_>) -> Option<String> {

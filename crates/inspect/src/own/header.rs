@@ -1,14 +1,21 @@
 //! Finding the header of a device: the place of its second copy depends on the size of a block, which
 //! only the header tells.
 
+use std::collections::HashMap;
 use std::io;
 
 use storage::format::Geometry;
-use storage::format::header::{COPIES, DeviceHeader};
+use storage::format::block::{self, Head, Image};
+use storage::format::header::DeviceHeader;
 
 use super::{BLOCK_BYTES, OwnDevice};
 use crate::original;
 use crate::source::{Source, read_up_to};
+
+/// Heads of blocks that are asked for a stand-in.
+const VOTERS_MAX: u32 = 1000;
+/// Places at which they are looked for, of each size of a block.
+const HEADS_MAX: usize = 20_000;
 
 /// Why a device cannot be inspected as one of ours.
 #[derive(Debug, thiserror::Error)]
@@ -19,21 +26,20 @@ pub enum NotOurs {
     /// There is nothing.
     #[error("is empty")]
     Empty,
-    /// Its beginning and all places of a second copy are zeros.
-    #[error("is blank: no header was ever written")]
+    /// Its beginning is zeros, and no block shows that there was a header.
+    #[error("is blank: no header was ever written, or it was erased with all blocks")]
     Blank,
     /// It belongs to the original.
     #[error("is a device of Aerospike; read it with --aerospike")]
     Original,
-    /// There is no sound header, and nothing that says whether there ever was one.
+    /// There is no sound header, and no block that tells of one.
     #[error(
-        "has no sound header: either it is not a device of Bolide, or both copies of its header are \
-         damaged (looked for the second at {0}; name another size of a block with --block-size). \
-         Without a header nothing can be verified, because the device's random id is part of every \
-         checksum on it, and the header is where the id stands. Restore the first 4 KiB of the device \
-         from a copy, or its data from a replica"
+        "has no sound header, and no block that shows that there was one: either it is not a device of \
+         Bolide, or both copies of its header are damaged and its blocks are of a size that was not \
+         tried (name it with --block-size; tried were {0} bytes and the powers of two). The device's \
+         random id is part of every checksum on it, so without header or blocks nothing can be verified"
     )]
-    NoHeader(String),
+    NoHeader(u32),
     /// The header makes no sense.
     #[error("has a header that makes no sense: blocks of {0} bytes")]
     BlockSize(u32),
@@ -52,7 +58,7 @@ pub fn open(source: Box<dyn Source>, block_bytes: u32) -> Result<OwnDevice, NotO
         Some(header) => Some(header.block_bytes),
         None => guesses(block_bytes).find(|size| matches!(copy(&*source, 1, *size), Ok(Some(_)))),
     };
-    let Some(size_bytes) = size_bytes else { return Err(what_else(&*source, block_bytes)?) };
+    let Some(size_bytes) = size_bytes else { return without_header(source, block_bytes) };
     if !BLOCK_BYTES.contains(&size_bytes) {
         return Err(NotOurs::BlockSize(size_bytes));
     }
@@ -60,12 +66,16 @@ pub fn open(source: Box<dyn Source>, block_bytes: u32) -> Result<OwnDevice, NotO
     let copies = [copy(&*source, 0, size_bytes)?, copy(&*source, 1, size_bytes)?];
     let sound = copies.each_ref().map(Option::is_some);
     let newest = copies.into_iter().flatten().max_by_key(|header| header.version);
-    let Some(header) = newest else { return Err(what_else(&*source, block_bytes)?) };
-    let blocks = source.size_bytes() / u64::from(size_bytes);
-    let fitting = u32::try_from(blocks).unwrap_or(u32::MAX).saturating_sub(1);
-    let block_count = header.block_count.min(fitting);
+    let Some(header) = newest else { return without_header(source, block_bytes) };
+    let block_count = header.block_count.min(fitting(&*source, size_bytes));
     let geometry = Geometry { block_bytes: size_bytes, block_count };
     Ok(OwnDevice { source, header, copies: sound, geometry })
+}
+
+/// Blocks for which there is room.
+fn fitting(source: &dyn Source, block_bytes: u32) -> u32 {
+    let blocks = source.size_bytes() / u64::from(block_bytes);
+    u32::try_from(blocks).unwrap_or(u32::MAX).saturating_sub(1)
 }
 
 /// A sound copy that agrees about the size of a block, or the first one whatever it says of that.
@@ -87,20 +97,49 @@ fn guesses(block_bytes: u32) -> impl Iterator<Item = u32> {
     std::iter::once(block_bytes).chain(powers).filter(|size| BLOCK_BYTES.contains(size))
 }
 
-/// Says what is there instead of a header.
-fn what_else(source: &dyn Source, block_bytes: u32) -> Result<NotOurs, io::Error> {
-    let beginning = read_up_to(source, 0, 4096)?;
+/// A device whose copies of the header are both damaged: its blocks give a stand-in for its id.
+fn without_header(source: Box<dyn Source>, block_bytes: u32) -> Result<OwnDevice, NotOurs> {
+    let beginning = read_up_to(&*source, 0, 4096)?;
     if original::is_header(&beginning) {
-        return Ok(NotOurs::Original);
+        return Err(NotOurs::Original);
     }
-    let places = (1..COPIES).map(|copy| DeviceHeader::copy_offset_bytes(copy, block_bytes));
-    let mut zeros = beginning.iter().all(|&byte| byte == 0);
-    for place in places.clone() {
-        zeros &= read_up_to(source, place, 4096)?.iter().all(|&byte| byte == 0);
+    for block_bytes in guesses(block_bytes) {
+        let block_count = fitting(&*source, block_bytes);
+        let geometry = Geometry { block_bytes, block_count };
+        let Some(device) = stand_in(&*source, &geometry)? else { continue };
+        let header = DeviceHeader { device, block_bytes, block_count, ..DeviceHeader::default() };
+        return Ok(OwnDevice { source, header, copies: [false, false], geometry });
     }
-    if zeros {
-        return Ok(NotOurs::Blank);
+    let zeros = beginning.iter().all(|&byte| byte == 0);
+    Err(if zeros { NotOurs::Blank } else { NotOurs::NoHeader(block_bytes) })
+}
+
+/// An id with which the heads of blocks are sound: the one most of them agree on, if it is proved by
+/// another block or by a record.
+fn stand_in(source: &dyn Source, geometry: &Geometry) -> Result<Option<u64>, io::Error> {
+    let mut votes: HashMap<u64, (u32, u32)> = HashMap::new();
+    let mut voters = 0;
+    for number in geometry.blocks().take(HEADS_MAX) {
+        let offset_bytes = geometry.offset_bytes(number);
+        let front = read_up_to(source, offset_bytes, block::HEADER_BYTES)?;
+        if let Some(id) = block::stand_in(&front, number, offset_bytes) {
+            votes.entry(id).or_insert((number, 0)).1 += 1;
+            voters += 1;
+        }
+        if voters == VOTERS_MAX {
+            break;
+        }
     }
-    let looked: Vec<_> = places.map(|place| format!("byte {place}")).collect();
-    Ok(NotOurs::NoHeader(looked.join(", ")))
+    let winner = votes.into_iter().max_by_key(|(_, (_, count))| *count);
+    let Some((id, (number, count))) = winner else { return Ok(None) };
+    if count > 1 {
+        return Ok(Some(id));
+    }
+    let offset_bytes = geometry.offset_bytes(number);
+    let bytes = read_up_to(source, offset_bytes, geometry.block_bytes as usize)?;
+    let Head::InUse { sequence } = block::head(&bytes, id, number, offset_bytes) else {
+        return Ok(None);
+    };
+    let image = Image { bytes: &bytes, device: id, offset_bytes, sequence };
+    Ok(image.record(block::HEADER_BYTES).map(|_| id))
 }

@@ -17,11 +17,12 @@ pub use header::{NotOurs, open};
 /// Sizes of blocks that are believed, in bytes: the least holds the two copies of a header.
 const BLOCK_BYTES: std::ops::RangeInclusive<u32> = 8192..=1 << 28;
 
-/// A device of ours with a sound header.
+/// A device of ours.
 pub struct OwnDevice {
     /// Where it is read from.
     pub source: Box<dyn Source>,
-    /// The copy of its header that counts.
+    /// The copy of its header that counts. If neither is sound, it has a stand-in for the device's id,
+    /// the size and number of the blocks, and nothing else.
     pub header: DeviceHeader,
     /// Which of the two copies are sound.
     pub copies: [bool; 2],
@@ -30,6 +31,11 @@ pub struct OwnDevice {
 }
 
 impl OwnDevice {
+    /// Whether both copies of its header are damaged.
+    pub fn is_headless(&self) -> bool {
+        self.copies == [false, false]
+    }
+
     /// Walks over all blocks. `device` is its number on the command line.
     ///
     /// # Errors

@@ -154,14 +154,33 @@ fn what_is_no_device_of_ours_is_told_apart() {
     assert!(matches!(error(vec![0; 1 << 20]), NotOurs::Blank));
     assert!(matches!(error(vec![7; 1 << 20]), NotOurs::NoHeader(_)));
     assert!(matches!(error(vec![7; 3]), NotOurs::NoHeader(_)));
-    let mut own = sample();
-    for copy in 0..2 {
-        own.bytes[DeviceHeader::copy_offset_bytes(copy, BLOCK_BYTES) as usize] ^= 1;
-    }
-    let text = error(own.bytes).to_string();
-    assert!(text.contains("byte 8192") && text.contains("random id"), "{text}");
+    let text = error(vec![7; 1 << 20]).to_string();
+    assert!(text.contains("--block-size") && text.contains("random id"), "{text}");
     let magic = 0x4349_7472_7573_0322_u64.to_le_bytes();
     assert!(matches!(error([&magic[..], &[0; 9000]].concat()), NotOurs::Original));
+}
+
+#[test]
+fn a_device_without_any_header_is_read_through_its_blocks() {
+    let mut one_block = Own::new(0, 1);
+    one_block.seal(3, 1, &[spec(1, 5)]);
+    for (own, live) in [(sample(), 3), (one_block, 1)] {
+        for filler in [0, 0xA5] {
+            let mut bytes = own.bytes.clone();
+            bytes[..BLOCK_BYTES as usize].fill(filler);
+            for block_bytes in [BLOCK_BYTES, 8 << 20] {
+                let device = open("dev", bytes.clone(), Whose::Ours { block_bytes }).unwrap();
+                assert_eq!(device.namespace(), None);
+                let survey = Survey::of(&[device], NOW).unwrap();
+                assert_eq!(survey.totals.live, live);
+                assert_eq!(survey.devices[0].damage.len(), 2);
+                assert!(survey.objections[0].contains("lost its header"));
+            }
+        }
+    }
+    let mut bytes = Own::new(0, 1).bytes;
+    bytes[..BLOCK_BYTES as usize].fill(0);
+    assert!(open("dev", bytes, OURS).is_err());
 }
 
 #[test]

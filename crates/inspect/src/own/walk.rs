@@ -66,9 +66,13 @@ impl<'d> Walk<'d> {
         head: Head,
         visitor: &mut dyn Visitor,
     ) -> anyhow::Result<()> {
-        let above = self.above();
         let (device, offset_bytes) = (self.device.header.device, self.offset_bytes(block));
-        let sequence = block::recover_sequence(bytes, device, offset_bytes, above);
+        // Most blocks of a new device are zeros, and looking for records in them takes long.
+        let zeros = bytes.iter().all(|&byte| byte == 0);
+        let sequence = match zeros {
+            true => None,
+            false => block::recover_sequence(bytes, device, offset_bytes, self.above()),
+        };
         if sequence.is_none() && head == Head::Blank {
             visitor.block(BlockInfo::new(block, BlockState::Blank, None));
             return Ok(());

@@ -94,6 +94,9 @@ fn append_device(out: &mut String, device: &DeviceSurvey) {
 }
 
 fn append_own(out: &mut String, device: &DeviceSurvey, header: &OwnHeader) {
+    if header.copies_sound == [false, false] {
+        return append_headless(out, device, header);
+    }
     let _ = writeln!(
         out,
         "{}: Bolide, namespace {}, device {} of {}",
@@ -130,6 +133,15 @@ fn append_own(out: &mut String, device: &DeviceSurvey, header: &OwnHeader) {
     if header.is_encrypted {
         row(out, "encryption", "on: contents and sets of encrypted records are not shown");
     }
+}
+
+fn append_headless(out: &mut String, device: &DeviceSurvey, header: &OwnHeader) {
+    let _ = writeln!(out, "{}: Bolide, of an unknown namespace", device.name);
+    row(out, "header", "LOST: both copies are damaged");
+    row(out, "read with", "an id found from the blocks; it stands for the lost one in checksums");
+    let blocks = plural(header.block_count.into(), "block");
+    let block_bytes = bytes(header.block_bytes.into());
+    row(out, "size", &format!("{}: {blocks} of {block_bytes}", bytes(device.size_bytes)));
 }
 
 fn append_contents(out: &mut String, device: &DeviceSurvey) {
