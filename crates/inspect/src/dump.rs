@@ -7,13 +7,14 @@ use std::io::Write;
 
 use jiff::Timestamp;
 use record::meta::EPOCH_UNIX_SECONDS;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use storage::format::flat::Kind;
 
 use crate::content::{self, Content, Hidden, Room};
 use crate::device::Device;
 use crate::json;
-use crate::seen::{Raw, Seen, Visitor};
+use crate::seen::{Seen, Visitor};
 use crate::survey::{Fate, Survey};
 
 /// Which records are printed.
@@ -56,9 +57,10 @@ impl Visitor for Dump<'_> {
             return Ok(());
         }
         let content = content::read(&seen.raw, &mut self.room);
-        let mut line = line(seen, &content);
+        let mut line = Line::new(seen, &content);
         if self.selection == Selection::AllVersions {
-            self.add_place(&mut line, seen, fate);
+            line.state = Some(fate.map_or("superseded", Fate::name));
+            line.place = Some(place(self.survey, seen));
         }
         serde_json::to_writer(&mut *self.out, &line)?;
         self.out.write_all(b"\n")?;
@@ -66,52 +68,95 @@ impl Visitor for Dump<'_> {
     }
 }
 
-impl Dump<'_> {
-    fn add_place(&self, line: &mut Value, seen: &Seen<'_>, fate: Option<Fate>) {
-        let location = seen.location;
-        let device = self.survey.devices.get(usize::from(location.device));
-        line["state"] = fate.map_or_else(|| json!("superseded"), |fate| json!(fate));
-        line["place"] = json!({
-            "device": device.map(|device| &device.name),
-            "block": location.block,
-            "at": location.at,
-            "size_bytes": seen.size_bytes,
-        });
+fn place<'s>(survey: &'s Survey, seen: &Seen<'_>) -> Place<'s> {
+    let location = seen.location;
+    let device = survey.devices.get(usize::from(location.device));
+    Place {
+        device: device.map_or("", |device| &device.name),
+        block: location.block,
+        at: location.at,
+        size_bytes: seen.size_bytes,
     }
 }
 
-fn line(seen: &Seen<'_>, content: &Result<Content<'_>, Hidden>) -> Value {
-    let version = &seen.version;
-    let mut line = json!({
-        "digest": seen.digest.to_string(),
-        "generation": version.generation,
-        "void_time": version.void_time,
-        "expires": moment(u64::from(version.void_time) * 1000).filter(|_| version.void_time != 0),
-        "last_update_time": version.last_update_time,
-        "last_update": moment(version.last_update_time),
-        "tombstone": seen.kind != Kind::Record,
-    });
-    match content {
-        Ok(content) => {
-            line["set"] =
-                if content.set.is_empty() { Value::Null } else { json::text(content.set) };
-            if let Some(key) = content.key {
-                line["key"] = json::key(key);
-            }
-            let value = |bin: &content::Bin<'_>| {
-                let name = String::from_utf8_lossy(bin.name).into_owned();
-                (name, json::particle(bin.particle_type, &bin.value))
-            };
-            let bins: serde_json::Map<_, _> = content.bins.iter().map(value).collect();
-            line["bins"] = bins.into();
+/// A record as it is printed.
+#[derive(Serialize)]
+struct Line<'r> {
+    digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    /// `None` for none, and for that of an encrypted record.
+    set: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<Value>,
+    generation: u16,
+    void_time: u32,
+    expires: Option<String>,
+    last_update_time: u64,
+    last_update: Option<String>,
+    tombstone: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bins: Option<Bins<'r>>,
+    #[serde(skip_serializing_if = "is_false")]
+    encrypted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<Place<'r>>,
+}
+
+/// Where a version lies.
+#[derive(Serialize)]
+struct Place<'r> {
+    device: &'r str,
+    block: u32,
+    at: u32,
+    size_bytes: u32,
+}
+
+/// Bins as an object whose members stand in their order.
+struct Bins<'r>(&'r [content::Bin<'r>]);
+
+impl Serialize for Bins<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|bin| {
+            let value = json::particle(bin.particle_type, &bin.value);
+            (String::from_utf8_lossy(bin.name), value)
+        }))
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl<'r> Line<'r> {
+    fn new(seen: &Seen<'_>, content: &'r Result<Content<'r>, Hidden>) -> Self {
+        let version = &seen.version;
+        let known = content.as_ref().ok();
+        let set = known.map(|content| content.set).filter(|set| !set.is_empty());
+        let void_time_ms = (version.void_time != 0).then(|| u64::from(version.void_time) * 1000);
+        let unreadable = match content {
+            Err(hidden @ Hidden::Malformed(_)) => Some(hidden.to_string()),
+            _ => None,
+        };
+        Self {
+            digest: seen.digest.to_string(),
+            state: None,
+            set: set.map(json::text),
+            key: known.and_then(|content| content.key).map(json::key),
+            generation: version.generation,
+            void_time: version.void_time,
+            expires: void_time_ms.and_then(moment),
+            last_update_time: version.last_update_time,
+            last_update: moment(version.last_update_time),
+            tombstone: seen.kind == Kind::Tombstone,
+            bins: known.map(|content| Bins(&content.bins)),
+            encrypted: matches!(content, Err(Hidden::Encrypted)),
+            unreadable,
+            place: None,
         }
-        Err(Hidden::Encrypted) => line["encrypted"] = true.into(),
-        Err(hidden) => line["unreadable"] = hidden.to_string().into(),
     }
-    if let (Err(_), Raw::Own(found)) = (content, &seen.raw) {
-        line["payload_bytes"] = found.payload.len().into();
-    }
-    line
 }
 
 /// A moment given in ms since 2010, as RFC 3339 writes it.

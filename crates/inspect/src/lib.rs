@@ -15,6 +15,7 @@ pub mod original;
 mod own;
 
 mod device;
+mod header;
 mod set;
 mod survey;
 

@@ -8,9 +8,10 @@ mod tests;
 use std::fmt::Write;
 
 use crate::dump::moment;
+use crate::header::{Header, OwnHeader};
 use crate::load::Outcome;
 use crate::seen::{BlockState, Damage};
-use crate::survey::{DeviceSurvey, Header, OwnHeader, Survey, Totals};
+use crate::survey::{DeviceSurvey, Survey, Totals};
 use text::{bytes, count, list, percent};
 
 /// Damage that is listed of one device; beyond that it is only counted.
