@@ -52,7 +52,7 @@ struct Cli {
     /// With --dump: every sound version, also what is superseded, deleted or expired.
     #[arg(long, requires = "dump")]
     all_versions: bool,
-    /// Size in bytes of a block, where both the header and its copy might be looked for in vain.
+    /// Size in bytes of a block, tried first where a damaged header cannot tell it.
     #[arg(long, value_name = "BYTES", default_value_t = storage::format::BLOCK_BYTES)]
     block_size: u32,
     /// Writes the live records into the node at this address.
