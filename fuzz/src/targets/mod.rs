@@ -19,10 +19,12 @@ mod node_compressed;
 mod node_info;
 mod node_line;
 mod node_message;
+mod original;
 mod reply;
 mod request;
 mod scalar;
 mod set_config;
+mod unpack;
 mod value;
 mod yaml;
 
@@ -91,10 +93,12 @@ pub const TARGETS: &[Entry] = &[
     node_info::ENTRY,
     node_line::ENTRY,
     node_message::ENTRY,
+    original::ENTRY,
     reply::ENTRY,
     request::ENTRY,
     scalar::ENTRY,
     set_config::ENTRY,
+    unpack::ENTRY,
     value::ENTRY,
     yaml::ENTRY,
 ];

@@ -97,6 +97,19 @@ fn decode(front: &[u8; HEADER_BYTES], device: u64, block: u32, offset_bytes: u64
     }
 }
 
+/// An id with which what seems to be this block's header at the beginning of `bytes` would be sound, for
+/// a device whose own header is lost. That others are sound with the same id proves it.
+pub fn stand_in(bytes: &[u8], block: u32, offset_bytes: u64) -> Option<u64> {
+    let front = bytes.first_chunk::<HEADER_BYTES>()?;
+    let mut cursor = Cursor(front);
+    let (tied, magic) = (cursor.u32()?, cursor.u32()?);
+    let (sequence, number) = (cursor.u64()?, cursor.u32()?);
+    let version = cursor.u8()?;
+    let place = Place { device: 0, offset_bytes, sequence };
+    ((magic, number, version) == (MAGIC, block, VERSION))
+        .then(|| place.stand_in(checksum(&front[4..]), tied))
+}
+
 /// The mark behind the last record of a block.
 pub fn end(place: &Place) -> [u8; END_BYTES] {
     let mut out = [0; END_BYTES];
@@ -296,6 +309,17 @@ mod tests {
         assert_eq!(head_of(&free(3, &place(0, 9))), Head::Free { sequence: 9 });
         assert_eq!(head(&in_use(3, &place(0, 9)), 5, 4, OFFSET + SIZE as u64), Head::Damaged);
         assert_eq!(head(&in_use(3, &place(0, 9)), 6, 3, OFFSET), Head::Damaged);
+    }
+
+    #[test]
+    fn a_lost_id_has_a_stand_in() {
+        let front = in_use(3, &place(0, 9));
+        let id = stand_in(&front, 3, OFFSET).unwrap();
+        assert_eq!(head(&front, id, 3, OFFSET), Head::InUse { sequence: 9 });
+        let other = Place { device: 5, offset_bytes: OFFSET + 64, sequence: 9 };
+        assert_eq!(end(&other), end(&Place { device: id, ..other }));
+        assert_eq!(stand_in(&front, 4, OFFSET), None);
+        assert_eq!(stand_in(&[0; SIZE], 3, OFFSET), None);
     }
 
     #[test]

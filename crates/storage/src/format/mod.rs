@@ -88,6 +88,34 @@ impl Place {
         bytes[20..].copy_from_slice(&self.sequence.to_le_bytes());
         checksum(&bytes)
     }
+
+    /// An id of a device with which content with this checksum is tied to this place by `tied`. It
+    /// does for every other place of that device as well: a checksum is linear, so all that shows
+    /// of an id in it are the same 32 bits everywhere.
+    pub(crate) fn stand_in(&self, content: u32, tied: u32) -> u64 {
+        let tie = |device| Place { device, ..*self }.tie(content);
+        let base = tie(0);
+        // Reduced by highest bit: what some bits of an id change in a checksum, and which bits.
+        let mut changes = [(0u32, 0u64); 32];
+        for bit in 0..32 {
+            let (change, bits) = reduced(&changes, (tie(1 << bit) ^ base, 1 << bit));
+            if let Some(place) = change.checked_ilog2() {
+                changes[place as usize] = (change, bits);
+            }
+        }
+        reduced(&changes, (base ^ tied, 0)).1
+    }
+}
+
+/// Takes from a change what others explain of it, and adds their bits.
+fn reduced(changes: &[(u32, u64); 32], (mut change, mut bits): (u32, u64)) -> (u32, u64) {
+    for (place, (explained, of_bits)) in changes.iter().enumerate().rev() {
+        if change >> place & 1 != 0 && *explained != 0 {
+            change ^= explained;
+            bits ^= of_bits;
+        }
+    }
+    (change, bits)
 }
 
 /// Takes numbers and runs of bytes off the front of a slice.
@@ -133,6 +161,19 @@ mod tests {
     fn the_checksum_is_crc_32c() {
         // The check value of the CRC catalogue.
         assert_eq!(checksum(b"123456789"), 0xE306_9283);
+    }
+
+    #[test]
+    fn an_id_has_a_stand_in_for_all_places() {
+        for device in [0, 1, 77, u64::MAX, 0x1234_5678_9ABC_DEF0] {
+            let place = Place { device, offset_bytes: 8 << 20, sequence: 9 };
+            let stand_in = place.stand_in(5, place.tie(5));
+            for sequence in [0, 1, 1 << 40] {
+                let place = Place { device, offset_bytes: sequence * 3, sequence };
+                let same = Place { device: stand_in, ..place };
+                assert_eq!(same.tie(sequence as u32), place.tie(sequence as u32));
+            }
+        }
     }
 
     #[test]
