@@ -11,8 +11,8 @@ use storage::device::Device;
 use storage::format::header::Memory;
 use storage::format::{BLOCK_BYTES, flat::Packing};
 use storage::{
-    Bodies, DeviceStats, Encryption, Fate, ImagePlan, Incident, OpenError, Opening, Progress, Report,
-    Rules, Setup, Space, TuningValues,
+    Bodies, DeviceStats, Encryption, Fate, ImagePlan, Incident, OpenError, Opening, Progress,
+    Report, Rules, Setup, Space, TuningValues,
 };
 use wire::PartitionId;
 
@@ -149,7 +149,8 @@ impl Namespace {
 
     /// Counts the records that a start found.
     fn recount(&self) {
-        let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32);
+        let threads =
+            std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32);
         self.share_out(threads, PartitionId::all(), |partition| {
             self.records.for_each(partition, |_, stored| {
                 self.account(None, Some(self.weight_of(&stored)));
@@ -247,11 +248,8 @@ impl Namespace {
     /// When a device or the image could not be written.
     pub fn close_devices(&self, image: Option<(PathBuf, u64)>) -> io::Result<()> {
         let set_name = |set: SetId| self.sets.by_id(set).map(|set| set.name.clone());
-        let plan = image.as_ref().map(|(path, id)| ImagePlan {
-            path,
-            id: *id,
-            set_name: &set_name,
-        });
+        let plan =
+            image.as_ref().map(|(path, id)| ImagePlan { path, id: *id, set_name: &set_name });
         self.records.close(plan)
     }
 

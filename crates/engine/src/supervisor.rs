@@ -76,9 +76,9 @@ impl fmt::Display for Event {
                 "an eviction threshold is exceeded, but no records can be evicted: give records a \
                  time to live or raise the threshold",
             ),
-            Self::StopWrites(Breach::Device) => f.write_str(
-                "writes are refused: a device has failed; see what was logged about it",
-            ),
+            Self::StopWrites(Breach::Device) => {
+                f.write_str("writes are refused: a device has failed; see what was logged about it")
+            }
             Self::StopWrites(breach) => write!(f, "writes are refused: {breach} is exceeded"),
             Self::WritesResumed => f.write_str("writes are accepted again"),
             Self::Truncated { removed } => write!(f, "truncated {removed} records"),

@@ -54,13 +54,24 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node with this configuration, for this many event loops.
+    /// A node with this configuration, whose namespaces are in memory, for this many event loops.
     pub fn new(config: Config, host: Arc<dyn Host>, loops: usize) -> Self {
         let namespaces = config.namespaces.iter();
+        let namespaces =
+            namespaces.map(|namespace| Arc::new(Namespace::new(namespace.clone(), loops)));
+        let namespaces = namespaces.collect();
+        Self::with(config, namespaces, host, loops)
+    }
+
+    /// A node with this configuration and these namespaces, in its order.
+    pub fn with(
+        config: Config,
+        namespaces: Vec<Arc<Namespace>>,
+        host: Arc<dyn Host>,
+        loops: usize,
+    ) -> Self {
         Self {
-            namespaces: namespaces
-                .map(|namespace| Arc::new(Namespace::new(namespace.clone(), loops)))
-                .collect(),
+            namespaces,
             counters: Bank::new(loops),
             started_at: host.now(),
             view: Mutex::new(View::form(host.random(), host.monotonic())),

@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod cli;
+pub mod devices;
 pub mod host;
 pub mod limits;
 pub mod logging;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use config::{Config, EngineKind};
+use config::Config;
 use node::{Host, Node};
 
 use crate::cli::{Arguments, VERSION};
+use crate::devices::{self, DeviceThreads};
 use crate::host::RealHost;
 use crate::logging::Log;
 use crate::net::{self, Endpoint, Protocol, Server};
@@ -27,7 +28,6 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// What keeps the server from starting, as sentences for the operator.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (mut config, warnings) = configuration(arguments)?;
-    check_engines(&config)?;
     if arguments.check_config {
         warnings.iter().for_each(|warning| println!("warning: {warning}"));
         println!("the configuration is good");
@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if !arguments.fgdaemon {
         write_pid_file(&config)?;
     }
-    serve(config, log)
+    serve(config, log, arguments.cold_start)
 }
 
 /// The configuration that the command line names, with what deserves attention in it.
@@ -86,21 +86,6 @@ fn resolve(config: &mut Config) -> anyhow::Result<()> {
     };
     let heartbeat_mtu_bytes = addresses::packet_size_bytes(&config.network.heartbeat.addresses);
     config.resolve(&config::Host { cpus: cpus() as u32, node_id, heartbeat_mtu_bytes });
-    Ok(())
-}
-
-/// Refuses what would lose data: storage engines that come with a later step.
-fn check_engines(config: &Config) -> anyhow::Result<()> {
-    for namespace in &config.namespaces {
-        let engine = &namespace.storage_engine;
-        if engine.kind != EngineKind::Memory || engine.has_backing() {
-            anyhow::bail!(
-                "namespace {} asks for records on a device, in a file or in persistent memory, which \
-                 this version cannot keep: use 'storage-engine memory' with a data-size",
-                namespace.name
-            );
-        }
-    }
     Ok(())
 }
 
@@ -140,7 +125,7 @@ fn announce(config: &Config) {
 }
 
 /// Serves until a signal says stop.
-fn serve(config: Config, log: Arc<Log>) -> anyhow::Result<()> {
+fn serve(config: Config, log: Arc<Log>, cold_start: bool) -> anyhow::Result<()> {
     let signals = signals::Signals::install()?;
     let listening = addresses::listen_addresses(&config.network.service)?;
     let advertised = addresses::advertised_addresses(
@@ -158,7 +143,10 @@ fn serve(config: Config, log: Arc<Log>) -> anyhow::Result<()> {
         threads,
         pin: threads == cpus(),
     };
-    let node = Arc::new(Node::new(config, Arc::clone(&host) as Arc<dyn Host>, options.threads));
+    let namespaces = devices::open_namespaces(&config, options.threads, cold_start)?;
+    let device_threads = DeviceThreads::start(&config, &namespaces)?;
+    let host_of_node = Arc::clone(&host) as Arc<dyn Host>;
+    let node = Arc::new(Node::with(config, namespaces, host_of_node, options.threads));
     let supervisors = Supervisors::start(&node.namespaces)?;
     let ticker = crate::ticker::TickerThread::start(&node)?;
     let service = NodeService::new(Arc::clone(&node), options.threads)?;
@@ -173,9 +161,11 @@ fn serve(config: Config, log: Arc<Log>) -> anyhow::Result<()> {
     tracing::info!(target: "as", "initiating clean shutdown ...");
     let report = server.shutdown(DRAIN_TIME);
     drop((ticker, supervisors));
+    let all_kept = device_threads.close();
     if report.cut_off != 0 {
         tracing::warn!(target: "as", "{} connections were cut off", report.cut_off);
     }
+    anyhow::ensure!(all_kept, "not everything that was acknowledged could be written");
     tracing::info!(target: "as", "finished clean shutdown - exiting");
     Ok(())
 }
