@@ -20,6 +20,7 @@ pub mod sweep;
 pub mod truncation;
 
 mod delete;
+mod filter;
 mod read;
 mod settings;
 mod stop;
