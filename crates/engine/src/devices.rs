@@ -121,13 +121,18 @@ fn tuning(engine: &StorageEngine) -> TuningValues {
 }
 
 impl Namespace {
-    /// Puts into force what the namespace remembers from before its start.
+    /// Puts into force what the namespace remembers from before its start, which removes what is truncated.
     fn recall(&self, memory: &Memory) {
-        self.gauges.evict_void_time.store(memory.evict_void_time, Ordering::Relaxed);
-        self.gauges.truncate_lut.store(memory.truncate_lut, Ordering::Relaxed);
+        let recall = |lut: u64, truncate_lut: &AtomicU64, removed_before: &AtomicU64| {
+            truncate_lut.store(lut, Ordering::Relaxed);
+            removed_before.store(lut, Ordering::Relaxed);
+        };
+        let gauges = &self.gauges;
+        gauges.evict_void_time.store(memory.evict_void_time, Ordering::Relaxed);
+        recall(memory.truncate_lut, &gauges.truncate_lut, &gauges.removed_before);
         for (name, lut) in &memory.set_truncate_luts {
             if let Ok(set) = self.sets.get_or_create(name) {
-                set.truncate_lut.store(*lut, Ordering::Relaxed);
+                recall(*lut, &set.truncate_lut, &set.removed_before);
             }
         }
     }

@@ -74,7 +74,8 @@ pub struct Gauges {
     pub truncate_lut: AtomicU64,
     /// Whether truncated records are still being removed.
     pub truncating: AtomicBool,
-    /// A truncation that was undone when its records were removed already; 0: none.
+    /// Records last written before this moment (ms since 2010) were removed by truncations, also by
+    /// those that were taken back since; 0: none.
     pub removed_before: AtomicU64,
     /// Records that never expire, as of the last supervisor cycle.
     pub non_expirable_objects: AtomicU64,

@@ -36,7 +36,8 @@ pub struct Set {
     pub truncate_lut: AtomicU64,
     /// Whether truncated records are still being removed.
     pub truncating: AtomicBool,
-    /// A truncation that was undone when its records were removed already; 0: none.
+    /// Records last written before this moment (ms since 2010) were removed by truncations, also by
+    /// those that were taken back since; 0: none.
     pub removed_before: AtomicU64,
     /// Secondary indexes defined on it.
     pub sindexes: AtomicU64,

@@ -8,7 +8,7 @@ use record::{LastUpdateTime, RecordMeta, SecondsSince2010};
 use storage::Verdict;
 use wire::PartitionId;
 
-use crate::namespace::Namespace;
+use crate::namespace::{Gauges, Namespace};
 use crate::sets::Set;
 
 /// The moments of truncation whose records a pass removes: of the namespace, then of each set.
@@ -32,8 +32,7 @@ impl Namespace {
     /// # Errors
     /// As [`Self::truncate`].
     pub fn undo_truncate(&self) -> io::Result<()> {
-        let gauges = &self.gauges;
-        undo(&gauges.truncate_lut, &gauges.truncating, &gauges.removed_before);
+        self.gauges.truncate_lut.store(0, Ordering::SeqCst);
         self.remember()
     }
 
@@ -52,7 +51,7 @@ impl Namespace {
     /// # Errors
     /// As [`Self::truncate`].
     pub fn undo_truncate_set(&self, set: &Set) -> io::Result<()> {
-        undo(&set.truncate_lut, &set.truncating, &set.removed_before);
+        set.truncate_lut.store(0, Ordering::SeqCst);
         self.remember()
     }
 
@@ -102,37 +101,44 @@ impl Namespace {
 
     /// Notes what a pass that begins now will have removed when it ends.
     pub(crate) fn begin_truncation(&self) -> Moments {
-        Moments(self.truncations().map(|(lut, _)| lut.load(Ordering::SeqCst)).collect())
+        Moments(self.truncations().map(|of| of.lut.load(Ordering::SeqCst)).collect())
     }
 
     /// After a pass nothing is being truncated any more, but for what began meanwhile.
     pub(crate) fn end_truncation(&self, Moments(moments): &Moments) {
-        for ((lut, truncating), begun_with) in self.truncations().zip(moments) {
-            truncating.store(false, Ordering::SeqCst);
+        for (of, begun_with) in self.truncations().zip(moments) {
+            // Devices remember this even if the truncation is taken back: what is removed stays so.
+            of.removed_before.fetch_max(*begun_with, Ordering::SeqCst);
+            of.truncating.store(false, Ordering::SeqCst);
             // Whoever truncates sets the moment before the flag: either it is seen here, or the flag
             // is raised after it was lowered.
-            if lut.load(Ordering::SeqCst) > *begun_with {
-                truncating.store(true, Ordering::SeqCst);
+            if of.lut.load(Ordering::SeqCst) > *begun_with {
+                of.truncating.store(true, Ordering::SeqCst);
             }
         }
     }
 
-    /// Moment and flag of the namespace's truncation and of each set's.
-    fn truncations(&self) -> impl Iterator<Item = (&AtomicU64, &AtomicBool)> {
-        let sets = self.sets.iter().map(|set| (&set.truncate_lut, &set.truncating));
-        std::iter::once((&self.gauges.truncate_lut, &self.gauges.truncating)).chain(sets)
+    /// The truncation of the namespace and that of each set.
+    fn truncations(&self) -> impl Iterator<Item = Truncation<'_>> {
+        let Gauges { truncate_lut, truncating, removed_before, .. } = &self.gauges;
+        let of_namespace = Truncation { lut: truncate_lut, truncating, removed_before };
+        let of_sets = self.sets.iter().map(|set| {
+            let Set { truncate_lut, truncating, removed_before, .. } = set;
+            Truncation { lut: truncate_lut, truncating, removed_before }
+        });
+        std::iter::once(of_namespace).chain(of_sets)
     }
+}
+
+/// The truncation of a namespace or set: its moment, whether its records are still being removed, and
+/// the moment up to which they are.
+struct Truncation<'t> {
+    lut: &'t AtomicU64,
+    truncating: &'t AtomicBool,
+    removed_before: &'t AtomicU64,
 }
 
 fn begin(lut: &AtomicU64, truncating: &AtomicBool, time: LastUpdateTime) {
     lut.fetch_max(time.0, Ordering::SeqCst);
     truncating.store(true, Ordering::SeqCst);
-}
-
-/// What was removed stays so, and must not come back from a device.
-fn undo(lut: &AtomicU64, truncating: &AtomicBool, removed_before: &AtomicU64) {
-    let was = lut.swap(0, Ordering::SeqCst);
-    if !truncating.load(Ordering::SeqCst) {
-        removed_before.fetch_max(was, Ordering::SeqCst);
-    }
 }

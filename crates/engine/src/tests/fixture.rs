@@ -1,10 +1,12 @@
 //! A namespace with a clock that tests move, and requests made short.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use config::Namespace as NamespaceConfig;
+use config::{DevicePath, Namespace as NamespaceConfig};
 use record::{LastUpdateTime, RecordMeta, SetId, VoidTime};
+use storage::device::ram::RamDevice;
 use storage::{Fetch, Fetched, Pledges};
 use wire::client::{Reply, RequestBuilder};
 use wire::reply::ReplyWriter;
@@ -13,6 +15,7 @@ use wire::{
 };
 
 use crate::counters::Stripe;
+use crate::devices::{DevicePlan, NamespaceOpening};
 use crate::namespace::{Inspected, Namespace, Turn};
 use crate::stats::NamespaceCounter;
 use crate::supervisor::{Event, Supervisor, World};
@@ -62,6 +65,28 @@ impl Fixture {
             now,
             scratch: Vec::new(),
         }
+    }
+
+    /// A namespace as [`Self::with`] makes it, that keeps its records on a device as well.
+    pub fn on(device: Arc<RamDevice>, change: impl FnOnce(&mut NamespaceConfig)) -> Self {
+        let mut fixture = Self::with(change);
+        fixture.restart_on(device);
+        fixture
+    }
+
+    /// Puts what is on a device in the namespace's place.
+    pub fn restart_on(&mut self, device: Arc<RamDevice>) {
+        let mut config = NamespaceConfig::clone(&self.namespace.config());
+        config.storage_engine.devices = vec![DevicePath { path: "ram".into(), shadow: None }];
+        let plan = DevicePlan {
+            devices: vec![device],
+            image: None,
+            encryption: None,
+            threads: 1,
+            random: || fastrand::u64(1..),
+        };
+        let opening = NamespaceOpening::begin(config, 1, plan).unwrap();
+        self.namespace = opening.finish(self.now.seconds()).unwrap().0;
     }
 
     /// Changes settings while the namespace runs.
@@ -256,7 +281,7 @@ pub(crate) fn check_statistics(namespace: &Namespace) {
     let kept = Sums {
         objects: namespace.object_count(),
         tombstones: namespace.tombstone_count(),
-        data_used_bytes: namespace.data_used_bytes(),
+        data_used_bytes: namespace.gauges.data_used_bytes.load(Ordering::Relaxed) as u64,
     };
     assert_eq!(kept, all, "of the namespace");
     for set in namespace.sets.iter() {

@@ -254,7 +254,7 @@ impl<'r> BlockReader<'r> {
         let unpacked = self.unpack(volume, offset_bytes, found, scratch);
         let Some((meta, body)) = unpacked else { return Ok(()) };
         let kind = found.header.kind;
-        let fate = if kind == Kind::Record { (self.rules.fate)(&meta) } else { Fate::Lives };
+        let fate = if kind == Kind::Grave { Fate::Lives } else { (self.rules.fate)(&meta) };
         match fate {
             Fate::Lives => {}
             Fate::Expired => self.report.expired += 1,

@@ -138,8 +138,7 @@ impl Records {
             return Ok(());
         }
         volume.count_live(location);
-        let is_record = !entry.is_grave() && !entry.meta.tombstone;
-        let fate = if is_record { (rules.fate)(&entry.meta) } else { Fate::Lives };
+        let fate = if entry.is_grave() { Fate::Lives } else { (rules.fate)(&entry.meta) };
         let is_gone = matches!(fate, Fate::Truncated { .. });
         let entry = if is_gone { self.bury(&entry) } else { entry };
         self.index.write(digest).insert(entry).map(|_| ())

@@ -3,11 +3,13 @@
 mod plain;
 mod requests;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use config::SetOverride;
+use config::{Namespace as NamespaceConfig, SetOverride};
 use fastrand::Rng;
 use record::LastUpdateTime;
+use storage::device::ram::RamDevice;
 
 use self::plain::Plain;
 use self::requests::{DeleteSpec, ReadSpec, SETS, WriteSpec};
@@ -17,25 +19,43 @@ use crate::supervisor::Event;
 /// Records that requests are about: few, so that they meet often.
 const KEYS: u32 = 12;
 
+/// Size in bytes of a device that holds few blocks.
+const DEVICE_BYTES: usize = 128 << 20;
+
 /// A namespace and its model side by side.
 struct Pair {
     fixture: Fixture,
     plain: Plain,
     random: Rng,
+    /// What the namespace is on, if its records are not in memory alone.
+    device: Option<Arc<RamDevice>>,
 }
 
 impl Pair {
     fn new(seed: u64) -> Self {
-        let fixture = Fixture::with(|config| {
-            config.nsup_period_seconds = 30;
-            config.tomb_raider_period_seconds = 0;
-            config.default_read_touch_ttl_pct = 40;
-        });
+        Self::of(Fixture::with(settings), None, seed)
+    }
+
+    fn on_device(seed: u64) -> Self {
+        let device = Arc::new(RamDevice::new("ram", DEVICE_BYTES, true));
+        Self::of(Fixture::on(Arc::clone(&device), settings), Some(device), seed)
+    }
+
+    fn of(fixture: Fixture, device: Option<Arc<RamDevice>>, seed: u64) -> Self {
         let plain = Plain { now_ms: fixture.now.0, ..Plain::default() };
-        Self { fixture, plain, random: Rng::with_seed(seed) }
+        Self { fixture, plain, random: Rng::with_seed(seed), device }
     }
 
     fn step(&mut self) {
+        if let Some(device) = &self.device {
+            // A version that follows a removed one is later by a millisecond at least.
+            self.fixture.pass_ms(2);
+            self.plain.now_ms += 2;
+            if self.random.u32(..60) == 0 {
+                let device = Arc::clone(device);
+                self.restart(device);
+            }
+        }
         match self.random.u32(..100) {
             0..55 => self.write(),
             55..75 => self.read(),
@@ -91,7 +111,28 @@ impl Pair {
         }
     }
 
+    /// Ends and starts again, in order or by a loss of power after everything was written. What was
+    /// dead by then is removed.
+    fn restart(&mut self, device: Arc<RamDevice>) {
+        if self.random.bool() {
+            self.fixture.namespace.close_devices(None).unwrap();
+        } else {
+            self.fixture.namespace.flush_devices();
+        }
+        self.fixture.restart_on(device);
+        // Each end leaves a block that is hardly filled.
+        let records = &self.fixture.namespace.records;
+        while records.move_block(0) == storage::Moved::Block {}
+        records.flush();
+        self.plain.remove_expired();
+        self.plain.remove_truncated();
+    }
+
     fn remove_tombstones(&mut self) {
+        if self.device.is_some() {
+            // They stay as long as older copies are on the device.
+            return;
+        }
         let limit_ms = self.plain.now_ms - 20_000;
         self.fixture.namespace.remove_tombstones(LastUpdateTime(limit_ms));
         self.plain.remove_tombstones(limit_ms);
@@ -155,6 +196,22 @@ impl Pair {
             }
         }
         self.fixture.check_statistics();
+    }
+}
+
+fn settings(config: &mut NamespaceConfig) {
+    config.nsup_period_seconds = 30;
+    config.tomb_raider_period_seconds = 0;
+    config.default_read_touch_ttl_pct = 40;
+}
+
+#[test]
+fn random_requests_and_restarts_meet_the_model() {
+    for seed in 100..102 {
+        let mut pair = Pair::on_device(seed);
+        for _ in 0..600 {
+            pair.step();
+        }
     }
 }
 
