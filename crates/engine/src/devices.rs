@@ -117,6 +117,7 @@ fn tuning(engine: &StorageEngine) -> TuningValues {
         },
         compression_level: engine.compression_level,
         compression_acceleration: engine.compression_acceleration,
+        read_page_cache: engine.read_page_cache,
     }
 }
 
