@@ -189,8 +189,17 @@ impl StorageEngine {
         self.devices.iter().chain(&self.files)
     }
 
-    /// Stripes of a memory namespace: one for each file or device behind it, else at least eight
-    /// of at most 2 TiB.
+    /// How statistics call one of its parts: a device, a file, or a stripe in memory.
+    pub fn part_name(&self) -> &'static str {
+        match self.kind {
+            EngineKind::Memory => "stripe",
+            EngineKind::Device if !self.devices.is_empty() => "device",
+            EngineKind::Device | EngineKind::Pmem => "file",
+        }
+    }
+
+    /// Parts of a namespace: one for each file or device, else, in memory, at least eight stripes of
+    /// at most 2 TiB.
     pub fn stripe_count(&self) -> usize {
         if self.has_backing() {
             return self.devices.len() + self.files.len();
