@@ -11,8 +11,8 @@ use storage::device::Device;
 use storage::format::header::Memory;
 use storage::format::{BLOCK_BYTES, flat::Packing};
 use storage::{
-    Bodies, DeviceStats, Encryption, Fate, ImagePlan, Incident, Moved, OpenError, Opening, Progress,
-    Report, Rules, Setup, Space, TuningValues,
+    Bodies, DeviceStats, Encryption, Fate, ImagePlan, Incident, Moved, OpenError, Opening,
+    Progress, Report, Rules, Setup, Space, TuningValues,
 };
 use wire::PartitionId;
 

@@ -56,8 +56,8 @@ impl<'a> ReadGuard<'a> {
     pub fn body<'b>(&'b mut self, fetched: &'b Fetched) -> Result<Body<'b>, Miss> {
         let Some(entry) = &self.found else { return Ok(Body::new(&[])) };
         match self.engine {
-            // SAFETY: the guard holds the sprig's lock as long as the result borrows it.
             Engine::Memory | Engine::Backed(_) => {
+                // SAFETY: the guard holds the sprig's lock as long as the result borrows it.
                 Ok(Body::new(unsafe { memory::get(entry.location) }))
             }
             Engine::Device(log) => {
@@ -146,9 +146,9 @@ impl<'a> WriteGuard<'a> {
     pub fn body<'b>(&'b mut self, fetched: &'b Fetched) -> Result<Body<'b>, Miss> {
         let Some(entry) = self.entry() else { return Ok(Body::new(&[])) };
         match self.engine {
-            // SAFETY: the guard holds the sprig's lock, and nothing changes the record as long as the
-            // result borrows the guard.
             Engine::Memory | Engine::Backed(_) => {
+                // SAFETY: the guard holds the sprig's lock, and nothing changes the record as long as
+                // the result borrows the guard.
                 Ok(Body::new(unsafe { memory::get(entry.location) }))
             }
             Engine::Device(log) => {

@@ -70,10 +70,8 @@ fn line(
     let write = with_rate(stats.writes, before.writes);
     let defrag_read = with_rate(stats.defrag_reads, before.defrag_reads);
     let defrag_write = with_rate(stats.defrag_writes, before.defrag_writes);
-    let (name, space) = (
-        &namespace.name,
-        format!("used-bytes {} free-wblocks {}", stats.used_bytes, stats.free_wblocks),
-    );
+    let name = &namespace.name;
+    let space = format!("used-bytes {} free-wblocks {}", stats.used_bytes, stats.free_wblocks);
     let write_q = format!(" write-q {}", stats.write_q);
     let defrag = format!(
         "defrag-q {} defrag-read {defrag_read} defrag-write {defrag_write}",
