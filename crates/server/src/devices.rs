@@ -143,7 +143,7 @@ fn open_device(engine: &StorageEngine, path: &DevicePath) -> anyhow::Result<Arc<
         .restore()
         .with_context(|| format!("cannot restore {} from its shadow", path.path))?;
     if restored {
-        tracing::info!(target: "drv_ssd", "{} was blank and is restored from its shadow", path.path);
+        log!(info, engine.kind, "{} was blank and is restored from its shadow", path.path);
     }
     Ok(Arc::new(shadowed))
 }

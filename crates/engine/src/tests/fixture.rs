@@ -56,12 +56,12 @@ impl Fixture {
         let mut config = NamespaceConfig::named("test");
         change(&mut config);
         let now = LastUpdateTime(u64::from(START_SECONDS) * 1000);
-        Self {
-            namespace: Namespace::new(config, 1),
-            supervisor: Supervisor::new(now),
-            now,
-            scratch: Vec::new(),
-        }
+        Self::over(Namespace::new(config, 1), now)
+    }
+
+    /// This namespace at this time.
+    pub fn over(namespace: Namespace, now: LastUpdateTime) -> Self {
+        Self { namespace, supervisor: Supervisor::new(now), now, scratch: Vec::new() }
     }
 
     /// Changes settings while the namespace runs.
@@ -270,8 +270,12 @@ pub(crate) fn check_statistics(namespace: &Namespace) {
     }
 }
 
-/// Size of a stored record by the original's arithmetic, computed bin by bin.
+/// Size of a stored record by the original's arithmetic, computed bin by bin; on a device what it
+/// takes there, which only the device knows.
 fn size_bytes(namespace: &Namespace, record: &Inspected<'_>) -> u64 {
+    if namespace.has_devices() {
+        return record.size_bytes as u64;
+    }
     let body = record.body;
     let set_name_bytes = namespace.sets.by_id(record.meta.set).map_or(0, |set| set.name.len());
     let variable_int_bytes = |number: usize| match number {
