@@ -350,9 +350,11 @@ fn keep_house(namespace: &Namespace, image: Option<PathBuf>, stop: &AtomicBool) 
     }
 }
 
+/// Held during a raid by namespaces with `serialize-tomb-raider`.
+static RAIDING: Mutex<()> = Mutex::new(());
+
 /// Removes traces of deletes, unless `serialize-tomb-raider` has it wait for another namespace.
 fn raid(namespace: &Namespace) -> bool {
-    static RAIDING: Mutex<()> = Mutex::new(());
     let is_serialized = namespace.config().storage_engine.serialize_tomb_raider;
     let turn = is_serialized.then(|| RAIDING.try_lock());
     if matches!(turn, Some(None)) {
@@ -393,3 +395,6 @@ fn checkpoint(namespace: &Namespace, path: &Path) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;
