@@ -1,8 +1,8 @@
 //! A namespace on devices: what it weighs there, what settings do, what lasts through a restart.
 
-use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use config::{Compression, EngineKind, Namespace as NamespaceConfig};
 use record::LastUpdateTime;
@@ -18,14 +18,14 @@ use crate::namespace::Namespace;
 use crate::supervisor::{Breach, Event};
 
 /// Room for a header and fifteen blocks, of which eight are kept back.
-const DEVICE_BYTES: usize = 128 << 20;
-const NOW: LastUpdateTime = LastUpdateTime(START_SECONDS as u64 * 1000);
+pub(super) const DEVICE_BYTES: usize = 128 << 20;
+pub(super) const NOW: LastUpdateTime = LastUpdateTime(START_SECONDS as u64 * 1000);
 
-fn ram() -> Arc<RamDevice> {
+pub(super) fn ram() -> Arc<RamDevice> {
     Arc::new(RamDevice::new("ram", DEVICE_BYTES, true))
 }
 
-fn config(change: impl FnOnce(&mut NamespaceConfig)) -> NamespaceConfig {
+pub(super) fn config(change: impl FnOnce(&mut NamespaceConfig)) -> NamespaceConfig {
     let mut config = NamespaceConfig::named("test");
     config.nsup_period_seconds = 120;
     config.max_record_size_bytes = 8 << 20;
@@ -36,9 +36,17 @@ fn config(change: impl FnOnce(&mut NamespaceConfig)) -> NamespaceConfig {
 }
 
 fn open(device: Arc<dyn Device>, config: NamespaceConfig) -> (Namespace, Report) {
+    open_with(device, config, None)
+}
+
+fn open_with(
+    device: Arc<dyn Device>,
+    config: NamespaceConfig,
+    image: Option<PathBuf>,
+) -> (Namespace, Report) {
     let plan = DevicePlan {
         devices: vec![device],
-        image: None,
+        image,
         encryption: None,
         threads: 1,
         random: || fastrand::u64(1..),
@@ -46,12 +54,15 @@ fn open(device: Arc<dyn Device>, config: NamespaceConfig) -> (Namespace, Report)
     NamespaceOpening::begin(config, 1, plan).unwrap().finish(NOW.seconds()).unwrap()
 }
 
-fn fixture(device: Arc<dyn Device>, change: impl FnOnce(&mut NamespaceConfig)) -> Fixture {
+pub(super) fn fixture(
+    device: Arc<dyn Device>,
+    change: impl FnOnce(&mut NamespaceConfig),
+) -> Fixture {
     Fixture::over(open(device, config(change)).0, NOW)
 }
 
 /// A write of a bin that takes so much.
-fn put_bytes(size_bytes: usize) -> RequestBuilder {
+pub(super) fn put_bytes(size_bytes: usize) -> RequestBuilder {
     put("a", &"x".repeat(size_bytes))
 }
 
@@ -183,42 +194,38 @@ fn truncations_and_evictions_last_through_a_restart() {
     assert_eq!((report.way, namespace.object_count()), (Way::Fresh, 0));
 }
 
-/// A device that remembers how it is to be read.
-#[derive(Debug)]
-struct Probe(RamDevice, AtomicBool);
-
-impl Device for Probe {
-    fn name(&self) -> &str {
-        self.0.name()
+#[test]
+fn an_image_makes_a_warm_start_and_its_absence_a_cold_one() {
+    let path = std::env::temp_dir().join(format!("bolide-engine-{}.image", fastrand::u64(..)));
+    let device = ram();
+    let mut before = fixture(device.clone(), |_| {});
+    for key in 0..100 {
+        before.do_ok(key, put("a", "1").set("s"));
     }
-
-    fn size_bytes(&self) -> u64 {
-        self.0.size_bytes()
+    before.namespace.close_devices(Some((path.clone(), 7))).unwrap();
+    let content = device.content();
+    for (image, way) in [(Some(path.clone()), Way::Warm { rescanned_blocks: 0 }), (None, Way::Cold)]
+    {
+        let device = Arc::new(RamDevice::with_content("ram", content.clone(), true));
+        let (namespace, report) = open_with(device, config(|_| {}), image);
+        assert_eq!((report.way, report.records), (way, 100));
+        let mut after = Fixture::over(namespace, NOW);
+        assert_eq!(after.send(7, get()).text("a").unwrap(), "1");
+        after.check_statistics();
     }
-
-    fn read_at(&self, bytes: &mut [u8], offset_bytes: u64) -> io::Result<()> {
-        self.0.read_at(bytes, offset_bytes)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset_bytes: u64) -> io::Result<()> {
-        self.0.write_at(bytes, offset_bytes)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.0.sync()
-    }
-
-    fn set_page_cache_reads(&self, page_cache_reads: bool) {
-        self.1.store(page_cache_reads, Relaxed);
-    }
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]
-fn the_page_cache_is_used_from_the_setting_on() {
-    let device = Arc::new(Probe(RamDevice::new("ram", DEVICE_BYTES, true), false.into()));
-    let fixture = fixture(device.clone(), |_| {});
-    for wanted in [true, false, true] {
-        fixture.configure(|config| config.storage_engine.read_page_cache = wanted);
-        assert_eq!(device.1.load(Relaxed), wanted);
-    }
+fn a_deleted_record_stays_deleted() {
+    let device = ram();
+    let mut before = fixture(device.clone(), |_| {});
+    before.do_ok(1, put("a", "1"));
+    before.do_ok(2, put("a", "2"));
+    before.namespace.flush_devices();
+    before.do_ok(1, delete());
+    before.namespace.flush_devices();
+    let device = Arc::new(RamDevice::with_content("ram", device.content(), true));
+    let mut after = Fixture::over(open(device, config(|_| {})).0, NOW);
+    assert!(!after.is_there(1) && after.is_there(2));
 }

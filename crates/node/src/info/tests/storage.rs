@@ -6,12 +6,16 @@ use std::time::Duration;
 use config::{DevicePath, EngineKind, StorageEngine};
 use storage::device::ram::RamDevice;
 use storage::device::{Device, Shadowed};
-use wire::Info1;
 use wire::client::RequestBuilder;
+use wire::{Info1, ProtoType};
 
-use super::super::testing::{TestHost, ask, digest, node, node_on, send, write};
+use super::super::testing::{
+    CLIENT, TestHost, ask, await_ticket, digest, node, node_on, send, worker, write,
+};
 use crate::node::Node;
 use crate::ticker::{Line, Ticker};
+use crate::unfinished::Progress;
+use crate::worker::Answer;
 
 const DEVICE_BYTES: usize = 128 << 20;
 const TWENTY_SECONDS: Duration = Duration::from_secs(20);
@@ -209,6 +213,30 @@ fn devices_have_a_line_each_every_twenty_seconds() {
         })
         .sum();
     assert!((8..=10).contains(&writes), "{writes}");
+}
+
+#[test]
+fn a_committed_write_is_answered_once_it_is_on_the_device() {
+    let engine = StorageEngine {
+        kind: EngineKind::Device,
+        files: paths(&["/a"]),
+        commit_to_device: true,
+        ..StorageEngine::default()
+    };
+    let (_, node) = node_on(engine, vec![ram("/a")]);
+    let (mut worker, mut out) = (worker(&node), Vec::new());
+    let request = write(None, "k", 0);
+    let answer = worker.answer(ProtoType::Message, &request, CLIENT, &mut out).unwrap();
+    let Answer::Partial(mut rest) = answer else { panic!("it is answered too early") };
+    let Progress::Waits(ticket) = rest.advance(&mut worker, &mut out) else {
+        panic!("it does not wait")
+    };
+    assert!(out.is_empty());
+    node.namespace(b"test").unwrap().flush_devices();
+    await_ticket(&mut worker, ticket);
+    assert!(matches!(rest.advance(&mut worker, &mut out), Progress::Over));
+    assert_eq!(out[8 + 5], 0);
+    assert_eq!(value(&node, "storage-engine.file[0].partial_writes"), 1);
 }
 
 #[test]
