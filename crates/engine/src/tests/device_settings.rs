@@ -67,10 +67,8 @@ fn blocks_that_were_written_last_are_kept_in_memory() {
     }
 }
 
-#[test]
-fn blocks_are_moved_as_the_settings_say() {
-    let mut fixture = fixture(ram(), |config| config.storage_engine.defrag_lwm_pct = 10);
-    // Three blocks of two records, of which the larger one goes: a fifth of each is left.
+/// Makes three blocks of two records, of which the larger one goes: a quarter of each is left.
+fn sparse_blocks(fixture: &mut Fixture) {
     for key in 0..6 {
         fixture.do_ok(key, put_bytes(if key % 2 == 0 { 2 << 20 } else { 5 << 20 }));
     }
@@ -78,6 +76,12 @@ fn blocks_are_moved_as_the_settings_say() {
         fixture.do_ok(key, put_bytes(7 << 20));
     }
     fixture.namespace.flush_devices();
+}
+
+#[test]
+fn blocks_are_moved_as_the_settings_say() {
+    let mut fixture = fixture(ram(), |config| config.storage_engine.defrag_lwm_pct = 10);
+    sparse_blocks(&mut fixture);
     assert_eq!(stats(&fixture).defrag_q, 0, "more is left than defrag-lwm-pct");
     fixture.configure(|config| config.storage_engine.defrag_lwm_pct = 30);
     assert_eq!(stats(&fixture).defrag_q, 3);
@@ -89,17 +93,29 @@ fn blocks_are_moved_as_the_settings_say() {
 }
 
 #[test]
-fn raids_pause_between_blocks() {
-    let pause = Duration::from_millis(200);
+fn threads_pause_between_blocks() {
+    const PAUSE: Duration = Duration::from_millis(200);
     let mut fixture = fixture(ram(), |config| {
-        config.storage_engine.tomb_raider_sleep_micros = pause.as_micros() as u32;
+        config.storage_engine.tomb_raider_sleep_micros = PAUSE.as_micros() as u32;
+        config.storage_engine.defrag_sleep_micros = PAUSE.as_micros() as u32;
+        config.storage_engine.defrag_queue_min = 100;
     });
-    fixture.do_ok(1, put("a", "1"));
-    fixture.namespace.flush_devices();
-    fixture.do_ok(1, delete());
+    sparse_blocks(&mut fixture);
+    assert_eq!(stats(&fixture).defrag_q, 3);
+    fixture.do_ok(0, delete());
     let begun = Instant::now();
     assert_eq!(fixture.namespace.raid(), 0, "what it deletes is still there");
-    assert!(begun.elapsed() >= pause);
+    assert!(begun.elapsed() >= 3 * PAUSE, "a block each");
+    fixture.configure(|config| config.storage_engine.defrag_queue_min = 0);
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| fixture.namespace.run_mover(0));
+        while stats(&fixture).defrag_q != 0 && begun.elapsed() < Duration::from_secs(60) {
+            thread::sleep(Duration::from_millis(2));
+        }
+        fixture.namespace.stop_devices();
+    });
+    assert!(begun.elapsed() >= 2 * PAUSE && stats(&fixture).defrag_q == 0);
 }
 
 /// A device that remembers how it is to be read.
