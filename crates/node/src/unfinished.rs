@@ -60,3 +60,6 @@ impl Unfinished {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,12 +78,17 @@ impl Waits {
         }
     }
 
-    /// Lets the claim's request wait for pledges.
+    /// Lets the claim's request wait for pledges. They are asked after at once: whoever keeps them tells
+    /// only those who have asked.
     pub fn hold(&self, claim: &Claim, pledged: Vec<Pledged>) {
         let mut places = self.places.borrow_mut();
+        places.holding.push(claim.ticket);
         if let Some(wait) = places.get(claim.ticket) {
             wait.pledged = pledged;
-            places.holding.push(claim.ticket);
+            if wait.settle() {
+                // The request is told as all others are.
+                self.signal.raise();
+            }
         }
     }
 

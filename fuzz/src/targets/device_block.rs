@@ -13,7 +13,7 @@ pub const ENTRY: Entry = Entry {
     what: "blocks of a device: records without checksums, then changes to the bytes",
     seeds: |corpus| {
         let values = super::values(corpus);
-        values.chunks(3).map(|payloads| seed(payloads)).collect()
+        values.chunks(3).map(seed).collect()
     },
     make: |_| Box::new(feed),
 };

@@ -9,7 +9,7 @@ pub const ENTRY: Entry = Entry {
     what: "records of the original's devices",
     seeds: |corpus| {
         let values = super::values(corpus);
-        let mut seeds: Vec<_> = values.chunks(3).map(|bins| record(bins)).collect();
+        let mut seeds: Vec<_> = values.chunks(3).map(record).collect();
         seeds.push(record(&[]));
         seeds
     },

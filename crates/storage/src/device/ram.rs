@@ -59,15 +59,17 @@ pub struct Faults {
 impl RamDevice {
     /// A device of zeros. If it is synchronous, what is written lasts at once.
     pub fn new(name: &str, size_bytes: usize, synchronous: bool) -> Self {
-        // Two of zeros cost nothing until they are touched; a copy would.
-        let zeros = || vec![0; size_bytes];
-        let state = State { synced: zeros(), seen: zeros(), ..State::default() };
-        Self { name: name.to_owned(), synchronous, state: Mutex::new(state) }
+        // Not copied, so that what is never written takes no memory.
+        Self::with(name, [vec![0; size_bytes], vec![0; size_bytes]], synchronous)
     }
 
     /// A device that holds these bytes.
     pub fn with_content(name: &str, content: Vec<u8>, synchronous: bool) -> Self {
-        let state = State { synced: content.clone(), seen: content, ..State::default() };
+        Self::with(name, [content.clone(), content], synchronous)
+    }
+
+    fn with(name: &str, [synced, seen]: [Vec<u8>; 2], synchronous: bool) -> Self {
+        let state = State { synced, seen, ..State::default() };
         Self { name: name.to_owned(), synchronous, state: Mutex::new(state) }
     }
 
