@@ -11,8 +11,8 @@ use storage::device::Device;
 use storage::format::header::Memory;
 use storage::format::{BLOCK_BYTES, flat::Packing};
 use storage::{
-    Bodies, DeviceStats, Encryption, Fate, ImagePlan, Incident, OpenError, Opening, Progress,
-    Report, Rules, Setup, Space, TuningValues,
+    Bodies, DeviceStats, Encryption, Fate, ImagePlan, Incident, Moved, OpenError, Opening,
+    Progress, Report, Rules, Setup, Space, TuningValues,
 };
 use wire::PartitionId;
 
@@ -117,6 +117,7 @@ fn tuning(engine: &StorageEngine) -> TuningValues {
         },
         compression_level: engine.compression_level,
         compression_acceleration: engine.compression_acceleration,
+        read_page_cache: engine.read_page_cache,
     }
 }
 
@@ -229,6 +230,22 @@ impl Namespace {
     /// Defragments a device until [`Self::stop_devices`]: for a thread.
     pub fn run_mover(&self, device: usize) {
         self.records.run_mover(device);
+    }
+
+    /// Moves records together until so many blocks of each device are free, in percent, or there is
+    /// nothing more to gain; says whether they are. For a start: nobody else works on the devices.
+    pub fn make_room(&self, avail_pct: u64) -> bool {
+        self.records.flush();
+        while self.data_avail_pct() < avail_pct {
+            let moves = (0..self.device_count()).map(|device| self.records.move_block(device));
+            // All devices take part.
+            let moved = moves.filter(|moved| *moved == Moved::Block).count();
+            self.records.flush();
+            if moved == 0 {
+                break;
+            }
+        }
+        self.data_avail_pct() >= avail_pct
     }
 
     /// Ends the threads of the devices.

@@ -87,6 +87,9 @@ pub struct Gauges {
     pub nsup_cycle_seconds: AtomicU64,
     /// Share of records that the last cycle removed, in hundredths of a percent.
     pub nsup_cycle_deleted_pct_hundredths: AtomicU64,
+    /// Share of the bodies that were in memory when they were asked for, of those of the ticker's last
+    /// interval, in hundredths of a percent.
+    pub cache_read_pct_hundredths: AtomicU64,
 }
 
 /// A record as [`Namespace::inspect`] shows it.

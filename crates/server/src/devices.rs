@@ -8,14 +8,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use config::{Config, DevicePath, EngineKind, Namespace as NamespaceConfig, StorageEngine};
 use engine::Namespace;
 use engine::devices::{DevicePlan, NamespaceOpening};
+use parking_lot::Mutex;
 use storage::device::{Device, FileDevice, MappedDevice, OpenOptions, Shadowed};
 use storage::{CipherKind, Encryption, Report, Secret, Way};
 
 use crate::host::now;
+
+/// Writes a line to the log, in the context of a storage engine.
+macro_rules! log {
+    ($level:ident, $kind:expr, $($text:tt)+) => {
+        match $kind {
+            EngineKind::Memory => tracing::$level!(target: "drv-mem", $($text)+),
+            EngineKind::Device => tracing::$level!(target: "drv_ssd", $($text)+),
+            EngineKind::Pmem => tracing::$level!(target: "drv_pmem", $($text)+),
+        }
+    };
+}
 
 /// How often a long start says how far it is.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(5);
@@ -65,7 +77,7 @@ fn open(of: &NamespaceConfig, image: Option<PathBuf>, loops: usize) -> anyhow::R
     let (namespace, report) = thread::scope(|scope| {
         scope.spawn(|| {
             while !wait(&done, PROGRESS_PERIOD) {
-                tracing::info!(target: "drv_ssd", "{{{name}}} loaded {} % of the blocks", progress.pct());
+                log!(info, engine.kind, "{{{name}}} loaded {} % of the blocks", progress.pct());
             }
         });
         let loaded = opening.finish(now);
@@ -74,7 +86,33 @@ fn open(of: &NamespaceConfig, image: Option<PathBuf>, loops: usize) -> anyhow::R
     })
     .with_context(|| format!("namespace {name}"))?;
     log_start(&namespace, &report, begun.elapsed());
+    make_room(&namespace, engine).with_context(|| format!("namespace {name}"))?;
     Ok(namespace)
+}
+
+/// Sees to it that as much is free as `defrag-startup-minimum` asks for.
+fn make_room(namespace: &Namespace, engine: &StorageEngine) -> anyhow::Result<()> {
+    let minimum_pct = u64::from(engine.defrag_startup_minimum_pct);
+    if namespace.data_avail_pct() >= minimum_pct {
+        return Ok(());
+    }
+    log!(
+        info,
+        engine.kind,
+        "{{{}}} avail-pct {} is below defrag-startup-minimum {minimum_pct}: makes room first",
+        namespace.name,
+        namespace.data_avail_pct()
+    );
+    if namespace.make_room(minimum_pct) {
+        return Ok(());
+    }
+    // What was moved is as good where it is now.
+    let avail_pct = namespace.data_avail_pct();
+    namespace.close_devices(None)?;
+    bail!(
+        "only {avail_pct} % of the blocks are free after defragmentation, and defrag-startup-minimum \
+         asks for {minimum_pct} %: lower it, raise defrag-lwm-pct, or add a device"
+    )
 }
 
 /// Waits until something is done, not longer than `time`; says whether it is.
@@ -105,7 +143,7 @@ fn open_device(engine: &StorageEngine, path: &DevicePath) -> anyhow::Result<Arc<
         .restore()
         .with_context(|| format!("cannot restore {} from its shadow", path.path))?;
     if restored {
-        tracing::info!(target: "drv_ssd", "{} was blank and is restored from its shadow", path.path);
+        log!(info, engine.kind, "{} was blank and is restored from its shadow", path.path);
     }
     Ok(Arc::new(shadowed))
 }
@@ -123,7 +161,7 @@ fn open_one(engine: &StorageEngine, path: &str) -> anyhow::Result<Arc<dyn Device
         filesize_bytes,
     };
     let opened = FileDevice::open(Path::new(path), &options)?;
-    opened.notes.iter().for_each(|note| tracing::warn!(target: "drv_ssd", "{note}"));
+    opened.notes.iter().for_each(|note| log!(warn, engine.kind, "{note}"));
     Ok(Arc::new(opened.device))
 }
 
@@ -150,7 +188,7 @@ fn image_path(config: &Config, of: &NamespaceConfig) -> Option<PathBuf> {
 }
 
 fn log_start(namespace: &Namespace, report: &Report, took: Duration) {
-    let name = &namespace.name;
+    let (name, kind) = (&namespace.name, kind_of(namespace));
     let way = match report.way {
         Way::Fresh => "fresh start".to_owned(),
         Way::Warm { rescanned_blocks: 0 } => "warm start".to_owned(),
@@ -160,38 +198,53 @@ fn log_start(namespace: &Namespace, report: &Report, took: Duration) {
         Way::Cold => "cold start".to_owned(),
     };
     if let Some(why) = &report.image_refused {
-        tracing::warn!(target: "drv_ssd", "{{{name}}} the image of the index is of no use: {why}");
+        log!(warn, kind, "{{{name}}} the image of the index is of no use: {why}");
     }
-    tracing::info!(
-        target: "drv_ssd",
+    log!(
+        info,
+        kind,
         "{{{name}}} {way}: objects {} tombstones {} expired {} truncated {} superseded {} blocks {} \
          bytes {} took-ms {}",
-        report.records, report.tombstones, report.expired, report.truncated, report.superseded,
-        report.blocks, report.bytes, took.as_millis()
+        report.records,
+        report.tombstones,
+        report.expired,
+        report.truncated,
+        report.superseded,
+        report.blocks,
+        report.bytes,
+        took.as_millis()
     );
     if report.open_blocks + report.torn_blocks != 0 {
-        tracing::info!(
-            target: "drv_ssd",
+        log!(
+            info,
+            kind,
             "{{{name}}} the server was not stopped in order: {} blocks were being filled, of which {} \
              end in a torn write",
-            report.open_blocks + report.torn_blocks, report.torn_blocks
+            report.open_blocks + report.torn_blocks,
+            report.torn_blocks
         );
     }
     if report.damaged + report.homeless != 0 {
-        tracing::error!(
-            target: "drv_ssd",
+        log!(
+            error,
+            kind,
             "{{{name}}} {} stretches are damaged and {} records are of sets that cannot be made; they \
              are not served: restore them from a replica or a backup, and see bolide-inspect",
-            report.damaged, report.homeless
+            report.damaged,
+            report.homeless
         );
     }
     log_incidents(namespace);
 }
 
+fn kind_of(namespace: &Namespace) -> EngineKind {
+    namespace.config().storage_engine.kind
+}
+
 /// Says what went wrong with devices since the last time.
 pub fn log_incidents(namespace: &Namespace) {
     for incident in namespace.incidents() {
-        tracing::error!(target: "drv_ssd", "{{{}}} {incident}", namespace.name);
+        log!(error, kind_of(namespace), "{{{}}} {incident}", namespace.name);
     }
 }
 
@@ -251,12 +304,13 @@ impl DeviceThreads {
         for (namespace, image) in &self.namespaces {
             let image = image.clone().map(|path| (path, fastrand::u64(1..)));
             if let Some((path, _)) = &image {
-                make_directory_of(path);
+                make_directory_of(path, kind_of(namespace));
             }
             if let Err(error) = namespace.close_devices(image) {
                 all_well = false;
-                tracing::error!(
-                    target: "drv_ssd",
+                log!(
+                    error,
+                    kind_of(namespace),
                     "{{{}}} cannot close the devices in order: {error}; what was written last may be \
                      missing after a restart",
                     namespace.name
@@ -268,11 +322,11 @@ impl DeviceThreads {
     }
 }
 
-fn make_directory_of(path: &Path) {
+fn make_directory_of(path: &Path, kind: EngineKind) {
     if let Some(directory) = path.parent()
         && let Err(error) = fs::create_dir_all(directory)
     {
-        tracing::warn!(target: "drv_ssd", "cannot make directory {}: {error}", directory.display());
+        log!(warn, kind, "cannot make directory {}: {error}", directory.display());
     }
 }
 
@@ -283,10 +337,9 @@ fn keep_house(namespace: &Namespace, image: Option<PathBuf>, stop: &AtomicBool) 
     while !wait(stop, Duration::from_secs(1)) {
         log_incidents(namespace);
         let period = namespace.config().tomb_raider_period_seconds;
-        if period != 0 && last_raid.elapsed() >= Duration::from_secs(period.into()) {
+        let is_due = period != 0 && last_raid.elapsed() >= Duration::from_secs(period.into());
+        if is_due && raid(namespace) {
             last_raid = Instant::now();
-            let removed = namespace.raid();
-            tracing::info!(target: "drv_ssd", "{{{}}} tomb raid: removed {removed} traces", namespace.name);
         }
         if let Some(path) = &image
             && writes(namespace) - saved_at >= checkpoint_after(namespace)
@@ -295,6 +348,21 @@ fn keep_house(namespace: &Namespace, image: Option<PathBuf>, stop: &AtomicBool) 
             checkpoint(namespace, path);
         }
     }
+}
+
+/// Held during a raid by namespaces with `serialize-tomb-raider`.
+static RAIDING: Mutex<()> = Mutex::new(());
+
+/// Removes traces of deletes, unless `serialize-tomb-raider` has it wait for another namespace.
+fn raid(namespace: &Namespace) -> bool {
+    let is_serialized = namespace.config().storage_engine.serialize_tomb_raider;
+    let turn = is_serialized.then(|| RAIDING.try_lock());
+    if matches!(turn, Some(None)) {
+        return false;
+    }
+    let removed = namespace.raid();
+    log!(info, kind_of(namespace), "{{{}}} tomb raid: removed {removed} traces", namespace.name);
+    true
 }
 
 /// Blocks written so far.
@@ -308,19 +376,25 @@ fn checkpoint_after(namespace: &Namespace) -> u64 {
 }
 
 fn checkpoint(namespace: &Namespace, path: &Path) {
-    make_directory_of(path);
+    let kind = kind_of(namespace);
+    make_directory_of(path, kind);
     let begun = Instant::now();
     match namespace.checkpoint((path.to_owned(), fastrand::u64(1..))) {
-        Ok(bytes) => tracing::info!(
-            target: "drv_ssd",
+        Ok(bytes) => log!(
+            info,
+            kind,
             "{{{}}} saved an image of the index: bytes {bytes} took-ms {}",
             namespace.name,
             begun.elapsed().as_millis()
         ),
-        Err(error) => tracing::warn!(
-            target: "drv_ssd",
+        Err(error) => log!(
+            warn,
+            kind,
             "{{{}}} cannot save an image of the index: {error}; the next start may take longer",
             namespace.name
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

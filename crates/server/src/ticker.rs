@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::bell::Bell;
 use node::Node;
-use node::ticker::Ticker;
+use node::ticker::{Line, Ticker};
 use parking_lot::Mutex;
 
 /// The ticker; it ends when this is dropped.
@@ -46,6 +46,16 @@ impl Drop for TickerThread {
     }
 }
 
+fn log(line: &Line) {
+    // A target has to be known when this is compiled.
+    match line.context {
+        "drv-mem" => tracing::info!(target: "drv-mem", "{}", line.text),
+        "drv_pmem" => tracing::info!(target: "drv_pmem", "{}", line.text),
+        "drv_ssd" => tracing::info!(target: "drv_ssd", "{}", line.text),
+        _ => tracing::info!(target: "info", "{}", line.text),
+    }
+}
+
 /// Interval while `ticker-interval` is 0, which turns the lines off: the setting is looked at again.
 const IDLE_SECONDS: u32 = 60;
 
@@ -57,7 +67,7 @@ fn tick(node: &Node, shared: &Shared) {
         shared.bell.wait(Duration::from_secs(u64::from(seconds)));
         if interval != 0 && !*shared.stop.lock() {
             for line in ticker.step(node) {
-                tracing::info!(target: "info", "{}", line.text);
+                log(&line);
             }
         }
     }

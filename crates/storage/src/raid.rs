@@ -19,7 +19,7 @@ use crate::volume::{State, Volume};
 impl Records {
     /// Makes a pass, which reads all blocks in use; returns how many graves are gone. Tombstones without
     /// older copies may then go as well, by [`crate::Verdict::Forgotten`]. Without devices there is
-    /// nothing to do. Sleeps between blocks as `tomb-raider-sleep` says.
+    /// nothing to do. Sleeps between blocks as `tomb-raider-sleep` says. [`Self::stop`] breaks it off.
     pub fn raid(&self) -> u64 {
         let Some(log) = self.engine.log() else { return 0 };
         if !self.mark_candidates() {
@@ -28,6 +28,9 @@ impl Records {
         let mut all_seen = true;
         for volume in &log.volumes {
             for block in volume.geometry.blocks() {
+                if volume.is_stopping() {
+                    return self.take_candidates(false);
+                }
                 if !volume.is_in_use(block) {
                     continue;
                 }

@@ -36,6 +36,7 @@ pub struct TuningValues {
     pub compression: Packing,
     pub compression_level: u32,
     pub compression_acceleration: u32,
+    pub read_page_cache: bool,
 }
 
 impl Default for TuningValues {
@@ -53,6 +54,7 @@ impl Default for TuningValues {
             compression: Packing::Plain,
             compression_level: 0,
             compression_acceleration: 0,
+            read_page_cache: false,
         }
     }
 }

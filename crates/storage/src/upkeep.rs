@@ -63,6 +63,8 @@ pub struct DeviceStats {
     pub written_bytes: u64,
     /// Things on it that did not stand up to their checksum.
     pub damaged: u64,
+    /// Whether every write goes to a shadow as well.
+    pub has_shadow: bool,
 }
 
 impl Records {
@@ -165,7 +167,10 @@ impl Records {
     pub fn tune(&self, values: TuningValues) {
         let Some(log) = self.engine.log() else { return };
         log.tuning.update(values);
-        self.volumes().iter().for_each(|volume| volume.reconsider_all());
+        for volume in self.volumes() {
+            volume.device.set_page_cache_reads(values.read_page_cache);
+            volume.reconsider_all();
+        }
     }
 
     /// What an operator should hear of and has not yet.
@@ -224,6 +229,7 @@ impl Volume {
             defrag_partial_writes: of(&counters.defrag_partial_writes),
             written_bytes: of(&counters.written_bytes),
             damaged: of(&counters.damaged),
+            has_shadow: self.device.has_shadow(),
         }
     }
 }

@@ -126,6 +126,16 @@ fn of_storage_elsewhere() {
         ("device", "", "nowhere to keep records"),
         ("pmem", "", "nowhere to keep records"),
         ("device", "file /a", "no size for them"),
+        ("device", "device /dev/a\nfile /a\nfilesize 1G", "both devices and files"),
+        ("device", "device /dev/a\ndata-size 1G", "'data-size' is only for memory"),
+        ("device", "device /dev/a\ndevice /dev/a", "already used"),
+        ("pmem", "file /a\nfilesize 1G\ndata-size 1G", "'data-size' is only for memory"),
+        ("pmem", "device /dev/a\nfile /a\nfilesize 1G", "'device' is only for memory or device"),
+        (
+            "pmem",
+            "file /a\nfilesize 1G\npost-write-cache 1G",
+            "'post-write-cache' is only for device",
+        ),
     ] {
         let other = format!("namespace other {{\nstorage-engine {kind} {{\n{body}\n}}\n}}");
         one("XDR", &other, NOTHING, expected);

@@ -52,10 +52,10 @@ context! {
     }
     settings {
         /// A block device; a second path names a slower one that receives every write as well.
-        "device" devices: Vec<DevicePath> = Vec::new(), of(Kind::Device).indexed(128).later()
+        "device" devices: Vec<DevicePath> = Vec::new(), of(Kind::Device).indexed(128)
             .offered_in(&["memory", "device"]).shown_in(&["device"]);
         /// A file in place of a device.
-        "file" files: Vec<DevicePath> = Vec::new(), of(Kind::Device).indexed(128).later()
+        "file" files: Vec<DevicePath> = Vec::new(), of(Kind::Device).indexed(128)
             .shown_in(&["device", "pmem"]);
         /// Keeps records that are written as a replica in the cache as well.
         "cache-replica-writes" cache_replica_writes: bool = false,
@@ -63,16 +63,16 @@ context! {
         /// Forgets at start what the devices hold.
         "cold-start-empty" cold_start_empty: bool = false, flag().offered_in(&["device"]);
         /// Acknowledges a write only after it is on the device.
-        "commit-to-device" commit_to_device: bool = false, flag().enterprise().later();
+        "commit-to-device" commit_to_device: bool = false, flag().enterprise();
         /// How records are compressed.
         "compression" compression: Compression = Compression::None,
-            word(Compression::WORDS).dynamic().enterprise().later();
+            word(Compression::WORDS).dynamic().enterprise();
         /// Speed of LZ4 at the price of size; 1 unless set.
         "compression-acceleration" compression_acceleration: u32 = 0,
-            number(1, 65_537).dynamic().enterprise().later();
+            number(1, 65_537).dynamic().enterprise().inert("LZ4 has one speed");
         /// Effort of Zstandard; 9 unless set.
         "compression-level" compression_level: u32 = 0,
-            number(1, 9).dynamic().enterprise().later();
+            number(1, 9).dynamic().enterprise();
         /// Memory for the records; required unless files or devices are behind it.
         "data-size" data_size_bytes: u64 = 0, size(256 * M, 256 * T).offered_in(&["memory"]);
         /// Write blocks that are filled less than this are rewritten.
@@ -81,23 +81,23 @@ context! {
         "defrag-queue-min" defrag_queue_min: u32 = 0, number(0, U32).dynamic();
         /// Pause after each block that is rewritten.
         "defrag-sleep" defrag_sleep_micros: u32 = 1_000, number(0, U32).unit("µs").dynamic();
-        /// Free space that must be there before the node joins.
+        /// Free blocks that must be there before the node serves: it makes room first.
         "defrag-startup-minimum" defrag_startup_minimum_pct: u32 = 0, number(0, 99).unit("%");
         /// Reads and writes files past the operating system's cache.
         "direct-files" direct_files: bool = false, flag();
         /// Lets a device's own cache hold writes back.
         "disable-odsync" disable_odsync: bool = false, flag();
         /// Keeps latency histograms of the devices.
-        "enable-benchmarks-storage" enable_benchmarks_storage: bool = false, flag().dynamic();
+        "enable-benchmarks-storage" enable_benchmarks_storage: bool = false,
+            flag().dynamic().later();
         /// Cipher of stored records, if there is a key file.
         "encryption" encryption: Encryption = Encryption::Aes128,
-            word(Encryption::WORDS).shown_in(&["encrypted"]).enterprise().later();
+            word(Encryption::WORDS).shown_in(&["encrypted"]).enterprise();
         /// Holds the key that records are encrypted with.
-        "encryption-key-file" encryption_key_file: Option<String> = None,
-            path().enterprise().later();
+        "encryption-key-file" encryption_key_file: Option<String> = None, path().enterprise();
         /// Holds the key that older records were encrypted with.
         "encryption-old-key-file" encryption_old_key_file: Option<String> = None,
-            path().enterprise().later();
+            path().enterprise();
         /// Evicts when this much of the storage is used; 0 for never.
         "evict-used-pct" evict_used_pct: u32 = 0, pct().dynamic();
         /// Size of each file.
@@ -114,12 +114,12 @@ context! {
             size(0, u64::MAX).dynamic().offered_in(&["device"]);
         /// Reads through the operating system's cache.
         "read-page-cache" read_page_cache: bool = false, flag().dynamic().offered_in(&["device"]);
-        /// Removes tombstones of one device at a time.
+        /// Removes tombstones while no other namespace with this setting does.
         "serialize-tomb-raider" serialize_tomb_raider: bool = false,
-            flag().offered_in(&["device"]).enterprise().later();
+            flag().offered_in(&["device"]).enterprise();
         /// Builds secondary indexes at start from the devices instead of record by record.
         "sindex-startup-device-scan" sindex_startup_device_scan: bool = false,
-            flag().offered_in(&["device"]);
+            flag().offered_in(&["device"]).later();
         /// With less free space than this, writes are refused.
         "stop-writes-avail-pct" stop_writes_avail_pct: u32 = 5, pct().dynamic();
         /// With this much of the storage used, writes are refused; 0 for never.
@@ -189,8 +189,17 @@ impl StorageEngine {
         self.devices.iter().chain(&self.files)
     }
 
-    /// Stripes of a memory namespace: one for each file or device behind it, else at least eight
-    /// of at most 2 TiB.
+    /// How statistics call one of its parts: a device, a file, or a stripe in memory.
+    pub fn part_name(&self) -> &'static str {
+        match self.kind {
+            EngineKind::Memory => "stripe",
+            EngineKind::Device if !self.devices.is_empty() => "device",
+            EngineKind::Device | EngineKind::Pmem => "file",
+        }
+    }
+
+    /// Parts of a namespace: one for each file or device, else, in memory, at least eight stripes of
+    /// at most 2 TiB.
     pub fn stripe_count(&self) -> usize {
         if self.has_backing() {
             return self.devices.len() + self.files.len();
@@ -215,8 +224,8 @@ impl Choices for StorageEngine {
         true
     }
 
-    fn support(word: &str) -> Support {
-        if word == "memory" { Support::Works } else { Support::Later }
+    fn support(_word: &str) -> Support {
+        Support::Works
     }
 }
 

@@ -1,6 +1,8 @@
 //! Scenarios on a whole namespace, from request bodies to replies and statistics.
 
 mod deletes;
+mod device_settings;
+mod devices;
 mod eviction;
 mod expiry;
 mod expressions;

@@ -3,6 +3,7 @@
 //! The names are the original's. What only its index and storage have (tree links, block numbers)
 //! is zero.
 
+use config::EngineKind;
 use engine::Namespace;
 use engine::namespace::Inspected;
 use record::body::{Body, BodyWriter, StoredBin};
@@ -95,7 +96,7 @@ fn bytes_of(body: Body<'_>) -> Vec<u8> {
 fn put_meta(out: &mut Vec<u8>, namespace: &Namespace, digest: &Digest, record: &Inspected<'_>) {
     let Inspected { meta, body, size_bytes } = record;
     put(out, format_args!("pid={};repl-ix=0;index=", digest.partition().index()));
-    let stripe = stripe_of(namespace, digest);
+    let (part, part_name) = part_of(namespace, digest);
     let set = namespace.sets.by_id(meta.set);
     let mut pairs = Pairs::new(out, b',');
     pairs.put("rc", 0);
@@ -117,8 +118,9 @@ fn put_meta(out: &mut Vec<u8>, namespace: &Namespace, digest: &Digest, record: &
     pairs.put("generation", meta.generation.0);
     pairs.put("rblock-id", 0);
     pairs.put("n-rblocks", (size_bytes / BLOCK_BYTES).saturating_sub(1));
-    pairs.put("file-id", stripe);
-    pairs.put("stripe-name", format_args!("stripe-{stripe}"));
+    pairs.put("file-id", part);
+    let kind = namespace.config().storage_engine.part_name();
+    pairs.put(format_args!("{kind}-name"), part_name);
     pairs.put("key-stored", u8::from(body.key().is_some()));
     pairs.put("repl-state", 0);
     pairs.put("tombstone", u8::from(meta.tombstone));
@@ -126,12 +128,17 @@ fn put_meta(out: &mut Vec<u8>, namespace: &Namespace, digest: &Digest, record: &
     pairs.put("orig-h", 0);
 }
 
-/// The stripe in which the original would keep the record.
-fn stripe_of(namespace: &Namespace, digest: &Digest) -> u64 {
+/// Number and name of the device, file or stripe that keeps the record; without any, of the stripe
+/// in which the original would keep it.
+fn part_of(namespace: &Namespace, digest: &Digest) -> (usize, String) {
     let [.., b0, b1, b2, b3, _, _, _, _, _, _, _, _] = digest.0;
-    let hash = u64::from(u32::from_le_bytes([b0, b1, b2, b3]));
-    let stripes = namespace.config().storage_engine.stripe_count() as u64;
-    hash.checked_rem(stripes).unwrap_or(0)
+    let hash = u32::from_le_bytes([b0, b1, b2, b3]) as usize;
+    let config = namespace.config();
+    let engine = &config.storage_engine;
+    let part = hash.checked_rem(engine.stripe_count()).unwrap_or(0);
+    let path = engine.backing().nth(part).filter(|_| engine.kind != EngineKind::Memory);
+    let name = path.map_or_else(|| format!("stripe-{part}"), |path| path.path.clone());
+    (part, name)
 }
 
 fn put_body(out: &mut Vec<u8>, body: Body<'_>, with_values: bool) {

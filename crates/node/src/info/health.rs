@@ -26,7 +26,7 @@ pub(super) fn index_pressure(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), R
     Ok(())
 }
 
-/// Age of the devices under a path: no namespace is on one.
+/// Age of the devices under a path: no device is asked for its own.
 pub(super) fn physical_devices(call: &Call<'_>, _: &mut Vec<u8>) -> Result<(), Refusal> {
     call.required("path", PATH_BYTES_MAX)?;
     Err(Refusal::new(ResultCode::NOT_FOUND, "no device info"))

@@ -25,6 +25,7 @@ mod racks;
 mod sets;
 mod sindex;
 mod statistics;
+mod storage_stats;
 mod truncate;
 mod udf;
 

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use config::EngineKind;
 use engine::Namespace;
 use engine::counters::CounterName as _;
 use engine::stats::NamespaceCounter;
 
 use super::call::{Call, Pairs, Refusal, put};
+use super::storage_stats::put_storage;
 
-/// Size of a write block in bytes.
-const WRITE_BLOCK_BYTES: u64 = 8 << 20;
 /// Counters that stand among the gauges instead of in the order of the others.
 const AMONG_GAUGES: [NamespaceCounter; 3] = [
     NamespaceCounter::ExpiredObjects,
@@ -30,7 +30,7 @@ pub(super) fn namespace(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusa
     pairs.put("current_time", now.0);
     put_supervision(namespace, &mut pairs);
     put_space(namespace, &mut pairs);
-    put_stripes(namespace, &mut pairs);
+    put_storage(namespace, &mut pairs);
     put_compression(namespace, &mut pairs);
     put_cluster(namespace, &mut pairs);
     let counters = NamespaceCounter::ALL.iter();
@@ -108,25 +108,10 @@ fn put_space(namespace: &Namespace, pairs: &mut Pairs<'_>) {
     pairs.put("data_used_bytes", namespace.data_used_bytes());
     pairs.put("data_used_pct", namespace.data_used_pct());
     pairs.put("data_avail_pct", namespace.data_avail_pct());
-    pairs.put("data_compression_ratio", "1.000");
-}
-
-/// Records are not kept in stripes here: their bytes are shown in equal parts.
-fn put_stripes(namespace: &Namespace, pairs: &mut Pairs<'_>) {
-    let stripes = namespace.config().storage_engine.stripe_count() as u64;
-    let (used, total) = (namespace.data_used_bytes(), namespace.data_total_bytes());
-    let blocks = total.checked_div(stripes).unwrap_or(0) / WRITE_BLOCK_BYTES;
-    for stripe in 0..stripes {
-        let part = used / stripes + u64::from(stripe < used % stripes);
-        let mut put = |name, value| {
-            pairs.put(format_args!("storage-engine.stripe[{stripe}].{name}"), value);
-        };
-        put("used_bytes", part);
-        // The original keeps one block for a header.
-        put("free_wblocks", blocks.saturating_sub(1 + part.div_ceil(WRITE_BLOCK_BYTES)));
-        for idle in ["writes", "defrag_q", "defrag_reads", "defrag_writes"] {
-            put(idle, 0);
-        }
+    let ratio = namespace.storage_compression_ratio();
+    pairs.put("data_compression_ratio", format_args!("{ratio:.3}"));
+    if namespace.config().storage_engine.kind == EngineKind::Device {
+        pairs.put("cache_read_pct", namespace.gauges.cache_read_pct_hundredths.load(Relaxed) / 100);
     }
 }
 

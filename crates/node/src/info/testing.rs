@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Config, LOG_CONTEXTS, LogLevel};
+use config::{Config, LOG_CONTEXTS, LogLevel, StorageEngine};
+use engine::devices::{DevicePlan, NamespaceOpening};
 use parking_lot::Mutex;
 use record::LastUpdateTime;
+use storage::device::Device;
 use storage::{Reader, Signal, Ticket};
 use wire::client::RequestBuilder;
 use wire::{Digest, Info2, OpCode, ParticleType, ProtoType};
@@ -110,6 +112,23 @@ pub(crate) fn node() -> (Arc<TestHost>, Arc<Node>) {
     let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
     config.resolve(&config::Host { cpus: 2, node_id: 0xA1, heartbeat_mtu_bytes: 65_536 });
     node_with(config)
+}
+
+/// A node whose namespace `test` has this storage engine, on these devices.
+pub(crate) fn node_on(
+    engine: StorageEngine,
+    devices: Vec<Arc<dyn Device>>,
+) -> (Arc<TestHost>, Arc<Node>) {
+    let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
+    config.resolve(&config::Host { cpus: 2, node_id: 0xA1, heartbeat_mtu_bytes: 65_536 });
+    config.namespaces.truncate(1);
+    config.namespaces[0].storage_engine = engine;
+    let plan = DevicePlan { devices, image: None, encryption: None, threads: 1, random: || 0xD15C };
+    let opening = NamespaceOpening::begin(config.namespaces[0].clone(), 1, plan).unwrap();
+    let (namespace, _) = opening.finish(START.seconds()).unwrap();
+    let host = TestHost::new();
+    let node = Node::with(config, vec![Arc::new(namespace)], host.clone(), 1);
+    (host, Arc::new(node))
 }
 
 /// A node with these settings.

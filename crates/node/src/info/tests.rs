@@ -3,6 +3,7 @@
 mod behaviour;
 mod counters;
 mod recorded;
+mod storage;
 mod tools;
 
 use super::answer;

@@ -2,7 +2,9 @@
 //! the words are the original's.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
+use config::EngineKind;
 use engine::Namespace;
 use engine::latency::Counts;
 
@@ -96,8 +98,16 @@ pub(super) fn of_namespace(namespace: &Namespace, out: &mut Vec<String>) {
         out.push(format!("{name} set-index-usage: used-bytes {set_index}"));
     }
     let (used, avail_pct) = (namespace.data_used_bytes(), namespace.data_avail_pct());
-    out.push(format!("{name} data-usage: used-bytes {used} avail-pct {avail_pct}"));
+    let cache_read = cache_read(namespace).unwrap_or_default();
+    out.push(format!("{name} data-usage: used-bytes {used} avail-pct {avail_pct}{cache_read}"));
     families::FAMILIES.iter().for_each(|family| out.extend(family.line(namespace)));
+}
+
+/// Share of the reads that needed no device, for those that have one.
+fn cache_read(namespace: &Namespace) -> Option<String> {
+    let hundredths = namespace.gauges.cache_read_pct_hundredths.load(Ordering::Relaxed);
+    let shown = format!(" cache-read-pct {}.{:02}", hundredths / 100, hundredths % 100);
+    (namespace.config().storage_engine.kind == EngineKind::Device).then_some(shown)
 }
 
 /// A dump of a latency histogram: a headline, then the buckets that hold something.

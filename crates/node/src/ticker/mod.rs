@@ -3,6 +3,7 @@
 //! A state machine without a clock of its own: the host calls [`Ticker::step`] every
 //! `ticker-interval` and logs the lines.
 
+mod devices;
 mod families;
 mod lines;
 mod slices;
@@ -17,6 +18,7 @@ use engine::latency::Counts;
 use crate::info::enabled_benchmarks;
 use crate::node::Node;
 
+use devices::DeviceTicker;
 pub(crate) use slices::Slices;
 
 /// A line for the log, at level INFO.
@@ -34,6 +36,7 @@ pub struct Ticker {
     stepped_at: Duration,
     /// Counts of each active histogram as of the last step.
     counts: HashMap<String, Counts>,
+    devices: DeviceTicker,
 }
 
 /// A histogram that has something to show.
@@ -50,7 +53,10 @@ impl Ticker {
         let unit = if node.histograms_in_micros() { "usec" } else { "msec" };
         let mut texts = Vec::new();
         lines::of_node(node, &mut texts);
-        node.namespaces.iter().for_each(|namespace| lines::of_namespace(namespace, &mut texts));
+        for namespace in &node.namespaces {
+            self.devices.measure_reads(namespace);
+            lines::of_namespace(namespace, &mut texts);
+        }
         let mut active = HashMap::new();
         let mut slices = node.slices.lock();
         slices.forget_all();
@@ -62,7 +68,10 @@ impl Ticker {
             active.insert(name, counts);
         }
         self.counts = active;
-        texts.into_iter().map(|text| Line { context: "info", text }).collect()
+        let texts = texts.into_iter();
+        let mut all: Vec<_> = texts.map(|text| Line { context: "info", text }).collect();
+        self.devices.lines(node.namespaces.iter().map(|of| &**of), now, &mut all);
+        all
     }
 }
 

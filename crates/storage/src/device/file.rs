@@ -19,8 +19,7 @@ pub struct OpenOptions {
     pub direct: bool,
     /// Whether a write returns when it lasts (`O_DSYNC`).
     pub synchronous: bool,
-    /// Whether to read through the page cache all the same; see
-    /// [`FileDevice::set_page_cache_reads`].
+    /// Whether to read through the page cache all the same; see [`Device::set_page_cache_reads`].
     pub page_cache_reads: bool,
     /// Size of a file in bytes, for one that is missing or smaller; of a larger one this much is
     /// used. `None` for a file as it is. A block device has the size that it has.
@@ -106,12 +105,6 @@ impl FileDevice {
         Ok((device, medium.whole_bytes))
     }
 
-    /// Has reads go through the page cache from now on, or past it (setting `read-page-cache`).
-    /// Without direct I/O they go through it anyway.
-    pub fn set_page_cache_reads(&self, page_cache_reads: bool) {
-        self.page_cache_reads.store(page_cache_reads, Relaxed);
-    }
-
     fn reading_fd(&self) -> &OwnedFd {
         match &self.cached_fd {
             Some(cached_fd) if self.page_cache_reads.load(Relaxed) => cached_fd,
@@ -180,6 +173,11 @@ impl Device for FileDevice {
 
     fn is_synchronous(&self) -> bool {
         self.is_synchronous
+    }
+
+    /// Without direct I/O reads go through the page cache anyway.
+    fn set_page_cache_reads(&self, page_cache_reads: bool) {
+        self.page_cache_reads.store(page_cache_reads, Relaxed);
     }
 
     fn read_fd(&self) -> Option<BorrowedFd<'_>> {

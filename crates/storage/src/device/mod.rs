@@ -59,6 +59,15 @@ pub trait Device: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Has reads go through the page cache from now on, or past it, where there is a choice (setting
+    /// `read-page-cache`).
+    fn set_page_cache_reads(&self, _page_cache_reads: bool) {}
+
+    /// Whether there is a copy of it on another one.
+    fn has_shadow(&self) -> bool {
+        false
+    }
+
     /// The descriptor through which the kernel can be asked to read without waiting; it obeys the
     /// same alignment. `None` for what only [`Self::read_at`] can read.
     fn read_fd(&self) -> Option<BorrowedFd<'_>> {

@@ -100,6 +100,14 @@ impl Device for Shadowed {
         self.primary.is_synchronous() && self.shadow.is_synchronous()
     }
 
+    fn set_page_cache_reads(&self, page_cache_reads: bool) {
+        self.primary.set_page_cache_reads(page_cache_reads);
+    }
+
+    fn has_shadow(&self) -> bool {
+        true
+    }
+
     fn read_fd(&self) -> Option<BorrowedFd<'_>> {
         self.primary.read_fd()
     }
