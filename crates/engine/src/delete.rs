@@ -1,11 +1,12 @@
 //! The deletion of one record.
 
 use record::body::BodyWriter;
-use record::{RecordMeta, Scene, StoredRecord};
+use record::{RecordMeta, StoredRecord};
 use storage::{Fetch, WriteGuard};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Info2, Request, ResultCode};
 
+use crate::filter::check_filter;
 use crate::namespace::{Found, Namespace, Turn};
 use crate::read::check_set_if_sent;
 use crate::stop::Stop;
@@ -29,7 +30,7 @@ impl Namespace {
                 self.count_failure(result, turn);
                 result
             }
-            Err(Stop::Waits(fetch)) => return Err(fetch),
+            Err(Stop::Waits(fetch)) => return Err(*fetch),
         };
         reply.finish(result, 0, 0);
         Ok(result)
@@ -83,16 +84,15 @@ impl Namespace {
             return Err(ResultCode::NOT_FOUND.into());
         }
         check_generation(&request.header, meta.generation)?;
-        let unread = StoredRecord::Unread;
-        let scene = self.scene(digest, set, turn.now, meta, weight.size_bytes, unread);
-        let filter = scene.undecided_filter(request)?;
-        if filter.is_none() && request.key.is_none() {
+        if request.present.contains(FieldType::FILTER) {
+            let unread = StoredRecord::Unread;
+            let scene = self.scene(digest, set, turn.now, meta, weight.size_bytes, unread);
+            check_filter(request, scene, || guard.body(turn.fetched))?;
+        }
+        if request.key.is_none() {
             return Ok(());
         }
         let body = guard.body(turn.fetched)?;
-        if let Some(filter) = filter {
-            Scene { stored: StoredRecord::Read(body), ..scene }.check(&filter)?;
-        }
         Ok(record::key::check_key(body.key(), request.key)?)
     }
 }

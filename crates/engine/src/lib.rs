@@ -21,6 +21,7 @@ pub mod sweep;
 pub mod truncation;
 
 mod delete;
+mod filter;
 mod read;
 mod settings;
 mod stop;

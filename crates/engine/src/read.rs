@@ -6,6 +6,7 @@ use storage::{Fetch, Miss, Pledges};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Request, ResultCode};
 
+use crate::filter::check_filter;
 use crate::namespace::{Namespace, Seen, Turn};
 use crate::sets::Set;
 use crate::stats::NamespaceCounter;
@@ -36,7 +37,7 @@ impl Namespace {
                 reply.fail(result, seen.generation, seen.void_time);
                 Ok(result)
             }
-            Err(Stop::Waits(fetch)) => Err(fetch),
+            Err(Stop::Waits(fetch)) => Err(*fetch),
         }
     }
 
@@ -77,26 +78,21 @@ impl Namespace {
             let size_bytes = Self::size_bytes_of(&found, set);
             self.scene(digest, set, turn.now, meta, size_bytes, stored)
         };
-        let filter = match request.present.contains(FieldType::FILTER) {
-            true => scene_of(StoredRecord::Unread).undecided_filter(request)?,
-            false => None,
-        };
+        if request.present.contains(FieldType::FILTER) {
+            check_filter(request, scene_of(StoredRecord::Unread), || guard.body(turn.fetched))?;
+        }
         let wants_bins = !request.header.info1.contains(Info1::GET_NO_BINS);
-        if wants_bins || filter.is_some() || request.key.is_some() {
+        if wants_bins || request.key.is_some() {
             let body = guard.body(turn.fetched)?;
-            let scene = scene_of(StoredRecord::Read(body));
-            if let Some(filter) = filter {
-                scene.check(&filter)?;
-            }
             record::key::check_key(body.key(), request.key)?;
             if wants_bins {
-                record::read(request, body, &scene, reply)?;
+                record::read(request, body, &scene_of(StoredRecord::Read(&body)), reply)?;
             }
         } else if renewed_to.is_some()
-            && let Err(Miss::Elsewhere(fetch)) = guard.body(turn.fetched)
+            && let Err(miss @ Miss::Elsewhere(_)) = guard.body(turn.fetched)
         {
             // Where metadata lie with the bins, changing them takes both.
-            return Err(Stop::Waits(fetch));
+            return Err(miss.into());
         }
         Ok(renewed_to.map(|void_time| Renewal { read: meta, void_time }))
     }

@@ -9,8 +9,8 @@ pub(crate) enum Stop {
     /// It has failed.
     Fails(ResultCode),
     /// A record has to be read first. The request has done nothing yet that lasts, but for a set that
-    /// came into being.
-    Waits(Fetch),
+    /// came into being. A fetch is large, and seldom: whoever returns this should not pay for its size.
+    Waits(Box<Fetch>),
 }
 
 impl From<ResultCode> for Stop {
@@ -22,7 +22,7 @@ impl From<ResultCode> for Stop {
 impl From<Miss> for Stop {
     fn from(miss: Miss) -> Self {
         match miss {
-            Miss::Elsewhere(fetch) => Self::Waits(fetch),
+            Miss::Elsewhere(fetch) => Self::Waits(Box::new(fetch)),
             Miss::Damaged => Self::Fails(ResultCode::UNKNOWN),
         }
     }

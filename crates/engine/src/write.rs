@@ -11,6 +11,7 @@ use storage::{Fetch, WriteGuard};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Info2, MessageHeader, Request, ResultCode};
 
+use crate::filter::check_filter;
 use crate::namespace::{Found, Namespace, Seen, Turn, Weight};
 use crate::sets::Set;
 use crate::stats::NamespaceCounter;
@@ -57,7 +58,7 @@ impl Namespace {
                 reply.fail(result, seen.generation, seen.void_time);
                 Ok(result)
             }
-            Err(Stop::Waits(fetch)) => Err(fetch),
+            Err(Stop::Waits(fetch)) => Err(*fetch),
         }
     }
 
@@ -149,17 +150,13 @@ impl Namespace {
         }
         let size_bytes = existing.map_or(0, |found| found.weight.size_bytes);
         let scene_of = |meta, stored| self.scene(digest, set, *now, meta, size_bytes, stored);
-        let filtered = live.filter(|_| request.present.contains(FieldType::FILTER));
-        let filter = filtered.map(|live| scene_of(live.meta, StoredRecord::Unread));
-        let filter = filter.map(|scene| scene.undecided_filter(request)).transpose()?.flatten();
-        let stored = match existing {
-            Some(_) => StoredRecord::Read(guard.body(turn.fetched)?),
-            None => StoredRecord::Absent,
-        };
-        if let (Some(live), Some(filter)) = (live, filter) {
-            scene_of(live.meta, stored).check(&filter)?;
+        if let Some(live) = live.filter(|_| request.present.contains(FieldType::FILTER)) {
+            let unread = scene_of(live.meta, StoredRecord::Unread);
+            check_filter(request, unread, || guard.body(turn.fetched))?;
         }
-        let stored_key = stored.body().and_then(|body| body.key());
+        let body = existing.map(|_| guard.body(turn.fetched)).transpose()?;
+        let stored = body.as_ref().map_or(StoredRecord::Absent, StoredRecord::Read);
+        let stored_key = body.and_then(|body| body.key());
         let key = key_to_store(stored_key, request.key)?;
         let void_time = self.settings.ttl_rules(set.map(|set| &set.settings)).void_time(
             request.header.record_ttl,
@@ -178,7 +175,7 @@ impl Namespace {
         };
         let tombstone = existing.is_some_and(|found| found.meta.tombstone);
         let scene = scene_of(RecordMeta { tombstone, ..meta }, stored);
-        let old = stored.body().filter(|_| live.is_some());
+        let old = body.filter(|_| live.is_some());
         let new = record::apply(request, policy, old, key, &scene, turn.scratch, reply)?;
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;

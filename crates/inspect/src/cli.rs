@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use record::meta::EPOCH_UNIX_SECONDS;
 use serde_json::json;
+use storage::Secret;
 
 use crate::device::{Device, Whose};
 use crate::dump::{Selection, dump};
@@ -55,6 +57,9 @@ struct Cli {
     /// Size in bytes of a block, tried first where a damaged header cannot tell it.
     #[arg(long, value_name = "BYTES", default_value_t = storage::format::BLOCK_BYTES)]
     block_size: u32,
+    /// Key file of the namespace: encrypted records are read with it.
+    #[arg(long, value_name = "FILE", conflicts_with = "aerospike")]
+    encryption_key_file: Option<PathBuf>,
     /// Writes the live records into the node at this address.
     #[arg(long, value_name = "HOST:PORT", help_heading = "Loading")]
     load: Option<String>,
@@ -104,10 +109,11 @@ fn now() -> u32 {
 
 impl Cli {
     fn run(&self) -> anyhow::Result<u8> {
-        let (devices, unusable) = self.open();
+        let (mut devices, unusable) = self.open();
         if devices.is_empty() {
             return Ok(EXIT_UNUSABLE);
         }
+        self.unlock(&mut devices)?;
         // Looked up before the long walk, so that a wrong name is told at once.
         let address = self.load.as_deref().map(resolve).transpose()?;
         if self.dump || address.is_some() {
@@ -126,6 +132,20 @@ impl Cli {
             }
         }
         Ok(if unusable { EXIT_UNUSABLE } else { code })
+    }
+
+    /// Has encrypted records decrypted, if there is a key file.
+    fn unlock(&self, devices: &mut [Device]) -> anyhow::Result<()> {
+        let Some(path) = &self.encryption_key_file else { return Ok(()) };
+        let content =
+            fs::read(path).with_context(|| format!("cannot read key file {}", path.display()))?;
+        let key = Secret::new(content).with_context(|| format!("key file {}", path.display()))?;
+        for device in devices {
+            if let Device::Own(device) = device {
+                device.unlock(&key).with_context(|| device.source.name().to_owned())?;
+            }
+        }
+        Ok(())
     }
 
     /// The devices that can be read, and whether any cannot.

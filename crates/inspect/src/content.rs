@@ -43,11 +43,8 @@ pub enum Hidden {
     Malformed(String),
 }
 
-/// A payload without encryption.
-///
-/// This is the seam at which a key comes in: whoever has one decrypts here, into `_out`, and
-/// everything that asks for a set or for bins goes through it.
-fn opened<'b>(found: &Found<'b>, _out: &'b mut Vec<u8>) -> Result<&'b [u8], Hidden> {
+/// A payload without encryption. Where there is a key, whoever walked over the device has decrypted it.
+fn opened<'b>(found: &Found<'b>) -> Result<&'b [u8], Hidden> {
     if found.header.encrypted { Err(Hidden::Encrypted) } else { Ok(found.payload) }
 }
 
@@ -67,7 +64,6 @@ fn split_set(payload: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Room for what has to be made to look into a record; to be used again for the next one.
 #[derive(Debug, Default)]
 pub struct Room {
-    opened: Vec<u8>,
     unpacked: Vec<u8>,
 }
 
@@ -86,8 +82,8 @@ fn read_own<'b>(found: &Found<'b>, room: &'b mut Room) -> Result<Content<'b>, Hi
     if found.header.kind == Kind::Grave {
         return Ok(Content { set: &[], key: None, bins: Vec::new() });
     }
-    let Room { opened: opened_room, unpacked } = room;
-    let payload = opened(found, opened_room)?;
+    let Room { unpacked } = room;
+    let payload = opened(found)?;
     let malformed = |what: &str| Hidden::Malformed(what.into());
     let (set, packed) =
         split_set(payload).ok_or_else(|| malformed("the set's name exceeds the payload"))?;

@@ -38,12 +38,12 @@ pub enum StoredRecord<'a> {
     /// It has not been read so far.
     Unread,
     /// Its body.
-    Read(Body<'a>),
+    Read(&'a Body<'a>),
 }
 
 impl<'a> StoredRecord<'a> {
     /// The body, if it is at hand.
-    pub fn body(self) -> Option<Body<'a>> {
+    pub fn body(self) -> Option<&'a Body<'a>> {
         match self {
             Self::Read(body) => Some(body),
             Self::Absent | Self::Unread => None,
@@ -171,7 +171,7 @@ pub(crate) mod tests {
     use crate::size::stored_size_bytes;
 
     /// A scene around a record, for tests.
-    pub fn scene(stored: Option<Body<'_>>) -> Scene<'_> {
+    pub fn scene<'a>(stored: Option<&'a Body<'a>>) -> Scene<'a> {
         const DIGEST: &Digest = &Digest([7; Digest::SIZE]);
         Scene {
             digest: DIGEST,
@@ -179,7 +179,7 @@ pub(crate) mod tests {
             now: LastUpdateTime(5_000),
             medium: Medium::Memory,
             meta: RecordMeta { last_update_time: LastUpdateTime(2_000), ..RecordMeta::default() },
-            size_bytes: stored.map_or(0, |body| stored_size_bytes(body, 3, VoidTime::NEVER)),
+            size_bytes: stored.map_or(0, |body| stored_size_bytes(*body, 3, VoidTime::NEVER)),
             stored: stored.map_or(StoredRecord::Absent, StoredRecord::Read),
         }
     }

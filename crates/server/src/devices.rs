@@ -101,6 +101,12 @@ fn open_device(engine: &StorageEngine, path: &DevicePath) -> anyhow::Result<Arc<
             primary.name()
         )
     })?;
+    let restored = shadowed
+        .restore()
+        .with_context(|| format!("cannot restore {} from its shadow", path.path))?;
+    if restored {
+        tracing::info!(target: "drv_ssd", "{} was blank and is restored from its shadow", path.path);
+    }
     Ok(Arc::new(shadowed))
 }
 

@@ -153,10 +153,22 @@ impl Cipher {
         let rewrapped = (!is_current)
             .then(|| wrap(kind, &encryption.key, &data_key, device_set))
             .transpose()?;
-        let key = UnboundKey::new(kind.algorithm(), &data_key).map_err(|_| KeyError::Library)?;
-        let cipher =
-            Self { key: LessSafeKey::new(key), opens: opens as u32, next: AtomicU64::new(0) };
+        let cipher = Self::with(kind, &data_key, opens)?;
         Ok((cipher, rewrapped))
+    }
+
+    /// The cipher by which records of a device can be read, whatever the cipher is called.
+    ///
+    /// # Errors
+    /// [`KeyError::Wrong`] if the key does not open the data key.
+    pub fn to_read(key: &Secret, wrapped: &[u8], device_set: u64) -> Result<Self, KeyError> {
+        let (kind, data_key) = unwrap(key, wrapped, device_set).ok_or(KeyError::Wrong)?;
+        Self::with(kind, &data_key, 0)
+    }
+
+    fn with(kind: CipherKind, data_key: &[u8], opens: u64) -> Result<Self, KeyError> {
+        let key = UnboundKey::new(kind.algorithm(), data_key).map_err(|_| KeyError::Library)?;
+        Ok(Self { key: LessSafeKey::new(key), opens: opens as u32, next: AtomicU64::new(0) })
     }
 
     /// Encrypts what stands in `out` from `from` on, and puts the nonce in front and the tag behind.

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::aligned::AlignedBuf;
+use crate::aligned::{ALIGN_BYTES, AlignedBuf};
 use crate::device::Device;
 use crate::format::header::{COPIES, DeviceHeader, Memory};
 use crate::format::{Geometry, block};
@@ -25,13 +25,20 @@ pub(crate) enum Region {
     Foreign,
 }
 
-/// Sizes of blocks whose headers are searched for: the copies are half a block apart.
+/// Reads the header region of a device.
 pub(crate) fn read_region(device: &dyn Device, block_bytes: u32) -> io::Result<Region> {
     let mut sound = Vec::new();
     let mut blank = 0;
     for copy in 0..COPIES {
-        let mut bytes = AlignedBuf::zeroed(DeviceHeader::copy_bytes_max(block_bytes));
-        device.read_at(&mut bytes, DeviceHeader::copy_offset_bytes(copy, block_bytes))?;
+        let offset_bytes = DeviceHeader::copy_offset_bytes(copy, block_bytes);
+        // Most headers fit a sector; the first says how many there are.
+        let mut bytes = AlignedBuf::zeroed(ALIGN_BYTES);
+        device.read_at(&mut bytes, offset_bytes)?;
+        let size_bytes = DeviceHeader::announced_bytes(&bytes);
+        if size_bytes > bytes.len() && size_bytes <= DeviceHeader::copy_bytes_max(block_bytes) {
+            bytes = AlignedBuf::zeroed(size_bytes);
+            device.read_at(&mut bytes, offset_bytes)?;
+        }
         match DeviceHeader::decode(&bytes) {
             Some(header) => sound.push(header),
             None => blank += usize::from(bytes.iter().all(|&byte| byte == 0)),

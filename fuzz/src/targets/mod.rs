@@ -7,6 +7,8 @@ mod body;
 mod collection;
 mod conf;
 mod context;
+mod device_block;
+mod device_header;
 mod expression;
 mod frame;
 mod geo;
@@ -81,6 +83,8 @@ pub const TARGETS: &[Entry] = &[
     collection::ENTRY,
     conf::ENTRY,
     context::ENTRY,
+    device_block::ENTRY,
+    device_header::ENTRY,
     expression::ENTRY,
     frame::ENTRY,
     geo::ENTRY,

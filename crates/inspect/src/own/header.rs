@@ -69,7 +69,7 @@ pub fn open(source: Box<dyn Source>, block_bytes: u32) -> Result<OwnDevice, NotO
     let Some(header) = newest else { return without_header(source, block_bytes) };
     let block_count = header.block_count.min(fitting(&*source, size_bytes));
     let geometry = Geometry { block_bytes: size_bytes, block_count };
-    Ok(OwnDevice { source, header, copies: sound, geometry })
+    Ok(OwnDevice { source, header, copies: sound, cipher: None, geometry })
 }
 
 /// Blocks for which there is room.
@@ -108,7 +108,7 @@ fn without_header(source: Box<dyn Source>, block_bytes: u32) -> Result<OwnDevice
         let geometry = Geometry { block_bytes, block_count };
         let Some(device) = stand_in(&*source, &geometry)? else { continue };
         let header = DeviceHeader { device, block_bytes, block_count, ..DeviceHeader::default() };
-        return Ok(OwnDevice { source, header, copies: [false, false], geometry });
+        return Ok(OwnDevice { source, header, copies: [false, false], cipher: None, geometry });
     }
     let zeros = beginning.iter().all(|&byte| byte == 0);
     Err(if zeros { NotOurs::Blank } else { NotOurs::NoHeader(block_bytes) })

@@ -8,6 +8,7 @@ mod tests;
 
 use storage::format::Geometry;
 use storage::format::header::DeviceHeader;
+use storage::{Cipher, KeyError, Secret};
 
 use crate::seen::{Damage, Visitor};
 use crate::source::Source;
@@ -26,11 +27,23 @@ pub struct OwnDevice {
     pub header: DeviceHeader,
     /// Which of the two copies are sound.
     pub copies: [bool; 2],
+    /// By which its encrypted records can be read.
+    pub cipher: Option<Cipher>,
     /// Its blocks: those of the header, as far as the device reaches.
     pub geometry: Geometry,
 }
 
 impl OwnDevice {
+    /// Has its encrypted records read with the key that wraps its data key.
+    ///
+    /// # Errors
+    /// A [`KeyError`] if that is another one, or nothing is encrypted.
+    pub fn unlock(&mut self, key: &Secret) -> Result<(), KeyError> {
+        let header = &self.header;
+        self.cipher = Some(Cipher::to_read(key, &header.wrapped_key, header.device_set)?);
+        Ok(())
+    }
+
     /// Whether both copies of its header are damaged.
     pub fn is_headless(&self) -> bool {
         self.copies == [false, false]

@@ -3,7 +3,7 @@
 use std::io;
 
 use storage::format::block::{self, End, Head, Image, Item};
-use storage::format::flat::Found;
+use storage::format::flat::{Found, Header};
 
 use super::OwnDevice;
 use crate::content;
@@ -111,7 +111,7 @@ impl<'d> Walk<'d> {
                 info.records += 1;
                 info.used_bytes += found.bytes.len() as u64;
                 if outcome.is_ok() {
-                    outcome = visitor.record(&self.seen(in_use, at, found));
+                    outcome = self.show(in_use, at, found, visitor);
                 }
             }
             Item::Damage { at, size_bytes } => visitor.damage(Damage {
@@ -141,6 +141,31 @@ impl<'d> Walk<'d> {
         }
         visitor.block(info);
         Ok(())
+    }
+
+    /// Shows a record, decrypted if there is a key.
+    fn show(
+        &self,
+        in_use: &InUse,
+        at: usize,
+        found: Found<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> anyhow::Result<()> {
+        let Some(cipher) = self.device.cipher.as_ref().filter(|_| found.header.encrypted) else {
+            return visitor.record(&self.seen(in_use, at, found));
+        };
+        let mut payload = Vec::new();
+        if cipher.unseal(found.payload, &found.header.digest.0, &mut payload).is_none() {
+            visitor.damage(Damage {
+                block: Some(in_use.block),
+                offset_bytes: self.offset_bytes(in_use.block) + at as u64,
+                size_bytes: found.bytes.len() as u64,
+                what: "an encrypted record that the key does not open".into(),
+            });
+            return visitor.record(&self.seen(in_use, at, found));
+        }
+        let header = Header { encrypted: false, ..found.header };
+        visitor.record(&self.seen(in_use, at, Found { header, payload: &payload, ..found }))
     }
 
     fn seen<'b>(&self, in_use: &InUse, at: usize, found: Found<'b>) -> Seen<'b> {

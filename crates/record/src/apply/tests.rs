@@ -42,7 +42,8 @@ fn run_with(old: Option<&[u8]>, info1: Info1, info2: Info2, info3: Info3, ops: &
     let mut reply = ReplyWriter::new(&mut out);
     let mut stored = Vec::new();
     let old = old.map(Body::new);
-    let applied = apply(&request, &policy, old, None, &scene(old), &mut stored, &mut reply);
+    let applied =
+        apply(&request, &policy, old, None, &scene(old.as_ref()), &mut stored, &mut reply);
     let bins = applied.map(|new| {
         assert_eq!(new.bin_count, Body::new(&stored).bin_count());
         Body::new(&stored)
@@ -236,7 +237,8 @@ fn too_many_bins_are_refused() {
             let request = Request::parse(&message).unwrap();
             let reply = &mut ReplyWriter::new(&mut out);
             let old = Some(Body::new(&body));
-            let applied = apply(&request, &policy, old, None, &scene(old), &mut Vec::new(), reply);
+            let applied =
+                apply(&request, &policy, old, None, &scene(old.as_ref()), &mut Vec::new(), reply);
             assert_eq!(applied.err(), Some(ResultCode::PARAMETER));
         }
     }

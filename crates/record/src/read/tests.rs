@@ -22,7 +22,8 @@ fn run(builder: RequestBuilder) -> Result<Vec<(String, Vec<u8>)>, ResultCode> {
     let mut out = Vec::new();
     let mut reply = ReplyWriter::new(&mut out);
     let body = body();
-    let scene = scene(Some(Body::new(&body)));
+    let stored = Body::new(&body);
+    let scene = scene(Some(&stored));
     let result = read(&request, Body::new(&body), &scene, &mut reply);
     reply.finish(ResultCode::OK, 0, 0);
     let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
@@ -72,7 +73,7 @@ fn collections_answer_if_they_have_an_answer() {
         let mut out = Vec::new();
         let mut reply = ReplyWriter::new(&mut out);
         let body = Body::new(&bytes);
-        assert_eq!(read(&request, body, &scene(Some(body)), &mut reply), Ok(()));
+        assert_eq!(read(&request, body, &scene(Some(&body)), &mut reply), Ok(()));
         reply.finish(ResultCode::OK, 0, 0);
         let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
         let answers: Vec<_> = reply.ops().map(|op| op.value.to_vec()).collect();

@@ -84,6 +84,11 @@ impl DeviceHeader {
         Some(buffer)
     }
 
+    /// How many bytes a copy has by what stands at its beginning, sound or not.
+    pub fn announced_bytes(front: &[u8]) -> usize {
+        front.get(4..8).and_then(|bytes| Cursor(bytes).u32()).unwrap_or_default() as usize
+    }
+
     /// Reads a copy.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut cursor = Cursor(bytes);

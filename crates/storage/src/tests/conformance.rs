@@ -1,7 +1,19 @@
 //! Every engine against the model: the same random work, and restarts where there is something to
 //! restart from.
 
-use super::world::{Kind, World, version};
+use std::path::Path;
+use std::sync::Arc;
+
+use record::RecordMeta;
+
+use super::world::{
+    BLOCK_BYTES, BLOCKS, Kind, Options, Version, World, body, digest, open, open_on, options, read,
+    tuning, version,
+};
+use crate::device::ram::RamDevice;
+use crate::device::{Device, MappedDevice};
+use crate::format::flat::Packing;
+use crate::{CipherKind, Encryption, Fetched, Pledges, Records, Secret, TuningValues};
 
 /// One random piece of work.
 fn work(world: &mut World, random: &mut fastrand::Rng) {
@@ -27,8 +39,12 @@ fn work(world: &mut World, random: &mut fastrand::Rng) {
 }
 
 fn run(kind: Kind, device_count: usize, seed: u64) {
+    run_in(World::new(kind, device_count, seed.is_multiple_of(2)), seed);
+}
+
+fn run_in(mut world: World, seed: u64) {
+    let kind = world.kind;
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut world = World::new(kind, device_count, seed.is_multiple_of(2));
     for _ in 0..6 {
         for _ in 0..400 {
             work(&mut world, &mut random);
@@ -69,4 +85,81 @@ fn devices() {
     for seed in 1..5 {
         run(Kind::Device, 1 + seed as usize % 3, seed);
     }
+}
+
+#[test]
+fn devices_with_compression_and_encryption() {
+    for (seed, compression) in [(11, Packing::Lz4), (12, Packing::Snappy), (13, Packing::Zstd)] {
+        let key = Secret::new(vec![seed as u8; 32]).unwrap();
+        let options = Options {
+            tuning: TuningValues { compression, ..tuning() },
+            encryption: Some(Encryption { kind: CipherKind::Aes256, key, old_key: None }),
+        };
+        let plain = World::new(Kind::Device, 2, true);
+        let devices = plain
+            .devices
+            .iter()
+            .map(|device| Arc::new(RamDevice::new(device.name(), device.content().len(), true)));
+        run_in(World::on(Kind::Device, devices.collect(), options), seed);
+    }
+}
+
+#[test]
+fn encryption_leaves_nothing_readable_and_wants_its_key() {
+    let size_bytes = BLOCK_BYTES as usize * (BLOCKS + 1);
+    let devices = vec![Arc::new(RamDevice::new("ram", size_bytes, true))];
+    let key = |byte| Secret::new(vec![byte; 32]).unwrap();
+    let encryption = |key| Encryption { kind: CipherKind::Aes256, key, old_key: None };
+    let options = Options { tuning: tuning(), encryption: Some(encryption(key(1))) };
+    let mut world = World::on(Kind::Device, devices, options);
+    let secret = b"nobody may read this".repeat(3);
+    let version = Version { payload: secret.clone(), void_time: 0, set: 1 };
+    world.write(1, version.clone()).unwrap();
+    world.records.close(None).unwrap();
+    let content = world.devices[0].content();
+    assert!(!content.windows(20).any(|part| part == &secret[..20]));
+    assert!(!content.windows(4).any(|part| part == b"set1"));
+    let open_with = |encryption| {
+        let devices = [Arc::new(RamDevice::with_content("ram", content.clone(), true))];
+        let options = Options { tuning: tuning(), encryption };
+        open(Kind::Device, &devices, (&options, Path::new("none")), world.now)
+    };
+    let refusal = |encryption| open_with(encryption).err().map(|error| error.to_string());
+    assert!(refusal(None).unwrap().contains("encryption-key-file"));
+    assert!(refusal(Some(encryption(key(2)))).unwrap().contains("not the one"));
+    let rotated = Encryption { old_key: Some(key(1)), ..encryption(key(2)) };
+    let (records, ..) = open_with(Some(rotated)).unwrap();
+    assert_eq!(read(&records, 1).unwrap(), Some(version));
+}
+
+#[test]
+fn persistent_memory() {
+    let folder = std::env::temp_dir().join(format!("bolide-pmem-{}", std::process::id()));
+    let size_bytes = u64::from(BLOCK_BYTES) * (BLOCKS as u64 + 1);
+    let device = || {
+        let device = MappedDevice::open(&folder, Some(size_bytes)).unwrap();
+        [Arc::new(device) as Arc<dyn Device>]
+    };
+    let options = options();
+    let image = Path::new("none");
+    let (records, ..) = open_on(Kind::Device, &device(), (&options, image), 1).unwrap();
+    for key in 0..100 {
+        let payload = vec![key as u8; 300];
+        let mut guard = records.write(&digest(key));
+        guard.store(RecordMeta::default(), b"", &body(&payload), &mut Pledges::default()).unwrap();
+    }
+    records.flush();
+    let check = |records: &Records| {
+        for key in 0..100 {
+            // Bodies are at hand: nothing is to be fetched.
+            assert!(records.fetch_for(&digest(key), Fetched::NONE).is_none());
+            assert_eq!(read(records, key).unwrap().unwrap().payload, vec![key as u8; 300]);
+        }
+    };
+    check(&records);
+    drop(records);
+    let (records, report, _) = open_on(Kind::Device, &device(), (&options, image), 1).unwrap();
+    assert_eq!((report.records, report.damaged), (100, 0));
+    check(&records);
+    std::fs::remove_file(&folder).unwrap();
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{BLOCK_BYTES, BLOCKS, Kind, Version, World, check, tuning, version};
+use super::world::{BLOCK_BYTES, BLOCKS, Kind, Options, Version, World, check, tuning, version};
 use crate::device::ram::{Faults, RamDevice};
 
 /// Carries the script out until the device goes down. Returns the model before and after the step
@@ -40,7 +40,8 @@ fn script(world: &mut World, steps: usize) -> [BTreeMap<u16, Version>; 2] {
 fn fresh(kind: Kind, synchronous: bool) -> World {
     let size_bytes = BLOCK_BYTES as usize * (BLOCKS + 1);
     let device = RamDevice::new("ram", size_bytes, synchronous);
-    let commits = crate::TuningValues { commit_to_device: true, ..tuning() };
+    let tuning = crate::TuningValues { commit_to_device: true, ..tuning() };
+    let commits = Options { tuning, encryption: None };
     World::on(kind, vec![device.into()], commits)
 }
 

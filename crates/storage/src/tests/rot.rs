@@ -32,7 +32,7 @@ fn every_flipped_bit_in_what_is_used_is_noticed() {
         bent[at] ^= 1 << (at % 8);
         let device = Arc::new(RamDevice::with_content("ram", bent, true));
         let (records, report, _) =
-            open(Kind::Device, &[device], (super::world::tuning(), Path::new("none")), world.now)
+            open(Kind::Device, &[device], (&super::world::options(), Path::new("none")), world.now)
                 .unwrap();
         assert!(report.damaged + report.torn_blocks > 0, "byte {at}");
         let missing =
@@ -55,7 +55,7 @@ fn a_flipped_bit_in_a_header_is_noticed_and_repaired() {
         bent[at] ^= 4;
         let device = Arc::new(RamDevice::with_content("ram", bent, true));
         let (_, report, _) =
-            open(Kind::Device, &[device], (super::world::tuning(), Path::new("none")), world.now)
+            open(Kind::Device, &[device], (&super::world::options(), Path::new("none")), world.now)
                 .unwrap();
         assert_eq!(report.damaged, 1, "byte {at}");
     }
@@ -68,7 +68,7 @@ fn a_damaged_record_is_never_served() {
     let device = Arc::new(RamDevice::with_content("ram", content, true));
     let devices = [device];
     let (records, ..) =
-        open(Kind::Device, &devices, (super::world::tuning(), Path::new("none")), world.now)
+        open(Kind::Device, &devices, (&super::world::options(), Path::new("none")), world.now)
             .unwrap();
     devices[0].corrupt(|bytes| {
         let from = super::world::BLOCK_BYTES as usize + 64;
@@ -88,7 +88,7 @@ fn a_read_that_fails_is_no_answer() {
     let device = Arc::new(RamDevice::with_content("ram", content, true));
     let devices = [device];
     let (records, ..) =
-        open(Kind::Device, &devices, (super::world::tuning(), Path::new("none")), world.now)
+        open(Kind::Device, &devices, (&super::world::options(), Path::new("none")), world.now)
             .unwrap();
     devices[0].set_faults(Faults { failing_reads: 1, ..Faults::default() });
     assert!(matches!(super::world::read(&records, 20), Err(Miss::Damaged)));
@@ -138,4 +138,50 @@ fn a_full_device_refuses_writes_and_takes_deletes() {
     world.write(full, version(full)).unwrap();
     world.check();
     world.restart().check();
+}
+
+#[test]
+fn writers_slow_down_before_they_are_refused() {
+    let mut world = World::new(Kind::Device, 1, true);
+    let limit = 8 * u64::from(super::world::BLOCK_BYTES);
+    world
+        .records
+        .tune(crate::TuningValues { max_write_cache_bytes: limit, ..super::world::tuning() });
+    let payload = vec![7; 1000];
+    let mut pledges = crate::Pledges::default();
+    let mut written = 0;
+    let mut write = |world: &mut World, pledges: &mut crate::Pledges| {
+        written += 1;
+        let meta = record::RecordMeta::default();
+        let mut guard = world.records.write(&super::world::digest(written));
+        guard.store(meta, b"", &super::world::body(&payload), pledges)
+    };
+    while pledges.is_empty() {
+        write(&mut world, &mut pledges).unwrap();
+    }
+    assert_eq!(world.records.settled(&pledges), crate::Settled::Waiting);
+    let refused = (0..1000).find_map(|_| write(&mut world, &mut pledges).err());
+    assert_eq!(refused, Some(Refusal::Overload));
+    world.records.flush();
+    assert_eq!(world.records.settled(&pledges), crate::Settled::Kept);
+    write(&mut world, &mut crate::Pledges::default()).unwrap();
+}
+
+#[test]
+fn a_pledge_to_a_device_that_fails_is_not_kept() {
+    let options = super::world::options();
+    let tuning = crate::TuningValues { commit_to_device: true, ..options.tuning };
+    let world = World::new(Kind::Device, 1, true);
+    world.records.tune(tuning);
+    let mut pledges = crate::Pledges::default();
+    let body = super::world::body(b"x");
+    let meta = record::RecordMeta::default();
+    world.records.write(&super::world::digest(1)).store(meta, b"", &body, &mut pledges).unwrap();
+    assert_eq!(world.records.settled(&pledges), crate::Settled::Waiting);
+    let signal = crate::Signal::new().unwrap();
+    world.records.subscribe(&signal);
+    world.devices[0].set_faults(Faults { fail_writes_from: Some(1), ..Faults::default() });
+    world.records.flush();
+    assert!(signal.lower(), "whoever waits is told");
+    assert_eq!(world.records.settled(&pledges), crate::Settled::Failed);
 }

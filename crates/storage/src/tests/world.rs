@@ -14,8 +14,8 @@ use crate::device::Device;
 use crate::device::ram::RamDevice;
 use crate::format::header::Memory;
 use crate::{
-    Bodies, Fate, Fetched, ImagePlan, Miss, Opening, Pledges, Records, Refusal, Report, Rules,
-    Setup, TuningValues, Verdict, Way,
+    Bodies, Encryption, Fate, Fetched, ImagePlan, Miss, Opening, Pledges, Records, Refusal, Report,
+    Rules, Setup, TuningValues, Verdict, Way,
 };
 
 pub const BLOCK_BYTES: u32 = 16 * 1024;
@@ -45,8 +45,15 @@ pub struct World {
     pub model: BTreeMap<u16, Version>,
     pub memory: Memory,
     pub now: u64,
-    tuning: TuningValues,
+    options: Options,
     image: PathBuf,
+}
+
+/// What a namespace is opened with.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub tuning: TuningValues,
+    pub encryption: Option<Encryption>,
 }
 
 /// A path for an image that no other test uses.
@@ -71,6 +78,10 @@ pub fn tuning() -> TuningValues {
     }
 }
 
+pub fn options() -> Options {
+    Options { tuning: tuning(), encryption: None }
+}
+
 pub fn digest(key: u16) -> Digest {
     let mut bytes = [0x5A; Digest::SIZE];
     bytes[..2].copy_from_slice(&key.to_le_bytes());
@@ -93,7 +104,19 @@ pub fn body(payload: &[u8]) -> Vec<u8> {
 pub fn open(
     kind: Kind,
     devices: &[Arc<RamDevice>],
-    (tuning, image): (TuningValues, &Path),
+    options: (&Options, &Path),
+    now: u64,
+) -> Result<(Records, Report, Memory), crate::OpenError> {
+    let devices: Vec<_> =
+        devices.iter().map(|device| Arc::clone(device) as Arc<dyn Device>).collect();
+    open_on(kind, &devices, options, now)
+}
+
+/// Opens what is on devices of any kind.
+pub fn open_on(
+    kind: Kind,
+    devices: &[Arc<dyn Device>],
+    (options, image): (&Options, &Path),
     now: u64,
 ) -> Result<(Records, Report, Memory), crate::OpenError> {
     let bodies = match kind {
@@ -105,13 +128,13 @@ pub fn open(
     let setup = Setup {
         namespace: "test".into(),
         bodies,
-        devices: devices.iter().map(|device| Arc::clone(device) as Arc<dyn Device>).collect(),
+        devices: devices.to_vec(),
         block_bytes: BLOCK_BYTES,
-        tuning,
+        tuning: options.tuning,
         cold_start_empty: false,
         image: Some(image.to_owned()),
         threads: 2,
-        encryption: None,
+        encryption: options.encryption.clone(),
         random: || {
             *IDS.lock() += 1;
             *IDS.lock()
@@ -150,14 +173,14 @@ impl World {
             let size_bytes = BLOCK_BYTES as usize * (BLOCKS + 1);
             Arc::new(RamDevice::new(&format!("ram{number}"), size_bytes, synchronous))
         });
-        Self::on(kind, devices.collect(), tuning())
+        Self::on(kind, devices.collect(), options())
     }
 
-    pub fn on(kind: Kind, devices: Vec<Arc<RamDevice>>, tuning: TuningValues) -> Self {
+    pub fn on(kind: Kind, devices: Vec<Arc<RamDevice>>, options: Options) -> Self {
         let now = 1_000_000;
         let image = image_path();
-        let (records, report, memory) = open(kind, &devices, (tuning, &image), now).unwrap();
-        Self { kind, devices, records, report, model: BTreeMap::new(), memory, now, tuning, image }
+        let (records, report, memory) = open(kind, &devices, (&options, &image), now).unwrap();
+        Self { kind, devices, records, report, model: BTreeMap::new(), memory, now, options, image }
     }
 
     pub fn write(&mut self, key: u16, version: Version) -> Result<(), Refusal> {
@@ -279,7 +302,7 @@ impl World {
             })
             .collect();
         (self.records, self.report, self.memory) =
-            open(self.kind, &devices, (self.tuning, &self.image), self.now).unwrap();
+            open(self.kind, &devices, (&self.options, &self.image), self.now).unwrap();
         self.devices = devices;
         self
     }
