@@ -83,7 +83,12 @@ impl Waits {
         let mut places = self.places.borrow_mut();
         if let Some(wait) = places.get(claim.ticket) {
             wait.pledged = pledged;
+            // A device tells its news only to those who have asked; this asks for the first time.
+            let settled = wait.settle();
             places.holding.push(claim.ticket);
+            if settled {
+                self.signal.raise();
+            }
         }
     }
 
