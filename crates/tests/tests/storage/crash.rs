@@ -75,6 +75,7 @@ struct Tally {
     kills_in_start: u64,
     stops: u64,
     acknowledged: u64,
+    refused: u64,
     moved_blocks: u64,
 }
 
@@ -99,18 +100,15 @@ impl Trial {
         let mut tally = Tally::default();
         for run in 0..runs {
             let server = launch.start()?;
-            let begun = Instant::now();
             check(&server, &mut workers).with_context(|| format!("after {run} runs"))?;
-            announce(format_args!("DBG {:?} {:?} {}", server.started_in(), begun.elapsed(), server.log()));
             let stops = random.u8(..5) == 0;
             let time = Duration::from_millis(random.u64(10..300));
-            launch = load(server, &mut workers, time, stops)?;
+            launch = load(server, &mut workers, time, stops, &mut tally)?;
             if stops {
                 tally.stops += 1;
             } else {
                 tally.kills += 1;
             }
-            tally.moved_blocks += 0;
             if random.u8(..3) == 0 {
                 launch.start_and_kill(Duration::from_millis(random.u64(5..150)))?;
                 tally.kills_in_start += 1;
@@ -118,6 +116,7 @@ impl Trial {
         }
         let server = launch.start()?;
         check(&server, &mut workers).context("at the end")?;
+        tally.refused = workers.iter().map(|worker| worker.refused).sum();
         tally.acknowledged = workers.iter().map(|worker| worker.acknowledged).sum();
         ensure!(tally.acknowledged > runs as u64 * 10, "too little happened: {tally:?}");
         Ok(tally)
@@ -133,13 +132,22 @@ fn from_environment(name: &str) -> Result<Option<u64>> {
 }
 
 /// Lets workers write for a while, and ends the server amid that: at once, or in order.
-fn load(server: Server, workers: &mut [Worker], time: Duration, stops: bool) -> Result<Launch> {
+fn load(
+    server: Server,
+    workers: &mut [Worker],
+    time: Duration,
+    stops: bool,
+    tally: &mut Tally,
+) -> Result<Launch> {
     let port = server.port();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let working: Vec<_> =
             workers.iter_mut().map(|worker| scope.spawn(|| worker.work(port, &stop))).collect();
         thread::sleep(time);
+        tally.moved_blocks += devices(&server)
+            .map(|device| number(&server, &format!("{device}.defrag_reads")))
+            .sum::<Result<u64>>()?;
         let ended = if stops {
             server.stop().and_then(|(status, launch)| {
                 ensure!(status.code() == Some(0), "{status:?}:\n{}", launch.log());
@@ -154,6 +162,14 @@ fn load(server: Server, workers: &mut [Worker], time: Duration, stops: bool) -> 
         }
         ended
     })
+}
+
+/// The names that statistics have for the server's files.
+fn devices(server: &Server) -> impl Iterator<Item = String> {
+    let all = crate::ask(server, "namespace/test").unwrap_or_default();
+    let names = ["file", "stripe"].into_iter();
+    let names = names.flat_map(|kind| (0..2).map(move |at| format!("storage-engine.{kind}[{at}]")));
+    names.filter(move |name| all.contains(&format!("{name}.defrag_reads=")))
 }
 
 /// Demands that all records are what they have to be, and as many as the server says.

@@ -67,7 +67,7 @@ fn start(storage: &str) -> Result<Server> {
 
 /// A storage engine on files in the server's folder, with more settings.
 fn on_files(files: &[&str], settings: &[&str]) -> String {
-    let mut lines = vec!["filesize 128M".to_owned()];
+    let mut lines = vec!["filesize 256M".to_owned()];
     lines.extend(files.iter().map(|file| format!("file @FOLDER@/{file}")));
     lines.extend(settings.iter().map(|setting| (*setting).to_owned()));
     format!("device {{\n\t\t{}\n\t}}", lines.join("\n\t\t"))

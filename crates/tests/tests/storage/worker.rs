@@ -70,6 +70,8 @@ pub struct Worker {
     sequence: u64,
     /// Changes that were acknowledged.
     pub acknowledged: u64,
+    /// Changes that were refused for lack of space.
+    pub refused: u64,
 }
 
 impl Worker {
@@ -83,6 +85,7 @@ impl Worker {
             pending: None,
             sequence: 0,
             acknowledged: 0,
+            refused: 0,
         }
     }
 
@@ -139,13 +142,7 @@ impl Worker {
         let draft = self.on(Draft::write(&self.label(key)), key).op(OP_TOUCH, 0, b"", b"");
         self.pending = Some(Pending::Changes(vec![(key, Becomes::Touched)]));
         let Some(reply) = answered(connection, &draft.frame()) else { return Ok(false) };
-        ensure!(
-            (reply.result == NOT_FOUND) == self.records[key].is_none(),
-            "{}: a touch is answered {}, it is {:?}",
-            self.label(key),
-            reply.result,
-            self.records[key]
-        );
+        self.check_presence(key, reply.result)?;
         self.settle(reply.result, Some(reply.generation))
     }
 
@@ -154,14 +151,19 @@ impl Worker {
         draft.info[1] = WRITE | DELETE | flags;
         self.pending = Some(Pending::Changes(vec![(key, Becomes::Gone)]));
         let Some(reply) = answered(connection, &draft.frame()) else { return Ok(false) };
-        ensure!(
-            (reply.result == NOT_FOUND) == self.records[key].is_none(),
-            "{}: a delete is answered {}, it is {:?}",
-            self.label(key),
-            reply.result,
-            self.records[key]
-        );
+        self.check_presence(key, reply.result)?;
         self.settle(reply.result, None)
+    }
+
+    /// Demands that what was asked of a record was done if it is there, or was refused for lack of space.
+    fn check_presence(&self, key: usize, result: u8) -> Result<()> {
+        let known = self.records[key];
+        ensure!(
+            (result == NOT_FOUND) == known.is_none() || result == OUT_OF_SPACE,
+            "{}: it is {known:?}, and a request is answered {result}",
+            self.label(key)
+        );
+        Ok(())
     }
 
     /// Reads a record while others are written.
@@ -222,7 +224,11 @@ impl Worker {
         let Some(Pending::Changes(changes)) = self.pending.take() else { bail!("nothing was asked") };
         match result {
             OK => {}
-            NOT_FOUND | OUT_OF_SPACE | DEVICE_OVERLOAD => return Ok(true),
+            NOT_FOUND => return Ok(true),
+            OUT_OF_SPACE | DEVICE_OVERLOAD => {
+                self.refused += 1;
+                return Ok(true);
+            }
             other => bail!("{changes:?} of worker {} is answered {other}", self.number),
         }
         self.acknowledged += 1;
@@ -375,7 +381,7 @@ fn answered(connection: &mut Connection, frame: &[u8]) -> Option<Message> {
     connection.ask(frame).ok()
 }
 
-/// The rows of the reply to a batch; `None` if the connection broke first.
+/// The rows of the reply to a batch; `None` if the connection broke first, or the server stops.
 fn answered_batch(connection: &mut Connection, frame: &[u8]) -> Option<Vec<Message>> {
     connection.send(frame).ok()?;
     let mut rows = Vec::new();
@@ -383,7 +389,7 @@ fn answered_batch(connection: &mut Connection, frame: &[u8]) -> Option<Vec<Messa
         let body = connection.body(MESSAGE).ok()?;
         for message in tests::golden::decode_body(&body).ok()? {
             if message.is_last() {
-                return Some(rows);
+                return (message.result == OK).then_some(rows);
             }
             rows.push(message);
         }
