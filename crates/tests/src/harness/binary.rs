@@ -1,4 +1,4 @@
-//! Where the server's program is.
+//! Where the programs are.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -15,24 +15,39 @@ pub fn binary() -> Result<PathBuf> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BINARY.get_or_init(|| match std::env::var_os("BOLIDE_BIN") {
         Some(path) => Ok(path.into()),
-        None => build().map_err(|error| format!("{error:#}")),
+        None => build("bolide-server", "bolide").map_err(|error| format!("{error:#}")),
     });
+    taken(built)
+}
+
+/// The program that looks into devices, built likewise.
+///
+/// # Errors
+/// When it does not build.
+pub fn inspect_binary() -> Result<PathBuf> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let build =
+        || build("bolide-inspect", "bolide-inspect").map_err(|error| format!("{error:#}"));
+    taken(BINARY.get_or_init(build))
+}
+
+fn taken(built: &Result<PathBuf, String>) -> Result<PathBuf> {
     match built {
         Ok(path) => Ok(path.clone()),
         Err(error) => bail!("{error}"),
     }
 }
 
-fn build() -> Result<PathBuf> {
+fn build(package: &str, program: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--package", "bolide-server", "--bin", "bolide"])
+        .args(["build", "--package", package, "--bin", program])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()
         .context("running cargo build")?;
-    ensure!(output.status.success(), "the server does not build");
+    ensure!(output.status.success(), "{program} does not build");
     let messages = String::from_utf8_lossy(&output.stdout);
     let mut executables = messages.lines().filter_map(executable_of);
     executables.next_back().context("cargo build named no executable")

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{Folder, Server, binary, process};
 
@@ -16,11 +16,15 @@ pub const GOLDEN_CONFIGURATION: &str = include_str!("../../testdata/golden.conf"
 
 /// How long a process that is to end by itself may take.
 const RUN_PATIENCE: Duration = Duration::from_secs(30);
+/// What a server prints, and what the golden configuration has it log to.
+const OUTPUT: &str = "output";
+const LOG: &str = "server.log";
 
-/// A server about to be started, in a fresh folder that is also its home.
+/// A server about to be started, in a folder that is also its home: a fresh one, or one that a server
+/// has left ([`Server::kill`], [`Server::stop`]).
 pub struct Launch {
     folder: Folder,
-    ports: Ports,
+    pub(super) ports: Ports,
     arguments: Vec<OsString>,
     before: Option<String>,
 }
@@ -110,7 +114,7 @@ impl Launch {
     ///
     /// # Errors
     /// When it does not build, or runs on.
-    pub fn run(self) -> Result<Outcome> {
+    pub fn run(&self) -> Result<Outcome> {
         let (stdout, stderr) = (self.folder().join("stdout"), self.folder().join("stderr"));
         let mut child = self.spawn(File::create(&stdout)?, File::create(&stderr)?)?;
         let status = process::wait(&mut child, RUN_PATIENCE);
@@ -129,22 +133,50 @@ impl Launch {
     /// # Errors
     /// When it does not build, exits, or does not answer in time; with its output.
     pub fn start(self) -> Result<Server> {
-        let port = self.ports.service;
-        self.start_on(port)
+        let child = self.spawn_with_output()?;
+        Server::watch(child, self)
     }
 
     /// The same for a server that listens on a port of its own choice.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn start_on(self, service: u16) -> Result<Server> {
-        let output = File::create(self.folder().join("output"))?;
-        let child = self.spawn(output.try_clone()?, output)?;
-        Server::watch(child, self.folder, Ports { service, ..self.ports })
+    pub fn start_on(mut self, service: u16) -> Result<Server> {
+        self.ports.service = service;
+        self.start()
+    }
+
+    /// Starts the server and kills it after a while, whether it answers by then or not.
+    ///
+    /// # Errors
+    /// When it does not build, or has ended by itself.
+    pub fn start_and_kill(&self, after: Duration) -> Result<()> {
+        let mut child = self.spawn_with_output()?;
+        std::thread::sleep(after);
+        let ended = child.try_wait()?;
+        // It may end this very moment.
+        let _ = child.kill();
+        child.wait()?;
+        ensure!(ended.is_none(), "the server ended with {ended:?}:\n{}", self.log());
+        Ok(())
+    }
+
+    /// What the last server in the folder printed and logged.
+    pub fn log(&self) -> String {
+        let files = [OUTPUT, LOG].map(|name| self.folder().join(name));
+        let texts = files.map(|file| fs::read(file).unwrap_or_default());
+        String::from_utf8_lossy(&texts.concat()).into_owned()
+    }
+
+    fn spawn_with_output(&self) -> Result<Child> {
+        let output = File::create(self.folder().join(OUTPUT))?;
+        self.spawn(output.try_clone()?, output)
     }
 
     fn spawn(&self, stdout: File, stderr: File) -> Result<Child> {
         let program = binary()?;
+        // That of an earlier server in the folder, if there was one.
+        let _ = fs::remove_file(self.folder().join(LOG));
         let mut command = match &self.before {
             None => Command::new(&program),
             Some(before) => {

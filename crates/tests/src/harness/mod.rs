@@ -6,7 +6,7 @@ mod launch;
 mod process;
 mod server;
 
-pub use binary::binary;
+pub use binary::{binary, inspect_binary};
 pub use folder::Folder;
 pub use launch::{GOLDEN_CONFIGURATION, Launch, Outcome};
 pub use process::{Readings, Signal, raise_open_files_max};

@@ -1,14 +1,12 @@
 //! One server process.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::Folder;
-use super::launch::{Launch, Ports};
+use super::launch::Launch;
 use super::process::{self, Readings, Signal};
 use crate::golden::Link;
 
@@ -21,11 +19,14 @@ const OUTPUT_SHOWN: usize = 4000;
 
 /// A running server, killed when dropped.
 pub struct Server {
-    child: Child,
-    folder: Folder,
-    ports: Ports,
+    // Ends before its folder goes.
+    child: Process,
+    launch: Launch,
     started_in: Duration,
 }
+
+/// A process that does not outlive its owner.
+struct Process(Child);
 
 impl Server {
     /// Starts a server with this configuration and waits until it answers; see [`Launch`].
@@ -37,35 +38,35 @@ impl Server {
     }
 
     /// Waits until a server that was just started answers.
-    pub(super) fn watch(child: Child, folder: Folder, ports: Ports) -> Result<Self> {
-        let mut server = Self { child, folder, ports, started_in: Duration::ZERO };
+    pub(super) fn watch(child: Child, launch: Launch) -> Result<Self> {
+        let mut server = Self { child: Process(child), launch, started_in: Duration::ZERO };
         server.wait_until_ready()?;
         Ok(server)
     }
 
     /// `HOST:PORT` of the client listener.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.service)
+        format!("127.0.0.1:{}", self.launch.ports.service)
     }
 
     /// The port of the client listener.
     pub fn port(&self) -> u16 {
-        self.ports.service
+        self.launch.ports.service
     }
 
     /// The port of the plain-text info listener, where the configuration opens it.
     pub fn info_port(&self) -> u16 {
-        self.ports.info
+        self.launch.ports.info
     }
 
     /// The process, for those who measure it.
     pub fn process_id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// What the system tells of the process.
     pub fn readings(&self) -> Readings {
-        Readings::of(self.child.id())
+        Readings::of(self.child.0.id())
     }
 
     /// How long it took from the start to the first answer.
@@ -75,14 +76,12 @@ impl Server {
 
     /// The folder with the configuration, the log and all files of the server.
     pub fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
+        self.launch.folder().to_owned()
     }
 
     /// What the server printed and logged.
     pub fn log(&self) -> String {
-        let files = ["output", "server.log"].map(|name| self.folder.path().join(name));
-        let texts = files.map(|file| fs::read(file).unwrap_or_default());
-        String::from_utf8_lossy(&texts.concat()).into_owned()
+        self.launch.log()
     }
 
     /// The last part of what the server printed and logged.
@@ -97,7 +96,7 @@ impl Server {
     /// # Errors
     /// When the process is gone.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        process::signal(&self.child, signal)
+        process::signal(&self.child.0, signal)
     }
 
     /// Waits until the process has ended by itself.
@@ -105,7 +104,7 @@ impl Server {
     /// # Errors
     /// When it runs on.
     pub fn wait(&mut self) -> Result<ExitStatus> {
-        process::wait(&mut self.child, STOP_PATIENCE)
+        process::wait(&mut self.child.0, STOP_PATIENCE)
     }
 
     /// Whether the process runs.
@@ -113,13 +112,33 @@ impl Server {
     /// # Errors
     /// When the system cannot tell.
     pub fn is_running(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_none())
+        Ok(self.child.0.try_wait()?.is_none())
+    }
+
+    /// Kills the process without warning; another one can be started in its folder.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(mut self) -> Result<Launch> {
+        self.child.0.kill()?;
+        self.child.0.wait()?;
+        Ok(self.launch)
+    }
+
+    /// Tells the process to stop and waits for that; another one can be started in its folder.
+    ///
+    /// # Errors
+    /// When it runs on.
+    pub fn stop(mut self) -> Result<(ExitStatus, Launch)> {
+        self.signal(Signal::TERM)?;
+        let status = self.wait()?;
+        Ok((status, self.launch))
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
         let begun = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.child.0.try_wait()? {
                 bail!("the server ended with {status}:\n{}", self.output());
             }
             if self.is_ready() {
@@ -143,10 +162,10 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
