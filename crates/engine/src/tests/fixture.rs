@@ -251,9 +251,6 @@ fn dispatch(
     }
 }
 
-/// What the trace of a delete takes on a device.
-const TRACE_BYTES: u64 = 48;
-
 /// Numbers of records, tombstones and bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Sums {
@@ -267,10 +264,7 @@ pub(crate) fn check_statistics(namespace: &Namespace) {
     let mut all = Sums::default();
     let mut of_sets: BTreeMap<SetId, Sums> = BTreeMap::new();
     for partition in PartitionId::all() {
-        let counts = namespace.partition_counts(partition);
-        // What is left of removed records is nobody's but the namespace's.
-        all.data_used_bytes += counts.graves * TRACE_BYTES;
-        if counts.entries == 0 {
+        if namespace.partition_counts(partition).entries == 0 {
             continue;
         }
         let mut digests = Vec::new();
