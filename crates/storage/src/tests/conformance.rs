@@ -94,6 +94,7 @@ fn devices_with_compression_and_encryption() {
         let options = Options {
             tuning: TuningValues { compression, ..tuning() },
             encryption: Some(Encryption { kind: CipherKind::Aes256, key, old_key: None }),
+            ..Options::default()
         };
         let plain = World::new(Kind::Device, 2, true);
         let devices = plain
@@ -110,8 +111,8 @@ fn encryption_leaves_nothing_readable_and_wants_its_key() {
     let devices = vec![Arc::new(RamDevice::new("ram", size_bytes, true))];
     let key = |byte| Secret::new(vec![byte; 32]).unwrap();
     let encryption = |key| Encryption { kind: CipherKind::Aes256, key, old_key: None };
-    let options = Options { tuning: tuning(), encryption: Some(encryption(key(1))) };
-    let mut world = World::on(Kind::Device, devices, options);
+    let sealed = Options { encryption: Some(encryption(key(1))), ..options() };
+    let mut world = World::on(Kind::Device, devices, sealed);
     let secret = b"nobody may read this".repeat(3);
     let version = Version { payload: secret.clone(), void_time: 0, set: 1 };
     world.write(1, version.clone()).unwrap();
@@ -121,8 +122,8 @@ fn encryption_leaves_nothing_readable_and_wants_its_key() {
     assert!(!content.windows(4).any(|part| part == b"set1"));
     let open_with = |encryption| {
         let devices = [Arc::new(RamDevice::with_content("ram", content.clone(), true))];
-        let options = Options { tuning: tuning(), encryption };
-        open(Kind::Device, &devices, (&options, Path::new("none")), world.now)
+        let sealed = Options { encryption, ..options() };
+        open(Kind::Device, &devices, (&sealed, Path::new("none")), world.now)
     };
     let refusal = |encryption| open_with(encryption).err().map(|error| error.to_string());
     assert!(refusal(None).unwrap().contains("encryption-key-file"));

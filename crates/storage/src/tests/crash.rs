@@ -41,7 +41,7 @@ fn fresh(kind: Kind, synchronous: bool) -> World {
     let size_bytes = BLOCK_BYTES as usize * (BLOCKS + 1);
     let device = RamDevice::new("ram", size_bytes, synchronous);
     let tuning = crate::TuningValues { commit_to_device: true, ..tuning() };
-    let commits = Options { tuning, encryption: None };
+    let commits = Options { tuning, ..Options::default() };
     World::on(kind, vec![device.into()], commits)
 }
 

@@ -2,5 +2,6 @@
 
 mod conformance;
 mod crash;
+mod refusals;
 mod rot;
 mod world;

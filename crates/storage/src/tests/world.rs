@@ -54,6 +54,7 @@ pub struct World {
 pub struct Options {
     pub tuning: TuningValues,
     pub encryption: Option<Encryption>,
+    pub cold_start_empty: bool,
 }
 
 /// A path for an image that no other test uses.
@@ -79,7 +80,7 @@ pub fn tuning() -> TuningValues {
 }
 
 pub fn options() -> Options {
-    Options { tuning: tuning(), encryption: None }
+    Options { tuning: tuning(), ..Options::default() }
 }
 
 pub fn digest(key: u16) -> Digest {
@@ -131,7 +132,7 @@ pub fn open_on(
         devices: devices.to_vec(),
         block_bytes: BLOCK_BYTES,
         tuning: options.tuning,
-        cold_start_empty: false,
+        cold_start_empty: options.cold_start_empty,
         image: Some(image.to_owned()),
         threads: 2,
         encryption: options.encryption.clone(),
@@ -304,6 +305,9 @@ impl World {
         (self.records, self.report, self.memory) =
             open(self.kind, &devices, (&self.options, &self.image), self.now).unwrap();
         self.devices = devices;
+        // A start removes what has expired by then.
+        let now = SecondsSince2010((self.now / 1000) as u32);
+        self.model.retain(|_, version| !VoidTime(version.void_time).is_expired(now));
         self
     }
 }
