@@ -128,7 +128,6 @@ fn of_storage_elsewhere() {
         ("device", "file /a", "no size for them"),
         ("device", "device /dev/a\nfile /a\nfilesize 1G", "both devices and files"),
         ("device", "device /dev/a\ndata-size 1G", "'data-size' is only for memory"),
-        ("device", "device /dev/a\ndevice /dev/a", "already used"),
         ("pmem", "file /a\nfilesize 1G\ndata-size 1G", "'data-size' is only for memory"),
         ("pmem", "device /dev/a\nfile /a\nfilesize 1G", "'device' is only for memory or device"),
         (
