@@ -6,6 +6,9 @@
 //! numbers go.
 
 mod crash;
+mod damage;
+mod loss;
+mod refusals;
 mod worker;
 
 use std::path::PathBuf;
