@@ -74,6 +74,11 @@ impl Launch {
         self
     }
 
+    /// Whether it has this argument.
+    pub fn has_argument(&self, argument: &str) -> bool {
+        self.arguments.iter().any(|given| given == argument)
+    }
+
     /// Runs a shell command in the server's process before it becomes the server.
     #[must_use]
     pub fn after(mut self, shell: &str) -> Self {

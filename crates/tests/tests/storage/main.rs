@@ -7,8 +7,10 @@
 
 mod crash;
 mod damage;
+mod failures;
 mod loss;
 mod refusals;
+mod restart;
 mod worker;
 
 use std::path::PathBuf;
