@@ -8,6 +8,8 @@
 mod crash;
 mod damage;
 mod failures;
+mod golden;
+mod inspect;
 mod loss;
 mod refusals;
 mod restart;
