@@ -69,7 +69,8 @@ impl<'p> Replay<'p> {
         }
     }
 
-    /// Does not count a difference in the reply to a request for which this gives a reason.
+    /// Does not count a difference in the reply to a request for which this gives a reason, and in what
+    /// follows it in its case: its result may have been stored.
     #[must_use]
     pub fn excepting(self, may_differ: fn(&[u8]) -> Option<&'static str>) -> Self {
         Self { may_differ, ..self }
@@ -144,6 +145,7 @@ impl<'p> Replay<'p> {
         let replies = replies.split_off(case.before.len());
         report.begin_case();
         let mut diverged = false;
+        let mut may_differ = None;
         for (number, (step, got)) in case.steps.iter().zip(&replies).enumerate() {
             let mut outcome = step.outcome(got, [elapsed_s, setup_elapsed_s]);
             if diverged && matches!(outcome, Outcome::Different(_)) {
@@ -156,9 +158,8 @@ impl<'p> Replay<'p> {
                 outcome = Outcome::Excepted("needs a set-up that was refused");
             }
             let refused = matches!(outcome, Outcome::Excepted(_));
-            if let Some(reason) = (self.may_differ)(&step.request)
-                && matches!(outcome, Outcome::Different(_))
-            {
+            may_differ = may_differ.or_else(|| (self.may_differ)(&step.request));
+            if let (Some(reason), Outcome::Different(_)) = (may_differ, &outcome) {
                 outcome = Outcome::Excepted(reason);
             }
             diverged |= refused && took_effect(step.kind, &step.recorded);

@@ -26,8 +26,7 @@ pub fn binary() -> Result<PathBuf> {
 /// When it does not build.
 pub fn inspect_binary() -> Result<PathBuf> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let build =
-        || build("bolide-inspect", "bolide-inspect").map_err(|error| format!("{error:#}"));
+    let build = || build("bolide-inspect", "bolide-inspect").map_err(|error| format!("{error:#}"));
     taken(BINARY.get_or_init(build))
 }
 

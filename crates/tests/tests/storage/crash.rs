@@ -55,7 +55,8 @@ fn encrypted_and_compressed() -> Result<()> {
 /// records are moved all the time.
 #[test]
 fn while_records_are_moved() -> Result<()> {
-    let settings = ["commit-to-device true", "defrag-sleep 0", "defrag-lwm-pct 80", "post-write-cache 0"];
+    let settings =
+        ["commit-to-device true", "defrag-sleep 0", "defrag-lwm-pct 80", "post-write-cache 0"];
     let storage = on_files(&["one.dat"], &settings);
     Trial { name: "moved", storage, records: 20, sizes: Sizes::About(100_000) }.run()
 }
@@ -84,7 +85,8 @@ impl Trial {
         let seed = from_environment("BOLIDE_CRASH_SEED")?.unwrap_or_else(|| fastrand::u64(..));
         let begun = Instant::now();
         let outcome = self.kill_and_restart(seed);
-        let outcome = outcome.with_context(|| format!("{}: BOLIDE_CRASH_SEED={seed}", self.name))?;
+        let outcome =
+            outcome.with_context(|| format!("{}: BOLIDE_CRASH_SEED={seed}", self.name))?;
         announce(format_args!("crash: {:18} {outcome:?} in {:?}", self.name, begun.elapsed()));
         Ok(())
     }

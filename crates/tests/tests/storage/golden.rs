@@ -9,10 +9,10 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use tests::announce;
 use tests::golden::{Clock, Replay, Transcript};
-use tests::harness::{GOLDEN_CONFIGURATION, Server};
+use tests::harness::{Server, golden_configuration_on_files};
 use tests::raw::{Connection, Draft};
 
-use crate::{BLOB, DEVICE_OVERLOAD, OK, OP_WRITE, on_files};
+use crate::{BLOB, DEVICE_OVERLOAD, OK, OP_WRITE};
 
 /// Cases, about, whose requests are sent one by one.
 const ONE_BY_ONE: usize = 8;
@@ -61,22 +61,10 @@ type Settings = &'static [&'static str];
 const READ_BACK: Settings = &["post-write-cache 0", "flush-max-ms 1", "defrag-sleep 0"];
 const COMMIT: Settings = &["post-write-cache 0", "commit-to-device true", "defrag-sleep 0"];
 
-/// The golden configuration with both namespaces on files.
-fn start(settings: Settings) -> Result<Server> {
-    let mut text = GOLDEN_CONFIGURATION.replace("context any critical", "context any info");
-    for (memory, file) in [("data-size 2G", "test.dat"), ("data-size 512M", "bar.dat")] {
-        let memory = format!("storage-engine memory {{\n\t\t{memory}\n\t}}");
-        ensure!(text.contains(&memory), "no {memory}");
-        let device = format!("storage-engine {}", on_files(&[file], settings));
-        text = text.replace(&memory, &device);
-    }
-    Server::start(&text)
-}
-
 fn replay(area: &str, settings: Settings) -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/golden");
     let transcript = Transcript::load(&folder.join(format!("{area}.jsonl.gz")))?;
-    let server = start(settings)?;
+    let server = Server::start(&golden_configuration_on_files(settings))?;
     let address = server.address();
     let mut filler = Connection::open(server.port())?;
     let fill = || fill_up(&mut filler);

@@ -3,18 +3,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use tests::harness::{Server, inspect_binary};
 use tests::raw::{Connection, Draft, Message};
 
 use crate::{
-    BLOB, DELETE, FIELD_SET, NOT_FOUND, OK, OP_WRITE, WRITE, device, launch, number, on_files, start,
+    BLOB, DELETE, FIELD_SET, NOT_FOUND, OK, OP_WRITE, WRITE, device, launch, number, on_files,
+    start,
 };
 
 const RECORDS: usize = 600;
 const FIELD_KEY: u8 = 2;
-/// Every so manieth record is deleted, and every so manieth is to expire.
+/// Every so manieth record is deleted, and every so manieth has a time to live.
 const DELETED: usize = 10;
 const EXPIRING: usize = 7;
 
@@ -22,10 +24,14 @@ fn label(number: usize) -> String {
     format!("moved {number}")
 }
 
+fn set(number: usize) -> String {
+    format!("set{}", number % 4)
+}
+
 /// A record with bins of several types, in one of several sets, most with a key.
 fn draft(number: usize) -> Draft {
     let mut draft = Draft::write_number(&label(number), number as i64);
-    draft = draft.field(FIELD_SET, format!("set{}", number % 4).as_bytes());
+    draft = draft.field(FIELD_SET, set(number).as_bytes());
     if number % 3 != 0 {
         draft = draft.field(FIELD_KEY, format!("\u{3}key {number}").as_bytes());
     }
@@ -40,7 +46,9 @@ fn draft(number: usize) -> Draft {
 fn fill(server: &Server) -> Result<()> {
     let mut connection = Connection::open(server.port())?;
     for number in 0..RECORDS {
-        ensure!(connection.result(&Draft::write_number(&label(number), -1).field(FIELD_SET, format!("set{}", number % 4).as_bytes()).frame())? == OK);
+        let older =
+            Draft::write_number(&label(number), -1).field(FIELD_SET, set(number).as_bytes());
+        ensure!(connection.result(&older.frame())? == OK);
     }
     for number in 0..RECORDS {
         ensure!(connection.result(&draft(number).frame())? == OK);
@@ -86,14 +94,17 @@ fn what_is_loaded_elsewhere_is_equal() -> Result<()> {
     ensure!(lines as u64 == objects, "{lines} lines, {objects} objects");
 
     let other = start(&on_files(&["three.dat"], &[]))?;
+    let begun = Instant::now();
     let loaded = inspect(&["--load", &other.address(), "--threads", "3"], &devices)?;
     ensure!(loaded.status.code() == Some(0), "{}", text(&loaded));
+    let took = begun.elapsed();
     ensure!(number(&other, "objects")? == objects);
     for (place, (before, after)) in before.iter().zip(read_all(&other)?).enumerate() {
         ensure!(after.result == before.result, "{place}: {after:?} instead of {before:?}");
         ensure!(after.ops == before.ops, "{place}: {after:?} instead of {before:?}");
         let apart = after.void_time.abs_diff(before.void_time);
-        ensure!(apart <= 2, "{place}: {after:?} instead of {before:?}");
+        // A time to live counts from the load.
+        ensure!(u64::from(apart) <= took.as_secs() + 2, "{place}: {after:?} instead of {before:?}");
         ensure!((after.result == NOT_FOUND) == (place % DELETED == 0), "{place}: {after:?}");
     }
     // Sets and keys have come along.

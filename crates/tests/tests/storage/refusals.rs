@@ -54,7 +54,10 @@ fn a_foreign_file() -> Result<()> {
     let path = device(&launch, "one.dat");
     let foreign = [b"a letter to a friend ".repeat(1000), vec![0; 256 << 20]].concat();
     fs::write(&path, &foreign)?;
-    expect_refusal(&launch, &["one.dat", "is no device of a Bolide namespace", "cold-start-empty"])?;
+    expect_refusal(
+        &launch,
+        &["one.dat", "is no device of a Bolide namespace", "cold-start-empty"],
+    )?;
     ensure!(fs::read(&path)? == foreign, "a file that was refused was changed");
     Ok(())
 }
@@ -64,7 +67,10 @@ fn a_file_of_another_namespace() -> Result<()> {
     let launch = stopped(&on_files(&["one.dat"], &[]))?;
     let text = configuration(&on_files(&["one.dat"], &[]));
     launch.write("bolide.conf", &text.replace("namespace test {", "namespace other {"))?;
-    expect_refusal(&launch, &["one.dat", "belongs to namespace test, not to other", "check the paths"])?;
+    expect_refusal(
+        &launch,
+        &["one.dat", "belongs to namespace test, not to other", "check the paths"],
+    )?;
     launch.write("bolide.conf", &text)?;
     expect_record(launch)?;
     Ok(())

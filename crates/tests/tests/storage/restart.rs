@@ -122,8 +122,7 @@ fn sets(server: &Server) -> Result<Vec<String>> {
         });
         fields.collect::<Vec<_>>().join(":")
     };
-    let mut lines: Vec<String> =
-        all.split(';').filter(|text| !text.is_empty()).map(line).collect();
+    let mut lines: Vec<String> = all.split(';').filter(|text| !text.is_empty()).map(line).collect();
     lines.sort();
     Ok(lines)
 }

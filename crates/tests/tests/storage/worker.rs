@@ -132,7 +132,8 @@ impl Worker {
     fn write(&mut self, connection: &mut Connection, key: usize) -> Result<bool> {
         self.sequence += 1;
         let draft = self.on(Draft::write(&self.label(key)), key);
-        let draft = self.values(key, self.sequence).iter().fold(draft, |draft, op| draft.raw_op(op));
+        let draft =
+            self.values(key, self.sequence).iter().fold(draft, |draft, op| draft.raw_op(op));
         self.pending = Some(Pending::Changes(vec![(key, Becomes::Written(self.sequence))]));
         let Some(reply) = answered(connection, &draft.frame()) else { return Ok(false) };
         self.settle(reply.result, Some(reply.generation))
@@ -221,7 +222,9 @@ impl Worker {
 
     /// Notes what the server said of what was on its way.
     fn settle(&mut self, result: u8, generation: Option<u32>) -> Result<bool> {
-        let Some(Pending::Changes(changes)) = self.pending.take() else { bail!("nothing was asked") };
+        let Some(Pending::Changes(changes)) = self.pending.take() else {
+            bail!("nothing was asked")
+        };
         match result {
             OK => {}
             NOT_FOUND => return Ok(true),
@@ -233,8 +236,8 @@ impl Worker {
         }
         self.acknowledged += 1;
         for (key, becomes) in changes {
-            self.records[key] = after(self.records[key], becomes)
-                .map(|version| Version { generation, ..version });
+            self.records[key] =
+                after(self.records[key], becomes).map(|version| Version { generation, ..version });
         }
         Ok(true)
     }
