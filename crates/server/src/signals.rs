@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator;
 
 /// The signals that the server heeds, from when they are installed.
@@ -11,12 +11,12 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes SIGTERM, SIGINT, SIGHUP and SIGUSR2 over from their default actions.
+    /// Takes SIGTERM, SIGINT, SIGHUP, SIGUSR2 and SIGXFSZ over from their default actions.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn install() -> std::io::Result<Self> {
-        Ok(Self { arriving: iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2])? })
+        Ok(Self { arriving: iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGXFSZ])? })
     }
 
     /// Returns when the process is told to stop; calls `rotate` at each SIGHUP before that, and logs
@@ -26,6 +26,8 @@ impl Signals {
             match signal {
                 SIGHUP => rotate(),
                 SIGUSR2 => log_threads(),
+                // A file is as large as this process may make it: the write fails, which says enough.
+                SIGXFSZ => {}
                 _ => return,
             }
         }

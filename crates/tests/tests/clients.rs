@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use tests::announce;
-use tests::harness::{GOLDEN_CONFIGURATION, Server};
+use tests::harness::{GOLDEN_CONFIGURATION, Server, golden_configuration_on_files};
 
 #[test]
 fn python_client() -> Result<()> {
@@ -24,12 +24,15 @@ fn python_client() -> Result<()> {
             .arg(client.source.join("requirements.txt"))
             .run()
     })?;
-    client.run(
-        command("python3", ["-W", "ignore::DeprecationWarning"])
-            .arg(client.source.join("client.py"))
-            .env("PYTHONPATH", &packages)
-            .env("PYTHONDONTWRITEBYTECODE", "1"),
-    )
+    // Nothing that a client sees depends on where records are.
+    let on_files = golden_configuration_on_files(&["commit-to-device true", "compression lz4"]);
+    for configuration in [GOLDEN_CONFIGURATION, &on_files] {
+        let mut program = command("python3", ["-W", "ignore::DeprecationWarning"]);
+        program.arg(client.source.join("client.py"));
+        program.env("PYTHONPATH", &packages).env("PYTHONDONTWRITEBYTECODE", "1");
+        client.run_against(configuration, &mut program)?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -133,7 +136,12 @@ impl Client {
 
     /// Runs the program against a fresh server and demands that no check failed.
     fn run(&self, program: &mut Command) -> Result<()> {
-        let server = Server::start(GOLDEN_CONFIGURATION)?;
+        self.run_against(GOLDEN_CONFIGURATION, program)
+    }
+
+    /// The same with a server of this configuration.
+    fn run_against(&self, configuration: &str, program: &mut Command) -> Result<()> {
+        let server = Server::start(configuration)?;
         let output = program
             .args(["127.0.0.1", &server.port().to_string()])
             .output()

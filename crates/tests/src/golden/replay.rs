@@ -29,12 +29,22 @@ pub enum Clock {
 }
 
 /// A replay of transcripts against one server.
-pub struct Replay {
+pub struct Replay<'p> {
     link: Link,
     clock: Clock,
     shown_max: usize,
     /// Capabilities that the set-up needed and the server refused.
     missing: Vec<Capability>,
+    /// Why the reply to a request may differ on this server, if it may.
+    may_differ: fn(&[u8]) -> Option<&'static str>,
+    pause: Option<Pause<'p>>,
+}
+
+/// What is done between the requests of some cases, which are sent one by one then.
+struct Pause<'p> {
+    /// Of so many cases one.
+    every: usize,
+    between: Box<dyn FnMut() -> Result<()> + 'p>,
 }
 
 /// How one step ended.
@@ -46,10 +56,30 @@ pub enum Outcome {
     Different(Difference),
 }
 
-impl Replay {
+impl<'p> Replay<'p> {
     /// `address` is `HOST:PORT`.
     pub fn new(address: &str, clock: Clock) -> Self {
-        Self { link: Link::new(address), clock, shown_max: SHOWN_MAX, missing: Vec::new() }
+        Self {
+            link: Link::new(address),
+            clock,
+            shown_max: SHOWN_MAX,
+            missing: Vec::new(),
+            may_differ: |_| None,
+            pause: None,
+        }
+    }
+
+    /// Does not count a difference in the reply to a request for which this gives a reason, and in what
+    /// follows it in its case: its result may have been stored.
+    #[must_use]
+    pub fn excepting(self, may_differ: fn(&[u8]) -> Option<&'static str>) -> Self {
+        Self { may_differ, ..self }
+    }
+
+    /// Sends the requests of one of so many cases one by one, and does this after each.
+    #[must_use]
+    pub fn pausing(self, every: usize, between: impl FnMut() -> Result<()> + 'p) -> Self {
+        Self { pause: Some(Pause { every, between: Box::new(between) }), ..self }
     }
 
     /// Shows this many differences in full rather than the first few.
@@ -68,8 +98,9 @@ impl Replay {
             self.set_up(request)?;
         }
         let mut report = Report::new(&transcript.area, self.shown_max);
-        for case in &transcript.cases {
-            self.replay_case(case, setup_elapsed_s, &mut report)?;
+        for (place, case) in transcript.cases.iter().enumerate() {
+            let pauses = self.pause.as_ref().is_some_and(|pause| place % pause.every == 0);
+            self.replay_case(case, pauses, setup_elapsed_s, &mut report)?;
         }
         Ok(report)
     }
@@ -101,6 +132,7 @@ impl Replay {
     fn replay_case(
         &mut self,
         case: &Case,
+        pauses: bool,
         setup_elapsed_s: i64,
         report: &mut Report,
     ) -> Result<()> {
@@ -108,10 +140,12 @@ impl Replay {
         let requests: Vec<Request<'_>> =
             before.chain(case.steps.iter().map(Step::request)).collect();
         let elapsed_s = self.elapsed_s(case.at);
-        let mut replies = self.link.exchange(&requests)?;
+        let mut replies =
+            if pauses { self.one_by_one(&requests)? } else { self.link.exchange(&requests)? };
         let replies = replies.split_off(case.before.len());
         report.begin_case();
         let mut diverged = false;
+        let mut may_differ = None;
         for (number, (step, got)) in case.steps.iter().zip(&replies).enumerate() {
             let mut outcome = step.outcome(got, [elapsed_s, setup_elapsed_s]);
             if diverged && matches!(outcome, Outcome::Different(_)) {
@@ -124,6 +158,10 @@ impl Replay {
                 outcome = Outcome::Excepted("needs a set-up that was refused");
             }
             let refused = matches!(outcome, Outcome::Excepted(_));
+            may_differ = may_differ.or_else(|| (self.may_differ)(&step.request));
+            if let (Some(reason), Outcome::Different(_)) = (may_differ, &outcome) {
+                outcome = Outcome::Excepted(reason);
+            }
             diverged |= refused && took_effect(step.kind, &step.recorded);
             diverged |= may_hide_effects(step.request(), &step.recorded);
             let shown = Shown {
@@ -137,6 +175,17 @@ impl Replay {
             report.count(outcome, &shown);
         }
         Ok(())
+    }
+
+    fn one_by_one(&mut self, requests: &[Request<'_>]) -> Result<Vec<Reply>> {
+        let mut replies = Vec::new();
+        for request in requests {
+            replies.extend(self.link.exchange(&[*request])?);
+            if let Some(pause) = &mut self.pause {
+                (pause.between)()?;
+            }
+        }
+        Ok(replies)
     }
 
     /// Whole seconds from a recorded moment until now.

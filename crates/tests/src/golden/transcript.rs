@@ -80,6 +80,11 @@ impl Transcript {
         Self::read(BufReader::new(GzDecoder::new(file))).with_context(|| format!("reading {name}"))
     }
 
+    /// How many cases there are.
+    pub fn case_count(&self) -> usize {
+        self.cases.len()
+    }
+
     fn read(lines: impl BufRead) -> Result<Self> {
         let mut header = None;
         let (mut setup, mut cases) = (Vec::new(), Vec::new());

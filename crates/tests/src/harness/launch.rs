@@ -14,6 +14,21 @@ use super::{Folder, Server, binary, process};
 /// Two namespaces in memory, `test` and `bar`, as the golden transcripts want them.
 pub const GOLDEN_CONFIGURATION: &str = include_str!("../../testdata/golden.conf");
 
+/// The same with both namespaces on files in the server's folder, and more settings of their storage
+/// engines.
+pub fn golden_configuration_on_files(settings: &[&str]) -> String {
+    let engine = |memory: &str| format!("storage-engine memory {{\n\t\t{memory}\n\t}}");
+    let on_file = |file: &str| {
+        let settings = settings.join("\n\t\t");
+        format!(
+            "storage-engine device {{\n\t\tfile @FOLDER@/{file}\n\t\tfilesize 256M\n\t\t{settings}\n\t}}"
+        )
+    };
+    GOLDEN_CONFIGURATION
+        .replace(&engine("data-size 2G"), &on_file("test.dat"))
+        .replace(&engine("data-size 512M"), &on_file("bar.dat"))
+}
+
 /// How long a process that is to end by itself may take.
 const RUN_PATIENCE: Duration = Duration::from_secs(30);
 /// What a server prints, and what the golden configuration has it log to.
@@ -72,6 +87,11 @@ impl Launch {
     pub fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.arguments.push(argument.as_ref().to_owned());
         self
+    }
+
+    /// Whether it has this argument.
+    pub fn has_argument(&self, argument: &str) -> bool {
+        self.arguments.iter().any(|given| given == argument)
     }
 
     /// Runs a shell command in the server's process before it becomes the server.

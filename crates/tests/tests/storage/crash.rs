@@ -58,7 +58,7 @@ fn while_records_are_moved() -> Result<()> {
     let settings =
         ["commit-to-device true", "defrag-sleep 0", "defrag-lwm-pct 80", "post-write-cache 0"];
     let storage = on_files(&["one.dat"], &settings);
-    Trial { name: "moved", storage, records: 40, sizes: Sizes::About(60_000) }.run()
+    Trial { name: "moved", storage, records: 20, sizes: Sizes::About(100_000) }.run()
 }
 
 /// One server and its kills.

@@ -6,6 +6,13 @@
 //! numbers go.
 
 mod crash;
+mod damage;
+mod failures;
+mod golden;
+mod inspect;
+mod loss;
+mod refusals;
+mod restart;
 mod worker;
 
 use std::path::PathBuf;

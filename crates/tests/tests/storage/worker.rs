@@ -349,7 +349,9 @@ impl Worker {
             Sizes::About(bytes) => random.usize(bytes / 2..bytes * 3 / 2),
         };
         let pattern: [u8; 16] = std::array::from_fn(|_| random.u8(..));
-        pattern.into_iter().cycle().take(size).collect()
+        let mut value = pattern.repeat(size.div_ceil(pattern.len()));
+        value.truncate(size);
+        value
     }
 }
 
