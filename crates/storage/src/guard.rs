@@ -77,7 +77,12 @@ impl Unpacked {
         fetched: &'b Fetched,
     ) -> Result<Body<'b>, Miss> {
         let bytes = bytes_of(log.find(location, digest, fetched)?, &mut self.kept);
-        let (header, payload) = flat::peek(bytes).ok_or(Miss::Damaged)?;
+        let Some((header, payload)) = flat::peek(bytes) else {
+            // What is in memory was written here, so this cannot be.
+            let at = location.offset_bytes();
+            log.volume(location).report_damage(format!("the record at byte {at}, in memory,"));
+            return Err(Miss::Damaged);
+        };
         match log.codec.decode(&header, payload, &mut self.scratch) {
             Ok(parts) => Ok(Body::new(parts.body)),
             Err(_) => {

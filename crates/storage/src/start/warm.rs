@@ -16,6 +16,7 @@ use super::{Fate, OpenError, Progress, Report, Rules, Setup, Way, share_out};
 use crate::engine::Engine;
 use crate::log::DeviceLocation;
 use crate::records::Records;
+use crate::volume::Volume;
 
 /// Brings the index back from the image at this path. `Ok(false)`, and why in the report, if that
 /// is not to be trusted: then nothing has been changed.
@@ -39,15 +40,8 @@ pub(super) fn load(
         adopt_blocks(records, &image);
         Vec::new()
     } else {
-        cold::survey(
-            records,
-            setup,
-            |volume, block, sequence| {
-                let known = image.directory.devices.get(usize::from(volume.number));
-                known.and_then(|device| device.full.get(block as usize - 1)) == Some(&sequence)
-            },
-            report,
-        )?
+        let is_known = |volume: &Volume, block, life| image.life_of(volume, block) == Some(life);
+        cold::survey(records, setup, is_known, report)?
     };
     load_entries(records, &image, (rules, is_clean), setup.threads)?;
     cold::read_blocks(records, setup, rules, (&to_read, Sight::Partial), progress, report)?;
@@ -114,12 +108,21 @@ fn load_entries(
             // The image of a running server does not know all copies.
             let sole = is_clean && entry.marks.contains(Marks::SOLE);
             let marks = entry.marks.with(Marks::SOLE, sole).with(Marks::CANDIDATE, false);
-            let readopted = records.readopt(&digest, Entry { meta, marks, ..entry }, rules);
+            let entry = Entry { meta, marks, ..entry };
+            let readopted = records.readopt(&digest, entry, image, rules);
             readopted.map_err(|OutOfMemory| OpenError::OutOfMemory)?;
         }
         Ok(())
     };
     share_out(&chunks, threads, || (), load).map(|_| ())
+}
+
+impl Image {
+    /// In which life a block was full when the image was begun; `None` if it was not, or is no block.
+    fn life_of(&self, volume: &Volume, block: u32) -> Option<u64> {
+        let device = self.directory.devices.get(usize::from(volume.number))?;
+        device.full.get(block.checked_sub(1)? as usize).copied().filter(|&life| life != 0)
+    }
 }
 
 impl Records {
@@ -128,13 +131,16 @@ impl Records {
         &self,
         digest: &wire::Digest,
         entry: Entry,
+        image: &Image,
         rules: &Rules<'_>,
     ) -> Result<(), OutOfMemory> {
         let Engine::Device(log) = &self.engine else { return Ok(()) };
         let location = DeviceLocation(entry.location.0);
         let Some(volume) = log.volumes.get(location.volume()) else { return Ok(()) };
         let block = volume.geometry.block_of(location.offset_bytes());
-        if !volume.geometry.blocks().contains(&block) || !volume.is_in_use(block) {
+        // A block that has begun another life holds other records.
+        let life = image.life_of(volume, block);
+        if !volume.is_in_use(block) || life != Some(volume.table.sequence(block)) {
             return Ok(());
         }
         volume.count_live(location);
