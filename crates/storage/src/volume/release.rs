@@ -41,6 +41,9 @@ impl Volume {
     pub fn reconsider_all(&self) {
         let mut front = self.front.lock();
         for block in self.geometry.blocks() {
+            if self.table.state(block) == State::Loading {
+                self.table.set_state(block, State::Full);
+            }
             self.reconsider(&mut front, block);
         }
     }
@@ -48,7 +51,7 @@ impl Volume {
     /// Has the records of a block moved, however many they are.
     pub fn queue_to_move(&self, block: u32) {
         let mut front = self.front.lock();
-        if self.table.state(block) == State::Full {
+        if matches!(self.table.state(block), State::Full | State::Loading) {
             self.table.set_state(block, State::Queued);
             front.to_move.push_back(block);
             self.to_move.notify_one();

@@ -178,7 +178,8 @@ fn devices(server: &Server) -> impl Iterator<Item = String> {
 fn check(server: &Server, workers: &mut [Worker]) -> Result<()> {
     let mut records = 0;
     for worker in workers {
-        records += worker.verify(server.port())?;
+        let verified = worker.verify(server.port());
+        records += verified.with_context(|| format!("the server said:\n{}", server.log()))?;
     }
     let objects = number(server, "objects")?;
     let log = server.log();
