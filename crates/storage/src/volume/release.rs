@@ -134,3 +134,36 @@ impl Volume {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::device::ram::RamDevice;
+    use crate::format::Geometry;
+    use crate::tuning::{Tuning, TuningValues};
+    use crate::volume::Extent;
+
+    /// The first record of a block may be superseded before the second one is counted.
+    #[test]
+    fn a_block_is_not_empty_before_it_was_read() {
+        const BLOCK_BYTES: usize = 16 * 1024;
+        let device = Arc::new(RamDevice::new("ram", BLOCK_BYTES * 33, true));
+        let geometry = Geometry::of(BLOCK_BYTES as u64 * 33, BLOCK_BYTES as u32).unwrap();
+        let tuning = Arc::new(Tuning::new(TuningValues::default()));
+        let volume = Volume::new(0, device, (1, geometry), tuning);
+        let size_bytes = BLOCK_BYTES * 3 / 4;
+        for block in [1, 2] {
+            volume.adopt(block, 9);
+            volume.count_in(block, 64);
+            volume.release(block, 64);
+        }
+        volume.count_in(1, size_bytes);
+        volume.reconsider_all();
+        volume.flush(Extent::All);
+        assert_eq!(volume.table.state(1), State::Full);
+        assert_eq!(volume.table.state(2), State::Free, "this one is empty");
+        assert_eq!(volume.free_blocks(), 31);
+    }
+}
