@@ -16,7 +16,7 @@ use crate::{launch, number, on_files};
 /// Clients that write at the same time.
 const WORKERS: usize = 6;
 /// How often each server is killed unless the environment says otherwise.
-const RUNS: usize = 6;
+const RUNS: usize = 7;
 
 #[test]
 fn on_one_file() -> Result<()> {

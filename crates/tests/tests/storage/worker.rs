@@ -345,7 +345,7 @@ impl Worker {
 
 /// Whether a record is in the set that is truncated now and then.
 fn is_truncated(key: usize) -> bool {
-    key % 5 == 0
+    key.is_multiple_of(5)
 }
 
 /// What a change makes of a record.
