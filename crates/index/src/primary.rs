@@ -211,7 +211,10 @@ impl PrimaryIndex {
         let is_entry = |entry: Option<&Entry>| entry.is_some() && !is_grave(entry);
         adjust(&counted.entries, is_entry(before), is_entry(after));
         adjust(&counted.graves, is_grave(before), is_grave(after));
-        let is_tombstone = |entry: Option<&Entry>| entry.is_some_and(|entry| entry.meta.tombstone);
+        // A tombstone that was buried is none any more.
+        let is_tombstone = |entry: Option<&Entry>| {
+            entry.is_some_and(|entry| entry.meta.tombstone && !entry.is_grave())
+        };
         adjust(&counted.tombstones, is_tombstone(before), is_tombstone(after));
     }
 

@@ -167,13 +167,13 @@ impl Volume {
     }
 
     /// Takes over a block that a start found in use, in its present life. Its records are counted by
-    /// [`Table::add_live`].
+    /// [`Table::add_live`]; [`Self::reconsider_all`] says that all of them are.
     pub fn adopt(&self, block: u32, sequence: u64) {
         let mut front = self.front.lock();
         front.free.remove(&block);
         front.next_sequence = front.next_sequence.max(sequence + 1);
         self.table.set_sequence(block, sequence);
-        self.table.set_state(block, State::Full);
+        self.table.set_state(block, State::Loading);
     }
 
     /// Notes the sequence number of a block that a start found free.

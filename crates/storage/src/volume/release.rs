@@ -41,6 +41,9 @@ impl Volume {
     pub fn reconsider_all(&self) {
         let mut front = self.front.lock();
         for block in self.geometry.blocks() {
+            if self.table.state(block) == State::Loading {
+                self.table.set_state(block, State::Full);
+            }
             self.reconsider(&mut front, block);
         }
     }
@@ -48,7 +51,7 @@ impl Volume {
     /// Has the records of a block moved, however many they are.
     pub fn queue_to_move(&self, block: u32) {
         let mut front = self.front.lock();
-        if self.table.state(block) == State::Full {
+        if matches!(self.table.state(block), State::Full | State::Loading) {
             self.table.set_state(block, State::Queued);
             front.to_move.push_back(block);
             self.to_move.notify_one();
@@ -129,5 +132,38 @@ impl Volume {
             self.device.write_at(&sector, offset_bytes)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::device::ram::RamDevice;
+    use crate::format::Geometry;
+    use crate::tuning::{Tuning, TuningValues};
+    use crate::volume::Extent;
+
+    /// The first record of a block may be superseded before the second one is counted.
+    #[test]
+    fn a_block_is_not_empty_before_it_was_read() {
+        const BLOCK_BYTES: usize = 16 * 1024;
+        let device = Arc::new(RamDevice::new("ram", BLOCK_BYTES * 33, true));
+        let geometry = Geometry::of(BLOCK_BYTES as u64 * 33, BLOCK_BYTES as u32).unwrap();
+        let tuning = Arc::new(Tuning::new(TuningValues::default()));
+        let volume = Volume::new(0, device, (1, geometry), tuning);
+        let size_bytes = BLOCK_BYTES * 3 / 4;
+        for block in [1, 2] {
+            volume.adopt(block, 9);
+            volume.count_in(block, 64);
+            volume.release(block, 64);
+        }
+        volume.count_in(1, size_bytes);
+        volume.reconsider_all();
+        volume.flush(Extent::All);
+        assert_eq!(volume.table.state(1), State::Full);
+        assert_eq!(volume.table.state(2), State::Free, "this one is empty");
+        assert_eq!(volume.free_blocks(), 31);
     }
 }

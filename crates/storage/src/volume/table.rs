@@ -22,6 +22,8 @@ pub(crate) enum State {
     Emptied = 5,
     /// It has records that cannot be read, and is left alone.
     Stuck = 6,
+    /// A start is reading its records. What seems to be empty may only not have been read yet.
+    Loading = 7,
 }
 
 impl State {
@@ -33,6 +35,7 @@ impl State {
             4 => Self::Moving,
             5 => Self::Emptied,
             6 => Self::Stuck,
+            7 => Self::Loading,
             _ => Self::Free,
         }
     }

@@ -16,7 +16,7 @@ use crate::{launch, number, on_files};
 /// Clients that write at the same time.
 const WORKERS: usize = 6;
 /// How often each server is killed unless the environment says otherwise.
-const RUNS: usize = 6;
+const RUNS: usize = 7;
 
 #[test]
 fn on_one_file() -> Result<()> {
@@ -178,7 +178,8 @@ fn devices(server: &Server) -> impl Iterator<Item = String> {
 fn check(server: &Server, workers: &mut [Worker]) -> Result<()> {
     let mut records = 0;
     for worker in workers {
-        records += worker.verify(server.port())?;
+        let verified = worker.verify(server.port());
+        records += verified.with_context(|| format!("the server said:\n{}", server.log()))?;
     }
     let objects = number(server, "objects")?;
     let log = server.log();

@@ -125,7 +125,7 @@ fn a_cold_start_tells_of_damage_and_serves_the_rest() -> Result<()> {
     ensure!(found.refused == 0, "{seed}: a cold start knows no damaged record: {found:?}");
     // An older version comes back when the newest is not readable: that must have been told.
     let lost = found.older + found.missing;
-    ensure!(lost >= 1 && lost <= FLIPS, "{seed}: {found:?}");
+    ensure!((1..=FLIPS).contains(&lost), "{seed}: {found:?}");
     ensure!(log.contains("CRITICAL (drv_ssd)") && log.contains("stretches are damaged"), "{log}");
     ensure!(log.contains("one.dat: block 1, "), "no word of the place:\n{log}");
     Ok(())

@@ -32,13 +32,13 @@ fn set(number: usize) -> String {
 fn draft(number: usize) -> Draft {
     let mut draft = Draft::write_number(&label(number), number as i64);
     draft = draft.field(FIELD_SET, set(number).as_bytes());
-    if number % 3 != 0 {
+    if !number.is_multiple_of(3) {
         draft = draft.field(FIELD_KEY, format!("\u{3}key {number}").as_bytes());
     }
-    if number % EXPIRING == 0 {
+    if number.is_multiple_of(EXPIRING) {
         draft.record_ttl = 100_000;
     }
-    let size = if number % 50 == 0 { 300_000 } else { number * 7 % 900 };
+    let size = if number.is_multiple_of(50) { 300_000 } else { number * 7 % 900 };
     draft.op(OP_WRITE, BLOB, b"blob", &vec![number as u8; size]).op(OP_WRITE, 3, b"text", b"words")
 }
 

@@ -28,8 +28,6 @@ const OUT_OF_SPACE: u8 = 8;
 const DEVICE_OVERLOAD: u8 = 18;
 
 /// First flags byte.
-const READ: u8 = 0x01;
-const GET_ALL: u8 = 0x02;
 const BATCH: u8 = 0x08;
 /// Second flags byte.
 const WRITE: u8 = 0x01;
