@@ -1,13 +1,17 @@
 //! Reading a device without a database: what its reads can be measured by.
 
-use std::os::fd::AsFd;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use rustix::event::{PollFd, PollFlags, poll};
-use storage::device::{Device, FileDevice, OpenOptions};
+use rustix::fs::OFlags;
+use storage::device::Device;
 use storage::{ALIGN_BYTES, AlignedBuf, Fetch, Reader, Signal, Span};
 use wire::ResultCode;
 
@@ -20,11 +24,42 @@ use crate::workload::OpKind;
 /// Bytes that a cold start reads at once.
 const BLOCK_BYTES: usize = storage::format::BLOCK_BYTES as usize;
 
-fn open(path: &Path) -> anyhow::Result<FileDevice> {
-    let options = OpenOptions { direct: true, ..OpenOptions::default() };
-    let opened = FileDevice::open(path, &options)?;
-    opened.notes.iter().for_each(|note| println!("  note: {note}"));
-    Ok(opened.device)
+/// A file read past the page cache. The server holds a lock on it, which this does not ask for.
+#[derive(Debug)]
+struct RawFile(File);
+
+impl RawFile {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let direct = OFlags::DIRECT.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(direct).open(path);
+        Ok(Self(file.with_context(|| format!("cannot open {}", path.display()))?))
+    }
+}
+
+impl Device for RawFile {
+    fn name(&self) -> &str {
+        "raw"
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.0.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset_bytes: u64) -> io::Result<()> {
+        self.0.read_exact_at(bytes, offset_bytes)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn read_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
 }
 
 /// Random reads of 4 KiB with the database's own reader, in one thread on a core; so many are under way
@@ -35,7 +70,7 @@ pub fn random_reads(
     depth: usize,
     time: Duration,
 ) -> anyhow::Result<Measurement> {
-    let device: Arc<dyn Device> = Arc::new(open(path)?);
+    let device: Arc<dyn Device> = Arc::new(RawFile::open(path)?);
     std::thread::scope(|scope| {
         let reading = scope.spawn(|| {
             pin_to(core)?;
@@ -85,7 +120,7 @@ fn read_at_random(
 /// How long it takes to read so many bytes from the first block on, a block at a time, past the page
 /// cache.
 pub fn sequential_reads(path: &Path, bytes: u64) -> anyhow::Result<Duration> {
-    let device = open(path)?;
+    let device = RawFile::open(path)?;
     let mut buffer = AlignedBuf::zeroed(BLOCK_BYTES);
     let begun = Instant::now();
     let blocks = bytes.div_ceil(BLOCK_BYTES as u64);
