@@ -84,6 +84,13 @@ impl DeviceHeader {
         Some(buffer)
     }
 
+    /// Size in bytes of the copy that begins with these bytes, as far as that can be trusted.
+    pub fn size_bytes(bytes: &[u8]) -> usize {
+        let mut cursor = Cursor(bytes);
+        let front = (cursor.u32(), cursor.u32());
+        if let (Some(_), Some(size_bytes)) = front { size_bytes as usize } else { 0 }
+    }
+
     /// Reads a copy.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut cursor = Cursor(bytes);
