@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,16 @@ use crate::engine::pin_to;
 use crate::info::wait_until_up;
 use crate::procfs::Process;
 
-/// How long a server may take to start.
-const START_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server may take to start: from devices that are full, too.
+const START_PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long a server may take to end once asked to.
-const STOP_PATIENCE: Duration = Duration::from_secs(10);
+const STOP_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The storage engine of a namespace in memory, as the configuration has it.
+const MEMORY: &str = "storage-engine memory {
+        data-size 8G
+    }";
 
 /// A directory that goes when this does.
 #[derive(Debug)]
@@ -49,29 +55,69 @@ impl Drop for Scratch {
     }
 }
 
+/// What a database is started from, more than once if need be.
+#[derive(Debug)]
+pub struct Home {
+    program: PathBuf,
+    core: Option<usize>,
+    ports: [u16; 4],
+    scratch: Arc<Scratch>,
+}
+
+impl Home {
+    /// Configures a database with one service thread, on a core or anywhere, and a namespace `test`
+    /// with this storage engine.
+    ///
+    /// # Errors
+    /// If the configuration cannot be written.
+    pub fn new(program: &Path, core: Option<usize>, storage: &str) -> anyhow::Result<Self> {
+        let scratch = Arc::new(Scratch::new()?);
+        let ports = free_ports()?;
+        let home = Self { program: program.to_owned(), core, ports, scratch };
+        fs::write(home.file(), configuration(home.scratch.path(), ports, storage))?;
+        Ok(home)
+    }
+
+    /// Starts the database with these arguments besides.
+    ///
+    /// # Errors
+    /// If it does not start, or does not say that it is up in time.
+    pub fn start(&self, arguments: &[&str]) -> anyhow::Result<ServerProcess> {
+        let mut command = Command::new(&self.program);
+        command.arg("--config-file").arg(self.file()).arg("--foreground").args(arguments);
+        let [port, ..] = self.ports;
+        ServerProcess::start(command, self.core, port, Arc::clone(&self.scratch))
+    }
+
+    /// What all its starts so far have logged.
+    ///
+    /// # Errors
+    /// If there is no log.
+    pub fn log(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(self.scratch.path().join("server.log"))?)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.scratch.path().join("bench.conf")
+    }
+}
+
 /// A server process; it is ended when this goes.
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
-    _scratch: Scratch,
+    _scratch: Arc<Scratch>,
 }
 
 impl ServerProcess {
     /// Starts the database with one service thread on a core, and an empty memory namespace `test`.
     ///
     /// # Errors
-    /// If it does not start, or does not say that it is up in half a minute.
+    /// If it does not start, or does not say that it is up in time.
     pub fn database(program: &Path, core: usize) -> anyhow::Result<Self> {
-        let scratch = Scratch::new()?;
-        let ports = free_ports()?;
-        let file = scratch.path().join("bench.conf");
-        fs::write(&file, configuration(scratch.path(), ports))?;
-        let mut command = Command::new(program);
-        command.arg("--config-file").arg(&file).arg("--foreground");
-        let [port, ..] = ports;
-        Self::start(command, core, port, scratch)
+        Home::new(program, Some(core), MEMORY)?.start(&[])
     }
 
     /// Starts this program's echo server on a core, with replies of so many bytes.
@@ -83,7 +129,17 @@ impl ServerProcess {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("echo").arg("--port").arg(port.to_string());
         command.arg("--reply-bytes").arg(reply_bytes.to_string());
-        Self::start(command, core, port, Scratch::new()?)
+        Self::start(command, Some(core), port, Arc::new(Scratch::new()?))
+    }
+
+    /// Ends it without a warning.
+    ///
+    /// # Errors
+    /// If it cannot be ended.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// The process.
@@ -93,9 +149,9 @@ impl ServerProcess {
 
     fn start(
         mut command: Command,
-        core: usize,
+        core: Option<usize>,
         port: u16,
-        scratch: Scratch,
+        scratch: Arc<Scratch>,
     ) -> anyhow::Result<Self> {
         let log = scratch.path().join("output.log");
         let output = File::create(&log)?;
@@ -116,19 +172,24 @@ impl ServerProcess {
     fn wait_until_up(&mut self) -> anyhow::Result<()> {
         let start = Instant::now();
         loop {
-            let up = wait_until_up(self.address, Duration::from_millis(200));
+            let up = wait_until_up(self.address, Duration::ZERO);
             if up.is_ok() || start.elapsed() >= START_PATIENCE {
                 return up;
             }
             if let Some(status) = self.child.try_wait()? {
                 return Err(anyhow!("it ended with {status}"));
             }
+            // A port that nobody listens on refuses at once.
+            thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let asked = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
         let start = Instant::now();
@@ -144,10 +205,10 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Starts a process on one core: it inherits that from the thread that starts it.
-fn spawn_on(core: usize, mut command: Command) -> anyhow::Result<Child> {
+/// Starts a process on one core, or anywhere: it inherits that from the thread that starts it.
+fn spawn_on(core: Option<usize>, mut command: Command) -> anyhow::Result<Child> {
     let starter = thread::spawn(move || -> anyhow::Result<Child> {
-        pin_to(core)?;
+        core.map_or(Ok(()), pin_to)?;
         Ok(command.spawn()?)
     });
     starter.join().map_err(|_| anyhow!("the starting thread failed"))?
@@ -166,8 +227,8 @@ fn free_ports() -> anyhow::Result<[u16; 4]> {
     Ok(ports)
 }
 
-/// The configuration file of a single node in memory. The original takes it as well.
-fn configuration(directory: &Path, ports: [u16; 4]) -> String {
+/// The configuration file of a single node. The original takes it as well.
+fn configuration(directory: &Path, ports: [u16; 4], storage: &str) -> String {
     let [service, fabric, heartbeat, info] = ports;
     let directory = directory.display();
     format!(
@@ -180,6 +241,7 @@ fn configuration(directory: &Path, ports: [u16; 4]) -> String {
 logging {{
     file {directory}/server.log {{
         context any warning
+        context drv_ssd info
     }}
 }}
 network {{
@@ -207,9 +269,7 @@ namespace test {{
     replication-factor 1
     default-ttl 0
     nsup-period 0
-    storage-engine memory {{
-        data-size 8G
-    }}
+    {storage}
 }}
 "
     )
@@ -233,7 +293,8 @@ mod tests {
         let mut command = Command::new("sh");
         command.arg("-c").arg("echo no such setting; exit 3");
         let [port, ..] = free_ports().unwrap();
-        let error = ServerProcess::start(command, 0, port, Scratch::new().unwrap()).unwrap_err();
+        let error = ServerProcess::start(command, Some(0), port, Arc::new(Scratch::new().unwrap()))
+            .unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("no such setting") && text.contains("exit status: 3"), "{text}");
     }
@@ -243,7 +304,7 @@ mod tests {
         let mut ports = free_ports().unwrap();
         ports.sort_unstable();
         assert!(ports.windows(2).all(|pair| pair[0] < pair[1]));
-        let text = configuration(Path::new("/somewhere"), ports);
+        let text = configuration(Path::new("/somewhere"), ports, MEMORY);
         assert_eq!(text.matches('{').count(), text.matches('}').count());
         assert!(ports.iter().all(|port| text.contains(&format!("port {port}"))));
     }

@@ -81,6 +81,18 @@ impl Process {
             .with_context(|| format!("{path} is not in the known form"))
     }
 
+    /// Bytes that it has had written to devices so far.
+    ///
+    /// # Errors
+    /// If there is no such process, or it is somebody else's.
+    pub fn written_bytes(self) -> anyhow::Result<u64> {
+        let path = format!("/proc/{}/io", self.pid);
+        let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+        let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        line.and_then(|number| number.parse().ok())
+            .with_context(|| format!("{path} is not in the known form"))
+    }
+
     /// Memory and threads now.
     ///
     /// # Errors

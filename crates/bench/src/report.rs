@@ -33,6 +33,8 @@ pub struct Report {
     pub scenarios: Vec<Scenario>,
     /// Memory that records took.
     pub footprints: Vec<Footprint>,
+    /// Starts from devices.
+    pub starts: Vec<StartReport>,
 }
 
 impl Report {
@@ -46,6 +48,7 @@ impl Report {
             machine: Machine::this(),
             scenarios: Vec::new(),
             footprints: Vec::new(),
+            starts: Vec::new(),
         }
     }
 }
@@ -86,6 +89,8 @@ pub struct Scenario {
     pub targets: Vec<TargetReport>,
     /// The first server against each of the others.
     pub comparisons: Vec<Comparison>,
+    /// What else there is to know, in sentences.
+    pub notes: Vec<String>,
 }
 
 impl Scenario {
@@ -102,7 +107,8 @@ impl Scenario {
             [] => Vec::new(),
         };
         let targets = targets.iter().map(|(target, rounds)| TargetReport::new(target, rounds));
-        Self { name: name.into(), settings, targets: targets.collect(), comparisons }
+        let targets = targets.collect();
+        Self { name: name.into(), settings, targets, comparisons, notes: Vec::new() }
     }
 }
 
@@ -345,6 +351,26 @@ pub struct Footprint {
     pub index_bytes_per_record: Option<f64>,
     /// Growth of the statistic `data_used_bytes` per record.
     pub data_bytes_per_record: Option<f64>,
+}
+
+/// How a server came back with what is on its device.
+#[derive(Clone, Debug, Serialize)]
+pub struct StartReport {
+    /// Cold or warm.
+    pub way: String,
+    /// Records that came back.
+    pub records: u64,
+    /// Bytes that were read for it from the device, as the server says.
+    pub bytes: u64,
+    /// How long that took, as the server says, in ms.
+    pub took_ms: Spread,
+    /// From the start of the process until it was up, in ms.
+    pub ready_ms: Spread,
+    /// CPU time of the process until it was up, in ms.
+    pub cpu_ms: Spread,
+    /// How long reading as many bytes of the file took, one after the other, in ms; nothing if there
+    /// were none.
+    pub plain_ms: Option<Spread>,
 }
 
 /// Points in each factor of ten of a percentile curve.

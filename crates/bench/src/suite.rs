@@ -3,6 +3,11 @@
 //! The database runs on one core and the load on another; the echo server, on the same event loop and
 //! with replies of the same size, takes turns with it. What the database keeps of the echo server's
 //! operations per second of server CPU time is how near it is to the ceiling of the machine.
+//!
+//! What namespaces on devices do is in `devices.rs`.
+
+mod devices;
+mod raw;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,6 +20,8 @@ use clap::Args;
 use wire::client::Reply;
 use wire::{Info3, ProtoHeader};
 
+use self::devices::{DeviceArgs, DeviceLoad};
+use crate::bins::Bins;
 use crate::children::ServerProcess;
 use crate::cli::{OutputArgs, fill};
 use crate::engine::{self, Job, Pace};
@@ -69,6 +76,7 @@ const FOOTPRINT: &str = "footprint";
 pub struct SuiteArgs {
     /// What to run: read-16, write-16, read-128, write-128, read-16x8, write-16x8, footprint, which is
     /// also the default; and read-128x8, batch-16. CxD means C connections with D requests in flight.
+    /// On devices: device-write, device-read, device-commit, cold-start, warm-start.
     scenarios: Vec<String>,
     /// The database's program; by default `bolide` beside this program or in target/release.
     #[arg(long, value_name = "FILE")]
@@ -92,13 +100,22 @@ pub struct SuiteArgs {
     #[arg(long, value_delimiter = ',', default_value = "1000000,5000000")]
     footprint_records: Vec<u64>,
     #[command(flatten)]
+    devices: DeviceArgs,
+    #[command(flatten)]
     output: OutputArgs,
+}
+
+/// What is to be run.
+struct Selection {
+    loads: Vec<&'static Load>,
+    with_footprint: bool,
+    device_loads: Vec<DeviceLoad>,
 }
 
 impl SuiteArgs {
     /// Runs the loads and tells the results.
     pub fn run(&self) -> anyhow::Result<()> {
-        let (loads, with_footprint) = self.selection()?;
+        let Selection { loads, with_footprint, device_loads } = self.selection()?;
         let program = self.program()?;
         let mut report = Report::new();
         if !loads.is_empty() {
@@ -106,11 +123,9 @@ impl SuiteArgs {
             let keys = KeySpace::new(SET, 1, self.keys);
             self.fill(&database, &keys)?;
             for load in loads {
-                let scenario = self.compare(&database, load, &keys)?;
-                let mut out = String::new();
-                text::append_scenario(&mut out, &scenario);
-                println!("{out}{}", ceiling_line(&scenario));
-                report.scenarios.push(scenario);
+                let mut scenario = self.compare(&database, load, &keys)?;
+                scenario.notes.extend(ceiling_note(&scenario));
+                show(scenario, &mut report);
             }
         }
         if with_footprint {
@@ -120,23 +135,36 @@ impl SuiteArgs {
             }
             print!("{}", text::footprints(&report.footprints));
         }
+        for load in device_loads {
+            self.run_on_device(load, &program, &mut report)?;
+        }
+        print!("{}", text::starts(&report.starts));
         self.output.write(&report)
     }
 
     /// The loads to run, and whether to measure memory.
-    fn selection(&self) -> anyhow::Result<(Vec<&'static Load>, bool)> {
+    fn selection(&self) -> anyhow::Result<Selection> {
+        let defaults = LOADS.iter().filter(|load| load.is_default).collect();
+        let mut selection =
+            Selection { loads: defaults, with_footprint: true, device_loads: Vec::new() };
         if self.scenarios.is_empty() {
-            return Ok((LOADS.iter().filter(|load| load.is_default).collect(), true));
+            return Ok(selection);
         }
-        let mut loads = Vec::new();
+        selection.loads.clear();
+        selection.with_footprint = self.scenarios.iter().any(|name| name == FOOTPRINT);
         for name in self.scenarios.iter().filter(|name| *name != FOOTPRINT) {
-            let Some(load) = LOADS.iter().find(|load| load.name == name) else {
-                let names: Vec<&str> = LOADS.iter().map(|load| load.name).collect();
+            if let Some(load) = LOADS.iter().find(|load| load.name == name) {
+                selection.loads.push(load);
+            } else if let Some(load) = DeviceLoad::ALL.iter().find(|load| load.name() == name) {
+                selection.device_loads.push(*load);
+            } else {
+                let names = LOADS.iter().map(|load| load.name);
+                let names = names.chain(DeviceLoad::ALL.iter().map(|load| load.name()));
+                let names: Vec<&str> = names.collect();
                 bail!("no scenario '{name}': there are {} and {FOOTPRINT}", names.join(", "));
-            };
-            loads.push(load);
+            }
         }
-        Ok((loads, self.scenarios.iter().any(|name| name == FOOTPRINT)))
+        Ok(selection)
     }
 
     fn program(&self) -> anyhow::Result<PathBuf> {
@@ -154,11 +182,22 @@ impl SuiteArgs {
 
     /// The job of a load on one of the servers.
     fn job(&self, server: &ServerProcess, load: &Load, keys: &KeySpace) -> anyhow::Result<Job> {
+        self.job_with(server, load, keys, BINS.parse()?)
+    }
+
+    /// The job of a load with these bins.
+    fn job_with(
+        &self,
+        server: &ServerProcess,
+        load: &Load,
+        keys: &KeySpace,
+        bins: Bins,
+    ) -> anyhow::Result<Job> {
         let workload = Workload {
             namespace: NAMESPACE.into(),
             keys: keys.clone(),
             distribution: Distribution::Uniform,
-            bins: BINS.parse()?,
+            bins,
             fixed_content: false,
             mix: Mix::only(load.kind),
             batch_size: BATCH_SIZE,
@@ -185,10 +224,7 @@ impl SuiteArgs {
     }
 
     fn fill(&self, database: &ServerProcess, keys: &KeySpace) -> anyhow::Result<()> {
-        let job = fill(&self.job(database, &LOADS[0], keys)?);
-        let failed = engine::run(&job, &mut |_| {})?.metrics.errors();
-        ensure!(failed == 0, "{failed} inserts failed");
-        Ok(())
+        insert_all(&self.job(database, &LOADS[0], keys)?)
     }
 
     /// Database and echo server in turns under one load.
@@ -257,20 +293,31 @@ impl SuiteArgs {
     }
 }
 
+/// Inserts all records that a job works on.
+fn insert_all(job: &Job) -> anyhow::Result<()> {
+    let failed = engine::run(&fill(job), &mut |_| {})?.metrics.errors();
+    ensure!(failed == 0, "{failed} inserts failed");
+    Ok(())
+}
+
+/// Prints a scenario and puts it into the report.
+fn show(scenario: Scenario, report: &mut Report) {
+    let mut out = String::new();
+    text::append_scenario(&mut out, &scenario);
+    println!("{out}");
+    report.scenarios.push(scenario);
+}
+
 /// What the database keeps of the ceiling.
-fn ceiling_line(scenario: &Scenario) -> String {
+fn ceiling_note(scenario: &Scenario) -> Option<String> {
     let errors: u64 = scenario.targets.iter().map(|target| target.errors).sum();
     if errors > 0 {
-        return format!("  Not comparable: {errors} operations failed.\n");
+        return Some(format!("Not comparable: {errors} operations failed."));
     }
-    let ratio = scenario.comparisons.first().and_then(|it| it.ratio("operations/server-CPU-s"));
-    ratio.map_or(String::new(), |ratio| {
-        let [median, min, max] = [ratio.ratio.median, ratio.ratio.min, ratio.ratio.max];
-        let [median, min, max] = [median, min, max].map(|share| share * 100.0);
-        format!(
-            "  {median:.1} % of the echo ceiling per server-CPU-second ({min:.1} to {max:.1})\n"
-        )
-    })
+    let ratio = scenario.comparisons.first()?.ratio("operations/server-CPU-s")?;
+    let [median, min, max] = [ratio.ratio.median, ratio.ratio.min, ratio.ratio.max];
+    let [median, min, max] = [median, min, max].map(|share| share * 100.0);
+    Some(format!("{median:.1} % of the echo ceiling per server-CPU-second ({min:.1} to {max:.1})"))
 }
 
 /// Bytes of the server's whole reply to a request of the job.
@@ -311,6 +358,7 @@ mod tests {
             round_seconds: 0.2,
             keys: 100,
             footprint_records: vec![100],
+            devices: DeviceArgs::default(),
             output: OutputArgs::default(),
         }
     }
@@ -318,10 +366,13 @@ mod tests {
     #[test]
     fn scenarios_are_chosen_by_name() {
         let names = |scenarios: &[&str]| {
-            let (loads, footprint) = args(scenarios).selection().unwrap();
-            (loads.iter().map(|load| load.name).collect::<Vec<_>>(), footprint)
+            let selection = args(scenarios).selection().unwrap();
+            let loads = selection.loads.iter().map(|load| load.name);
+            let devices = selection.device_loads.iter().map(|load| load.name());
+            (loads.chain(devices).collect::<Vec<_>>(), selection.with_footprint)
         };
         assert_eq!(names(&[]).0.len(), 6);
+        assert_eq!(names(&["cold-start", "read-16"]), (vec!["read-16", "cold-start"], false));
         assert_eq!(names(&["batch-16"]), (vec!["batch-16"], false));
         assert_eq!(names(&["footprint", "read-16"]), (vec!["read-16"], true));
         assert!(args(&["reed-16"]).selection().is_err());

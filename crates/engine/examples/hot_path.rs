@@ -9,14 +9,21 @@
 //! The instructions collected, divided by the number of requests, are those of one request from its
 //! body to its reply: parsing, look-up, checks, operations, storing, reply. Without a profiler the
 //! program prints nanoseconds.
+//!
+//! A third argument has the records lie elsewhere than in memory: `cached` on a device and in its
+//! cache, `device` on a device alone. Reads from it block, so only their instructions say anything.
 
 use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use engine::counters::Stripe;
+use engine::devices::{DevicePlan, NamespaceOpening};
 use engine::{Namespace, Turn};
 use record::LastUpdateTime;
-use storage::{Fetched, Pledges};
+use storage::device::{FileDevice, OpenOptions};
+use storage::{Fetch, Fetched, Pledges};
 use wire::client::RequestBuilder;
 use wire::reply::ReplyWriter;
 use wire::{Digest, Info1, Info2, OpCode, ParticleType, Request, ResultCode};
@@ -29,6 +36,10 @@ const REQUESTS: usize = 1_000_000;
 const BLOB_BYTES: usize = 100;
 /// Output kept from one wake-up to the next, in bytes.
 const OUT_BYTES: usize = 64 << 10;
+/// When everything happens.
+const NOW: LastUpdateTime = LastUpdateTime(500_000_000_000);
+/// Size of the device, and of its cache if it has one.
+const DEVICE_BYTES: u64 = 1 << 30;
 
 fn main() -> Result<(), String> {
     let mut arguments = std::env::args().skip(1);
@@ -37,16 +48,55 @@ fn main() -> Result<(), String> {
         Some(number) => number.parse().map_err(|error| format!("{number}: {error}"))?,
         None => REQUESTS,
     };
-    let build = builder(&kind).ok_or("usage: hot_path read|read-bin|exists|write|increment [n]")?;
-    let namespace = Namespace::new(config::Namespace::named("test"), 1);
+    let build = builder(&kind)
+        .ok_or("usage: hot_path read|read-bin|exists|write|increment [n [memory|cached|device]]")?;
+    let place = arguments.next().unwrap_or_else(|| "memory".into());
+    let file = std::env::temp_dir().join(format!("bolide-hot-path-{}", std::process::id()));
+    let namespace = namespace(&place, &file)?;
     let mut runner = Runner::new(&namespace);
-    runner.run_all(&bodies(RECORDS, create));
-    let bodies = bodies(requests.min(RECORDS), build);
-    let begun = Instant::now();
-    measured(&mut runner, &bodies, requests);
-    let spent = begun.elapsed().as_nanos() as f64;
-    println!("{kind}: {requests} requests, {:.0} ns each", spent / requests as f64);
+    std::thread::scope(|scope| {
+        for device in 0..namespace.device_count() {
+            let (flusher, mover) = (&namespace, &namespace);
+            scope.spawn(move || flusher.run_flusher(device));
+            scope.spawn(move || mover.run_mover(device));
+        }
+        runner.run_all(&bodies(RECORDS, create));
+        let bodies = bodies(requests.min(RECORDS), build);
+        namespace.flush_devices();
+        let begun = Instant::now();
+        measured(&mut runner, &bodies, requests);
+        let spent = begun.elapsed().as_nanos() as f64;
+        println!("{kind} {place}: {requests} requests, {:.0} ns each", spent / requests as f64);
+        namespace.stop_devices();
+    });
+    // There is none unless records were on it.
+    let _ = std::fs::remove_file(file);
     Ok(())
+}
+
+/// A namespace in memory, or on a device with or without a cache.
+fn namespace(place: &str, file: &Path) -> Result<Namespace, String> {
+    let mut config = config::Namespace::named("test");
+    let engine = &mut config.storage_engine;
+    match place {
+        "memory" => return Ok(Namespace::new(config, 1)),
+        "cached" => engine.post_write_cache_bytes = DEVICE_BYTES,
+        "device" => engine.post_write_cache_bytes = 0,
+        _ => return Err(format!("there is no place {place}")),
+    }
+    engine.kind = config::EngineKind::Device;
+    let options = OpenOptions { filesize_bytes: Some(DEVICE_BYTES), ..OpenOptions::default() };
+    let opened = FileDevice::open(file, &options).map_err(|error| error.to_string())?;
+    let plan = DevicePlan {
+        devices: vec![Arc::new(opened.device)],
+        image: None,
+        encryption: None,
+        threads: 1,
+        random: || 1,
+    };
+    let opening = NamespaceOpening::begin(config, 1, plan).map_err(|error| error.to_string())?;
+    let (namespace, _) = opening.finish(NOW.seconds()).map_err(|error| error.to_string())?;
+    Ok(namespace)
 }
 
 #[inline(never)]
@@ -121,21 +171,30 @@ impl<'n> Runner<'n> {
     }
 
     fn run(&mut self, body: &[u8]) -> ResultCode {
-        let now = LastUpdateTime(500_000_000_000);
+        let mut read = Fetched::default();
+        loop {
+            let fetched = if read.is_empty() { Fetched::NONE } else { &read };
+            match self.try_run(body, fetched) {
+                Ok(result) => return result,
+                Err(fetch) => read.add(fetch.read_now()),
+            }
+        }
+    }
+
+    fn try_run(&mut self, body: &[u8], fetched: &Fetched) -> Result<ResultCode, Fetch> {
         let mut turn = Turn {
-            now,
+            now: NOW,
             stripe: Stripe::of_loop(0),
             scratch: &mut self.scratch,
-            fetched: Fetched::NONE,
+            fetched,
             pledges: &mut Pledges::default(),
         };
-        let Ok(request) = Request::parse(body) else { return ResultCode::PARAMETER };
-        let Some(digest) = request.valid_digest() else { return ResultCode::PARAMETER };
-        let result = if request.header.info2.contains(Info2::WRITE) {
+        let Ok(request) = Request::parse(body) else { return Ok(ResultCode::PARAMETER) };
+        let Some(digest) = request.valid_digest() else { return Ok(ResultCode::PARAMETER) };
+        if request.header.info2.contains(Info2::WRITE) {
             self.namespace.write(&request, &digest, &mut turn, ReplyWriter::new(&mut self.out))
         } else {
             self.namespace.read(&request, &digest, &mut turn, ReplyWriter::new(&mut self.out))
-        };
-        result.expect("memory needs no reading")
+        }
     }
 }

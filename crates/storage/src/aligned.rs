@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
@@ -11,6 +12,16 @@ use std::slice;
 /// Devices are read and written at multiples of this many bytes, in multiples of this many bytes,
 /// from and to memory at such an address: what direct I/O asks for on every common device.
 pub const ALIGN_BYTES: usize = 4096;
+
+/// Buffers of up to this size in bytes are kept for [`AlignedBuf::used`], and so many of them by each
+/// thread.
+const KEPT_BYTES_MAX: usize = 2 * ALIGN_BYTES;
+const KEPT_MAX: usize = 128;
+
+thread_local! {
+    /// Buffers to be used again.
+    static KEPT: RefCell<Vec<AlignedBuf>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Bytes at an address that suits direct I/O. The size is a multiple of [`ALIGN_BYTES`].
 pub struct AlignedBuf {
@@ -33,6 +44,33 @@ impl AlignedBuf {
             handle_alloc_error(layout)
         };
         Self { base, size_bytes }
+    }
+
+    /// A buffer for at least so many bytes that will be read or written over: it holds zeros, or what
+    /// somebody gave to [`Self::give_back`].
+    pub fn used(size_bytes: usize) -> Self {
+        if size_bytes <= KEPT_BYTES_MAX {
+            let size_bytes = size_bytes.max(1).next_multiple_of(ALIGN_BYTES);
+            let kept = KEPT.with_borrow_mut(|kept| {
+                let at = kept.iter().rposition(|buffer| buffer.size_bytes == size_bytes)?;
+                Some(kept.swap_remove(at))
+            });
+            if let Some(buffer) = kept {
+                return buffer;
+            }
+        }
+        Self::zeroed(size_bytes)
+    }
+
+    /// Keeps a buffer for somebody else on this thread, if it is a common one.
+    pub fn give_back(self) {
+        if self.size_bytes <= KEPT_BYTES_MAX {
+            KEPT.with_borrow_mut(|kept| {
+                if kept.len() < KEPT_MAX {
+                    kept.push(self);
+                }
+            });
+        }
     }
 
     /// Address of its first byte, for those that share parts of it out.
@@ -107,6 +145,17 @@ mod tests {
             assert!(buffer.iter().all(|&byte| byte == 0));
             buffer.fill(7);
         }
+    }
+
+    #[test]
+    fn buffers_come_back() {
+        let mut buffer = AlignedBuf::used(1);
+        assert!(buffer.iter().all(|&byte| byte == 0));
+        buffer.fill(7);
+        buffer.give_back();
+        assert_eq!(AlignedBuf::used(ALIGN_BYTES + 1).len(), 2 * ALIGN_BYTES, "another size");
+        assert_eq!(AlignedBuf::used(100)[..], [7; ALIGN_BYTES]);
+        assert_eq!(AlignedBuf::used(100)[..], [0; ALIGN_BYTES], "it is in use");
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Fetch {
 
     /// Reads it in the calling thread.
     pub fn read_now(&self) -> FetchDone {
-        let mut bytes = AlignedBuf::zeroed(self.span.size_bytes);
+        let mut bytes = AlignedBuf::used(self.span.size_bytes);
         let outcome = self.device.read_at(&mut bytes, self.span.offset_bytes);
         self.done(outcome.map(|()| bytes))
     }
@@ -67,6 +67,15 @@ pub struct FetchDone {
     identity: Identity,
     span: Span,
     outcome: io::Result<AlignedBuf>,
+}
+
+impl Drop for FetchDone {
+    fn drop(&mut self) {
+        let gone = Err(io::ErrorKind::NotFound.into());
+        if let Ok(bytes) = std::mem::replace(&mut self.outcome, gone) {
+            bytes.give_back();
+        }
+    }
 }
 
 impl FetchDone {

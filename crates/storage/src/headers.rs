@@ -30,18 +30,9 @@ pub(crate) fn read_region(device: &dyn Device, block_bytes: u32) -> io::Result<R
     let mut sound = Vec::new();
     let mut blank = 0;
     for copy in 0..COPIES {
-        let offset_bytes = DeviceHeader::copy_offset_bytes(copy, block_bytes);
-        // Most headers fit a sector; the first says how many there are.
-        let mut bytes = AlignedBuf::zeroed(ALIGN_BYTES);
-        device.read_at(&mut bytes, offset_bytes)?;
-        let size_bytes = DeviceHeader::announced_bytes(&bytes);
-        if size_bytes > bytes.len() && size_bytes <= DeviceHeader::copy_bytes_max(block_bytes) {
-            bytes = AlignedBuf::zeroed(size_bytes);
-            device.read_at(&mut bytes, offset_bytes)?;
-        }
-        match DeviceHeader::decode(&bytes) {
+        match read_copy(device, copy, block_bytes)? {
             Some(header) => sound.push(header),
-            None => blank += usize::from(bytes.iter().all(|&byte| byte == 0)),
+            None => blank += usize::from(is_blank(device, copy, block_bytes)?),
         }
     }
     let other_is_sound = sound.len() + blank == COPIES;
@@ -50,6 +41,31 @@ pub(crate) fn read_region(device: &dyn Device, block_bytes: u32) -> io::Result<R
         None if blank == COPIES => Region::Blank,
         None => Region::Foreign,
     })
+}
+
+/// Reads a copy of a header if it is sound: one sector, and more if it is larger.
+fn read_copy(
+    device: &dyn Device,
+    copy: usize,
+    block_bytes: u32,
+) -> io::Result<Option<DeviceHeader>> {
+    let offset_bytes = DeviceHeader::copy_offset_bytes(copy, block_bytes);
+    let mut bytes = AlignedBuf::zeroed(ALIGN_BYTES);
+    device.read_at(&mut bytes, offset_bytes)?;
+    let size_bytes = DeviceHeader::size_bytes(&bytes);
+    if size_bytes > bytes.len() && size_bytes <= DeviceHeader::copy_bytes_max(block_bytes) {
+        bytes = AlignedBuf::zeroed(size_bytes);
+        device.read_at(&mut bytes, offset_bytes)?;
+    }
+    Ok(DeviceHeader::decode(&bytes))
+}
+
+/// Whether there are only zeros where a copy of a header would be: all of it counts, since what is not
+/// ours may begin far behind.
+fn is_blank(device: &dyn Device, copy: usize, block_bytes: u32) -> io::Result<bool> {
+    let mut bytes = AlignedBuf::zeroed(DeviceHeader::copy_bytes_max(block_bytes));
+    device.read_at(&mut bytes, DeviceHeader::copy_offset_bytes(copy, block_bytes))?;
+    Ok(bytes.iter().all(|&byte| byte == 0))
 }
 
 /// Overwrites the older copy of a device's header.
@@ -92,5 +108,39 @@ impl Headers {
     pub fn memory(&self) -> Memory {
         let newest = self.devices.iter().max_by_key(|(_, header)| header.memory_version);
         newest.map(|(_, header)| header.memory.clone()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::ram::RamDevice;
+    use crate::format::BLOCK_BYTES;
+
+    fn region_of(content: Vec<u8>) -> Region {
+        read_region(&RamDevice::with_content("ram", content, true), BLOCK_BYTES).unwrap()
+    }
+
+    #[test]
+    fn headers_of_many_sectors_come_back() {
+        let device = RamDevice::new("ram", BLOCK_BYTES as usize, true);
+        let mut header = DeviceHeader { block_bytes: BLOCK_BYTES, ..DeviceHeader::default() };
+        let sets = (0..500u16).map(|at| (at.to_le_bytes().as_slice().into(), 1));
+        header.memory.set_truncate_luts = sets.collect();
+        write_header(&device, &mut header).unwrap();
+        let region = read_region(&device, BLOCK_BYTES).unwrap();
+        let Region::Ours { header: read, other_is_sound: true } = region else {
+            panic!("{region:?}")
+        };
+        assert_eq!(*read, header);
+        assert_eq!(device.calls().reads, 2 + 2, "no more than it takes");
+    }
+
+    #[test]
+    fn what_begins_far_behind_is_foreign() {
+        let mut content = vec![0; BLOCK_BYTES as usize];
+        assert!(matches!(region_of(content.clone()), Region::Blank));
+        content[64 << 10] = 1;
+        assert!(matches!(region_of(content), Region::Foreign));
     }
 }

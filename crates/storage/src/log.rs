@@ -11,7 +11,7 @@ use wire::Digest;
 use crate::aligned::Span;
 use crate::codec::Codec;
 use crate::fetch::{Fetch, Fetched, Identity, Lookup};
-use crate::format::flat::{self, Header, Kind};
+use crate::format::flat::{self, Found, Header, Kind};
 use crate::format::{Place, UNIT_BYTES};
 use crate::pledge::{Pledge, Pledges, Settled};
 use crate::records::{Miss, Refusal};
@@ -109,12 +109,13 @@ impl Log {
         let volume = self.volume_of(draft.digest);
         with_scratch(|record| {
             self.encode(draft, record);
+            let summed = (&record[..], flat::content_checksum(record));
             let in_place = old
                 .filter(|old| old.size_bytes() == record.len())
-                .and_then(|old| volume.overwrite(old.offset_bytes(), record));
+                .and_then(|old| volume.overwrite(old.offset_bytes(), summed));
             let appended = match in_place {
                 Some(appended) => appended,
-                None => volume.append(Stream::Writes, Urgency::Ordinary, record)?,
+                None => volume.append(Stream::Writes, Urgency::Ordinary, summed)?,
             };
             self.pledge(volume, appended, pledges);
             Ok(DeviceLocation::new(volume.number, appended.offset_bytes, record.len()))
@@ -155,18 +156,21 @@ impl Log {
         with_scratch(|record| {
             flat::begin(record);
             flat::finish(record, &Header::grave(*digest, meta.last_update_time, meta.generation));
-            let appended = volume.append(stream, Urgency::GainsSpace, record)?;
+            let summed = (&record[..], flat::content_checksum(record));
+            let appended = volume.append(stream, Urgency::GainsSpace, summed)?;
             Ok((appended, record.len()))
         })
     }
 
     /// Appends a record as it was found on the device, where moved records go.
-    pub fn move_record(&self, volume: &Volume, bytes: &[u8]) -> Result<DeviceLocation, Refusal> {
-        with_scratch(|record| {
-            record.extend_from_slice(bytes);
-            let appended = volume.append(Stream::Moves, Urgency::GainsSpace, record)?;
-            Ok(DeviceLocation::new(volume.number, appended.offset_bytes, record.len()))
-        })
+    pub fn move_record(
+        &self,
+        volume: &Volume,
+        found: &Found<'_>,
+    ) -> Result<DeviceLocation, Refusal> {
+        let summed = (found.bytes, found.content);
+        let appended = volume.append(Stream::Moves, Urgency::GainsSpace, summed)?;
+        Ok(DeviceLocation::new(volume.number, appended.offset_bytes, found.bytes.len()))
     }
 
     /// Notes that the record at a location is dead.
@@ -206,7 +210,8 @@ impl Log {
             flat::begin(record);
             record.extend_from_slice(payload);
             flat::finish(record, &header);
-            let appended = volume.append(Stream::Writes, Urgency::Ordinary, record)?;
+            let summed = (&record[..], flat::content_checksum(record));
+            let appended = volume.append(Stream::Writes, Urgency::Ordinary, summed)?;
             self.pledge(volume, appended, pledges);
             Ok(DeviceLocation::new(volume.number, appended.offset_bytes, record.len()))
         })

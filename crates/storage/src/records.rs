@@ -277,6 +277,9 @@ impl Drop for Records {
     fn drop(&mut self) {
         let Some(heap) = self.engine.heap() else { return };
         for partition in PartitionId::all() {
+            if self.counts(partition) == Counts::default() {
+                continue;
+            }
             let _ = self.index.sweep(partition, |_, entry| {
                 // SAFETY: the verdict takes the entry out. What is on devices stays there.
                 unsafe { heap.free(entry.location) };

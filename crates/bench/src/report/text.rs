@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Comparison, Footprint, Report, Scenario, Spread, TargetReport};
+use super::{Comparison, Footprint, Report, Scenario, Spread, StartReport, TargetReport};
 use crate::measure::{Latency, Second};
 
 /// The line that tells of one second.
@@ -31,6 +31,7 @@ pub fn render(report: &Report) -> String {
         append_scenario(&mut out, scenario);
     }
     out.push_str(&footprints(&report.footprints));
+    out.push_str(&starts(&report.starts));
     out
 }
 
@@ -46,6 +47,9 @@ pub fn append_scenario(out: &mut String, scenario: &Scenario) {
     }
     for comparison in &scenario.comparisons {
         append_comparison(out, comparison);
+    }
+    for note in &scenario.notes {
+        let _ = writeln!(out, "  {note}");
     }
 }
 
@@ -170,6 +174,50 @@ pub fn footprints(footprints: &[Footprint]) -> String {
             bytes(footprint.rss_bytes_per_record),
             bytes(footprint.index_bytes_per_record),
             bytes(footprint.data_bytes_per_record),
+        ]);
+    }
+    table.append_to(&mut out);
+    out
+}
+
+/// Starts from devices; nothing if there were none.
+pub fn starts(starts: &[StartReport]) -> String {
+    if starts.is_empty() {
+        return String::new();
+    }
+    let mut out = "\nstarts\n".to_owned();
+    let mut table = Table::new(&[
+        "",
+        "records",
+        "MB",
+        "took ms",
+        "min",
+        "max",
+        "ready ms",
+        "CPU ms",
+        "records/s",
+        "MB/s",
+        "plain MB/s",
+        "of plain",
+    ]);
+    for start in starts {
+        let megabytes = start.bytes as f64 / 1e6;
+        let per_second = |amount: f64, ms: f64| if ms > 0.0 { amount * 1e3 / ms } else { 0.0 };
+        let took = start.took_ms.median;
+        let plain = start.plain_ms.map(|plain| plain.median);
+        table.row([
+            start.way.clone(),
+            thousands(start.records as f64),
+            thousands(megabytes),
+            thousands(took),
+            thousands(start.took_ms.min),
+            thousands(start.took_ms.max),
+            thousands(start.ready_ms.median),
+            thousands(start.cpu_ms.median),
+            thousands(per_second(start.records as f64, took)),
+            thousands(per_second(megabytes, took)),
+            plain.map_or("-".into(), |ms| thousands(per_second(megabytes, ms))),
+            plain.map_or("-".into(), |ms| format!("{:.2}", ms / took.max(1.0))),
         ]);
     }
     table.append_to(&mut out);

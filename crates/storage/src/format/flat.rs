@@ -30,7 +30,7 @@ pub const HEADER_BYTES: usize = 48;
 const MAGIC: u16 = 0xB01D;
 const VERSION: u8 = 1;
 /// Where the part begins that does not depend on the place.
-const CONTENT_FROM: usize = 8;
+pub(crate) const CONTENT_FROM: usize = 8;
 const LAST_UPDATE_TIME_MAX: u64 = (1 << 40) - 1;
 
 /// What a stored record is.
@@ -207,10 +207,17 @@ pub fn content_checksum(bytes: &[u8]) -> u32 {
 
 /// Ties a finished record, or one that moves, to its place. `content` is its [`content_checksum`].
 pub fn settle(bytes: &mut [u8], content: u32, place: &Place) {
-    if let Some(front) = bytes.first_chunk_mut::<CONTENT_FROM>() {
-        front[..4].copy_from_slice(&place.tie(content).to_le_bytes());
-        front[4..].copy_from_slice(&(place.sequence as u32).to_le_bytes());
+    if let Some(bytes) = bytes.first_chunk_mut::<CONTENT_FROM>() {
+        *bytes = front(content, place);
     }
+}
+
+/// The first bytes of a record with this [`content_checksum`] at a place; only they depend on it.
+pub(crate) fn front(content: u32, place: &Place) -> [u8; CONTENT_FROM] {
+    let mut out = [0; CONTENT_FROM];
+    out[..4].copy_from_slice(&place.tie(content).to_le_bytes());
+    out[4..].copy_from_slice(&(place.sequence as u32).to_le_bytes());
+    out
 }
 
 /// A record as it was found on a device: its checksum held.
@@ -222,13 +229,8 @@ pub struct Found<'b> {
     pub payload: &'b [u8],
     /// All of it, padding included.
     pub bytes: &'b [u8],
-}
-
-impl Found<'_> {
-    /// The checksum of its content, for another place.
-    pub fn content_checksum(&self) -> u32 {
-        content_checksum(self.bytes)
-    }
+    /// Its [`content_checksum`].
+    pub content: u32,
 }
 
 /// Reads the record at the beginning of `bytes`, which were read from `place`. `None` if there is
@@ -243,10 +245,14 @@ pub fn read<'b>(bytes: &'b [u8], place: &Place) -> Option<Found<'b>> {
     let bytes = bytes.get(..padded_bytes(size_bytes))?;
     let mut cursor = Cursor(bytes);
     let (expected, sequence) = (cursor.u32()?, cursor.u32()?);
-    if sequence != place.sequence as u32 || expected != place.tie(content_checksum(bytes)) {
+    if sequence != place.sequence as u32 {
         return None;
     }
-    Some(Found { header, payload: bytes.get(HEADER_BYTES..size_bytes)?, bytes })
+    let content = content_checksum(bytes);
+    if expected != place.tie(content) {
+        return None;
+    }
+    Some(Found { header, payload: bytes.get(HEADER_BYTES..size_bytes)?, bytes, content })
 }
 
 /// Header and payload of a record that was just encoded here, which needs no check. `None` if it is

@@ -84,9 +84,11 @@ impl DeviceHeader {
         Some(buffer)
     }
 
-    /// How many bytes a copy has by what stands at its beginning, sound or not.
-    pub fn announced_bytes(front: &[u8]) -> usize {
-        front.get(4..8).and_then(|bytes| Cursor(bytes).u32()).unwrap_or_default() as usize
+    /// Size in bytes of the copy that begins with these bytes, as far as that can be trusted.
+    pub fn size_bytes(bytes: &[u8]) -> usize {
+        let mut cursor = Cursor(bytes);
+        let front = (cursor.u32(), cursor.u32());
+        if let (Some(_), Some(size_bytes)) = front { size_bytes as usize } else { 0 }
     }
 
     /// Reads a copy.

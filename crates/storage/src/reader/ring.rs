@@ -94,7 +94,7 @@ impl Ring {
             ticket,
             fetch: fetch.clone(),
             fd: fd.as_raw_fd(),
-            buffer: AlignedBuf::zeroed(fetch.span.size_bytes),
+            buffer: AlignedBuf::used(fetch.span.size_bytes),
             size_read: 0,
         });
         self.waiting.push_back(key);

@@ -28,6 +28,10 @@ const SEQUENCE_ABOVE: u64 = 1 << 32;
 /// A block in use that is to be read: it, and the number of its life if its header says so.
 pub(super) type InUse<'v> = (&'v Volume, u32, Option<u64>);
 
+/// Threads that read blocks, for each that a start may use: some wait for the device while the others
+/// work.
+const READERS_PER_THREAD: usize = 2;
+
 /// Whether all copies of each record are seen, or only those in some blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Sight {
@@ -115,7 +119,7 @@ pub(super) fn read_blocks(
         progress.blocks_done.fetch_add(1, Ordering::Relaxed);
         reader.read(volume, *block, *life)
     };
-    for reader in share_out(blocks, setup.threads, reader, read)? {
+    for reader in share_out(blocks, setup.threads * READERS_PER_THREAD, reader, read)? {
         report.add(&reader.report);
     }
     Ok(())

@@ -64,12 +64,12 @@ pub(super) struct Filling {
 }
 
 impl Volume {
-    /// Appends a finished record (see [`flat::finish`]) and ties it to its place.
+    /// Appends a finished record (see [`flat::finish`]) with its checksum, and ties it to its place.
     pub fn append(
         &self,
         stream: Stream,
         urgency: Urgency,
-        record: &mut [u8],
+        (record, content): (&[u8], u32),
     ) -> Result<Appended, Refusal> {
         let room = self.geometry.block_bytes as usize - block::HEADER_BYTES - block::END_BYTES;
         if record.len() > room {
@@ -83,7 +83,6 @@ impl Volume {
         if ordinary && unwritten > self.tuning.max_write_cache_bytes() {
             return Err(Refusal::Overload);
         }
-        let content = flat::content_checksum(record);
         let mut front = self.front.lock();
         self.make_room(&mut front, stream, record.len(), ordinary)?;
         front.appended += 1;
@@ -92,9 +91,9 @@ impl Volume {
         let at = filling.at;
         let offset_bytes = self.geometry.offset_bytes(filling.block) + at as u64;
         let sequence = self.table.sequence(filling.block);
-        flat::settle(record, content, &Place { device: self.id, offset_bytes, sequence });
+        let place = Place { device: self.id, offset_bytes, sequence };
         // SAFETY: nobody knows of these bytes yet, and the front lock is held.
-        unsafe { filling.buffer.write(at, record) };
+        unsafe { put(&filling.buffer, at, (record, content), &place) };
         filling.at += record.len();
         filling.first_unwritten.get_or_insert(number);
         self.count_in(filling.block, record.len());
@@ -106,14 +105,13 @@ impl Volume {
         Ok(Appended { offset_bytes, number })
     }
 
-    /// Writes a finished record over one of the same size that the flusher has not taken yet. The
-    /// caller holds the lock of the record's sprig.
-    pub fn overwrite(&self, offset_bytes: u64, record: &mut [u8]) -> Option<Appended> {
+    /// Writes a finished record with its checksum over one of the same size that the flusher has not
+    /// taken yet. The caller holds the lock of the record's sprig.
+    pub fn overwrite(&self, offset_bytes: u64, record: (&[u8], u32)) -> Option<Appended> {
         let block = self.geometry.block_of(offset_bytes);
         if self.table.state(block) != State::Filling {
             return None;
         }
-        let content = flat::content_checksum(record);
         let mut front = self.front.lock();
         let number = front.appended + 1;
         let filling = front.filling.iter_mut().flatten().find(|filling| filling.block == block)?;
@@ -121,10 +119,9 @@ impl Volume {
         if at < filling.taken || self.has_failed() {
             return None;
         }
-        flat::settle(record, content, &self.place(offset_bytes));
         // SAFETY: readers of this record need the lock of its sprig, which the caller holds
         // exclusively; the flusher has not taken it, and the front lock is held.
-        unsafe { filling.buffer.write(at, record) };
+        unsafe { put(&filling.buffer, at, record, &self.place(offset_bytes)) };
         filling.first_unwritten.get_or_insert(number);
         front.appended = number;
         if self.tuning.commits() {
@@ -168,7 +165,7 @@ impl Volume {
         front.next_sequence += 1;
         self.table.set_sequence(block, sequence);
         self.table.set_state(block, State::Filling);
-        let buffer = Arc::new(Buffer::new(self.geometry.block_bytes as usize));
+        let buffer = self.cache.buffer(self.geometry.block_bytes as usize);
         let header = block::in_use(block, &self.place(self.geometry.offset_bytes(block)));
         // SAFETY: nobody knows of the buffer yet.
         unsafe { buffer.write(0, &header) };
@@ -189,9 +186,15 @@ impl Volume {
         let Some(mut filling) = front.filling[stream as usize].take() else { return };
         let offset_bytes = self.geometry.offset_bytes(filling.block) + filling.at as u64;
         let mark = block::end(&self.place(offset_bytes));
-        // SAFETY: nobody knows of these bytes yet, and the front lock is held.
-        unsafe { filling.buffer.write(filling.at, &mark) };
+        let at = filling.at;
         filling.at += mark.len();
+        let padding = [0; ALIGN_BYTES];
+        let padding = &padding[..filling.at.next_multiple_of(ALIGN_BYTES) - filling.at];
+        // SAFETY: nobody knows of these bytes yet, and the front lock is held.
+        unsafe {
+            filling.buffer.write(at, &mark);
+            filling.buffer.write(filling.at, padding);
+        }
         // The mark is to be written as well, before anybody may say that the block is free.
         filling.first_unwritten.get_or_insert(front.appended);
         self.unwritten_bytes.fetch_add(mark.len() as u64, Ordering::Relaxed);
@@ -217,6 +220,19 @@ impl Volume {
         let offset_bytes = self.geometry.offset_bytes(block);
         let sequence = self.table.sequence(block);
         Some(look(&Image { bytes: &bytes, device: self.id, offset_bytes, sequence }))
+    }
+}
+
+/// Puts a finished record in its place in a block.
+///
+/// # Safety
+/// As [`Buffer::write`].
+unsafe fn put(buffer: &Buffer, at: usize, (record, content): (&[u8], u32), place: &Place) {
+    let rest = record.get(flat::CONTENT_FROM..).unwrap_or_default();
+    // SAFETY: the caller's promise.
+    unsafe {
+        buffer.write(at, &flat::front(content, place));
+        buffer.write(at + flat::CONTENT_FROM, rest);
     }
 }
 

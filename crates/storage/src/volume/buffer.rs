@@ -11,7 +11,8 @@ use crate::aligned::AlignedBuf;
 ///
 /// **Invariant**: bytes are written under the volume's front lock. A record's bytes are read by those
 /// who hold the lock of its sprig, under which they were written, or, behind what the flusher has
-/// taken, by anybody: they do not change any more.
+/// taken, by anybody: they do not change any more. Behind what was appended it holds whatever it held
+/// for an earlier block.
 pub(crate) struct Buffer {
     memory: AlignedBuf,
 }
@@ -34,7 +35,7 @@ impl Buffer {
     /// If they are not within it.
     pub unsafe fn read(&self, at: usize, size_bytes: usize) -> &[u8] {
         assert!(at + size_bytes <= self.memory.len(), "within the block");
-        // SAFETY: within the memory; initialised from the beginning.
+        // SAFETY: within the memory; all of it was initialised from the beginning.
         unsafe { slice::from_raw_parts(self.memory.base().as_ptr().add(at), size_bytes) }
     }
 

@@ -150,7 +150,7 @@ impl Volume {
             id,
             geometry,
             table: Table::new(&geometry),
-            cache: Cache::default(),
+            cache: Cache::new(&geometry),
             counters: VolumeCounters::default(),
             incidents: Incidents::default(),
             tuning,
