@@ -49,7 +49,7 @@ impl Namespace {
         let durable = request.header.info2.contains(Info2::DURABLE_DELETE);
         let mut guard = self.records.write(digest);
         let found = self.found(guard.find().ok_or(ResultCode::NOT_FOUND)?);
-        let Found { meta, weight } = found;
+        let Found { meta, weight, .. } = found;
         self.check_delete(request, digest, &mut guard, found, turn)?;
         if !durable {
             return Ok(self.expunge(&mut guard, weight, turn)?);
@@ -73,7 +73,7 @@ impl Namespace {
         request: &Request<'_>,
         digest: &Digest,
         guard: &mut WriteGuard<'_>,
-        Found { meta, weight }: Found,
+        Found { meta, weight, .. }: Found,
         turn: &Turn<'_>,
     ) -> Result<(), Stop> {
         let durable = request.header.info2.contains(Info2::DURABLE_DELETE);

@@ -116,6 +116,8 @@ pub(crate) struct Weight {
 pub(crate) struct Found {
     pub meta: RecordMeta,
     pub weight: Weight,
+    /// Whether it is known, without looking at its body, that there is no user key in it.
+    pub is_keyless: bool,
 }
 
 impl Weight {
@@ -313,7 +315,8 @@ impl Namespace {
 
     /// What is known of a stored record without its body.
     pub(crate) fn found(&self, stored: Stored) -> Found {
-        Found { meta: stored.meta, weight: self.weight_of(&stored) }
+        let is_keyless = stored.has_key == Some(false);
+        Found { meta: stored.meta, weight: self.weight_of(&stored), is_keyless }
     }
 
     /// Weight of the record that was just stored under a guard, if only its device knows what it takes

@@ -22,7 +22,7 @@ impl From<ResultCode> for Stop {
 impl From<Miss> for Stop {
     fn from(miss: Miss) -> Self {
         match miss {
-            Miss::Elsewhere(fetch) => Self::Waits(Box::new(fetch)),
+            Miss::Elsewhere(fetch) => Self::Waits(fetch),
             Miss::Damaged => Self::Fails(ResultCode::UNKNOWN),
         }
     }

@@ -154,7 +154,9 @@ impl Namespace {
             let unread = scene_of(live.meta, StoredRecord::Unread);
             check_filter(request, unread, || guard.body(turn.fetched))?;
         }
-        let body = existing.map(|_| guard.body(turn.fetched)).transpose()?;
+        // A replace looks at nothing of the old body but the key, so it need not be read without one.
+        let to_read = existing.filter(|found| !(policy.replace && found.is_keyless));
+        let body = to_read.map(|_| guard.body(turn.fetched)).transpose()?;
         let stored = body.as_ref().map_or(StoredRecord::Absent, StoredRecord::Read);
         let stored_key = body.and_then(|body| body.key());
         let key = key_to_store(stored_key, request.key)?;

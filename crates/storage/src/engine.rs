@@ -63,7 +63,11 @@ impl Engine {
     pub unsafe fn stored(&self, entry: &Entry) -> Stored {
         // SAFETY: the caller's promise.
         let size = unsafe { self.size(entry) };
-        Stored { meta: entry.meta, size, is_sole: self.is_sole(entry) }
+        let has_key = match self {
+            Self::Device(_) => Some(entry.marks.contains(Marks::HAS_KEY)),
+            Self::Memory | Self::Backed(_) => None,
+        };
+        Stored { meta: entry.meta, size, is_sole: self.is_sole(entry), has_key }
     }
 
     /// What a record takes.

@@ -99,7 +99,7 @@ pub(crate) enum Lookup<'f> {
     /// They were not fetched.
     Missing,
     /// They could not be read.
-    Failed,
+    Failed(&'f io::Error),
     /// They, and what stands around them: bytes that begin at the span's offset.
     Read(Span, &'f [u8]),
 }
@@ -131,7 +131,7 @@ impl Fetched {
     pub(crate) fn get(&self, identity: Identity) -> Lookup<'_> {
         match self.parts.iter().rfind(|part| part.identity == identity) {
             None => Lookup::Missing,
-            Some(FetchDone { outcome: Err(_), .. }) => Lookup::Failed,
+            Some(FetchDone { outcome: Err(error), .. }) => Lookup::Failed(error),
             Some(FetchDone { span, outcome: Ok(bytes), .. }) => Lookup::Read(*span, bytes),
         }
     }

@@ -271,11 +271,7 @@ impl Log {
             return Ok(Held::Block(buffer, at, location.size_bytes()));
         }
         let place = volume.place(offset_bytes);
-        let identity = Identity {
-            volume: volume.id,
-            sequence: place.sequence,
-            location: Location(location.0),
-        };
+        let identity = identity(volume, location, &place);
         match fetched.get(identity) {
             Lookup::Missing if volume.device.is_memory() => {
                 let mut bytes = vec![0; location.size_bytes()];
@@ -283,13 +279,11 @@ impl Log {
                 let sound = read.is_ok() && is_record(&bytes, &place, digest);
                 if sound { Ok(Held::Copied(bytes)) } else { Err(volume.damaged_at(offset_bytes)) }
             }
-            Lookup::Missing => Err(Miss::Elsewhere(Fetch {
-                device: Arc::clone(&volume.device),
-                span: Span::around(offset_bytes, location.size_bytes()),
-                identity,
-            })),
-            Lookup::Failed => {
+            Lookup::Missing => Err(Miss::Elsewhere(Box::new(fetch(volume, location, identity)))),
+            Lookup::Failed(error) => {
                 VolumeCounters::raise(&volume.counters.read_errors);
+                let (device, error) = (volume.device.name().to_owned(), error.kind().into());
+                volume.incidents.report(Incident::ReadFailed { device, error });
                 Err(Miss::Damaged)
             }
             Lookup::Read(span, bytes) => {
@@ -303,6 +297,18 @@ impl Log {
         }
     }
 
+    /// What has to be read before [`Self::find`] finds a record; `None` if nothing.
+    pub fn fetch_for(&self, location: DeviceLocation, fetched: &Fetched) -> Option<Fetch> {
+        let volume = self.volume(location);
+        let block = volume.geometry.block_of(location.offset_bytes());
+        if volume.device.is_memory() || volume.cache.get(block).is_some() {
+            return None;
+        }
+        let identity = identity(volume, location, &volume.place(location.offset_bytes()));
+        let is_missing = matches!(fetched.get(identity), Lookup::Missing);
+        is_missing.then(|| fetch(volume, location, identity))
+    }
+
     /// Bytes of all blocks of all volumes.
     pub fn total_bytes(&self) -> u64 {
         self.volumes.iter().map(|volume| volume.geometry.data_bytes()).sum()
@@ -312,6 +318,20 @@ impl Log {
     pub fn used_bytes(&self) -> u64 {
         let used = |volume: &Arc<Volume>| volume.counters.used_bytes.load(Ordering::Relaxed);
         self.volumes.iter().map(used).sum()
+    }
+}
+
+/// What a fetch of the record at a location is known by.
+fn identity(volume: &Volume, location: DeviceLocation, place: &Place) -> Identity {
+    let location = Location(location.0);
+    Identity { volume: volume.id, sequence: place.sequence, location }
+}
+
+fn fetch(volume: &Volume, location: DeviceLocation, identity: Identity) -> Fetch {
+    Fetch {
+        device: Arc::clone(&volume.device),
+        span: Span::around(location.offset_bytes(), location.size_bytes()),
+        identity,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::fetch::{Fetch, Fetched};
 use crate::guard::{ReadGuard, WriteGuard};
 use crate::headers::Headers;
+use crate::log::DeviceLocation;
 use crate::memory::{self, Heap};
 use crate::pledge::{Pledges, Settled};
 use crate::reader::Signal;
@@ -39,6 +40,8 @@ pub struct Stored {
     pub size: Size,
     /// Whether no older copy of it is on a device, so that nothing comes back if it is forgotten.
     pub is_sole: bool,
+    /// Whether its body holds a user key; `None` where only the body tells, which is in memory then.
+    pub has_key: Option<bool>,
 }
 
 /// What a stored record takes, for statistics and limits.
@@ -53,8 +56,9 @@ pub enum Size {
 /// Why a record's body is not at hand.
 #[derive(Debug)]
 pub enum Miss {
-    /// It has to be read first.
-    Elsewhere(Fetch),
+    /// It has to be read first. A fetch is large, and seldom: whoever returns this should not pay for its
+    /// size.
+    Elsewhere(Box<Fetch>),
     /// It cannot be read, or what was read is not it. This has been logged and counted.
     Damaged,
 }
@@ -221,12 +225,11 @@ impl Records {
 
     /// What has to be read before the body of this record is at hand; `None` if nothing.
     pub fn fetch_for(&self, digest: &Digest, fetched: &Fetched) -> Option<Fetch> {
-        let mut guard = self.read(digest);
-        guard.find()?;
-        match guard.body(fetched) {
-            Err(Miss::Elsewhere(fetch)) => Some(fetch),
-            Ok(_) | Err(Miss::Damaged) => None,
-        }
+        let Engine::Device(log) = &self.engine else { return None };
+        // Found and looked for under one lock: the location must not be out of date.
+        let guard = self.index.read(digest);
+        let entry = guard.find().filter(|entry| !entry.is_grave())?;
+        log.fetch_for(DeviceLocation(entry.location.0), fetched)
     }
 
     /// How far these pledges are.

@@ -13,7 +13,7 @@ use storage::device::ram::{Faults, RamDevice};
 use storage::device::{Device, FileDevice, OpenOptions};
 use wire::batch::{BatchBuilder, BatchFlags};
 use wire::client::RequestBuilder;
-use wire::{FieldType, Info1, Info2, OpCode, ParticleType, ProtoType};
+use wire::{FieldType, Info1, Info2, Info3, OpCode, ParticleType, ProtoType};
 
 use super::*;
 use crate::host::Host;
@@ -48,6 +48,12 @@ fn node_on(device: Arc<dyn Device>, commits: bool) -> (Arc<TestHost>, Arc<Node>)
 
 /// A node with these records, all of which have to be read from a file.
 fn node_with_records(keys: &[String]) -> (Arc<TestHost>, Arc<Node>) {
+    let writes: Vec<_> = keys.iter().map(|key| write(None, key, 0)).collect();
+    node_after(&writes)
+}
+
+/// A node that was restarted after these writes.
+fn node_after(writes: &[Vec<u8>]) -> (Arc<TestHost>, Arc<Node>) {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let path = std::env::temp_dir().join(format!("bolide-node-{}-{number}", std::process::id()));
@@ -55,7 +61,7 @@ fn node_with_records(keys: &[String]) -> (Arc<TestHost>, Arc<Node>) {
         OpenOptions { filesize_bytes: Some(DEVICE_BYTES as u64), ..OpenOptions::default() };
     let open = || Arc::new(FileDevice::open(&path, &options).unwrap().device) as Arc<dyn Device>;
     let (_, node) = node_on(open(), false);
-    keys.iter().for_each(|key| assert_eq!(send(&node, &write(None, key, 0)), 0));
+    writes.iter().for_each(|write| assert_eq!(send(&node, write), 0));
     node.namespaces[0].close_devices(None).unwrap();
     drop(node);
     let restarted = node_on(open(), false);
@@ -124,6 +130,22 @@ fn a_read_of_metadata_waits_for_nothing() {
         let answer = worker.answer(ProtoType::Message, &message, CLIENT, &mut Vec::new()).unwrap();
         assert!(matches!(answer, Answer::Whole { .. }));
     }
+}
+
+#[test]
+fn a_replace_waits_only_for_a_record_with_a_key() {
+    let replace = about("k")
+        .info2(Info2::WRITE)
+        .info3(Info3::CREATE_OR_REPLACE)
+        .op(OpCode::WRITE, ParticleType::STRING, b"a", b"v")
+        .into_body();
+    let answer = |node: &Arc<Node>| {
+        worker(node).answer(ProtoType::Message, &replace, CLIENT, &mut Vec::new()).unwrap()
+    };
+    let (_, node) = node_after(std::slice::from_ref(&replace));
+    assert!(matches!(answer(&node), Answer::Whole { .. }));
+    let (_, node) = node_with_record();
+    assert!(matches!(answer(&node), Answer::Partial(_)), "the key is kept");
 }
 
 #[test]
