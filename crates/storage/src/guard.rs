@@ -23,10 +23,11 @@ pub struct ReadGuard<'a> {
     engine: &'a Engine,
     guard: index::ReadGuard<'a>,
     found: Option<Entry>,
-    unpacked: Unpacked,
+    unpacked: Option<Box<Unpacked>>,
 }
 
-/// What keeps a body that lies on a device while it is looked at.
+/// What keeps a body that lies on a device while it is looked at. Guards make it when they need it: in
+/// memory they never do.
 #[derive(Default)]
 struct Unpacked {
     kept: Kept,
@@ -36,7 +37,7 @@ struct Unpacked {
 impl<'a> ReadGuard<'a> {
     #[inline]
     pub(crate) fn new(engine: &'a Engine, guard: index::ReadGuard<'a>) -> ReadGuard<'a> {
-        Self { engine, guard, found: None, unpacked: Unpacked::default() }
+        Self { engine, guard, found: None, unpacked: None }
     }
 
     /// The record, if it is there.
@@ -62,7 +63,12 @@ impl<'a> ReadGuard<'a> {
             }
             Engine::Device(log) => {
                 let location = DeviceLocation(entry.location.0);
-                self.unpacked.body(log, location, self.guard.digest(), fetched)
+                self.unpacked.get_or_insert_default().body(
+                    log,
+                    location,
+                    self.guard.digest(),
+                    fetched,
+                )
             }
         }
     }
@@ -122,13 +128,13 @@ fn bytes_of<'b>(held: Held<'b>, kept: &'b mut Kept) -> &'b [u8] {
 pub struct WriteGuard<'a> {
     engine: &'a Engine,
     guard: index::WriteGuard<'a>,
-    unpacked: Unpacked,
+    unpacked: Option<Box<Unpacked>>,
 }
 
 impl<'a> WriteGuard<'a> {
     #[inline]
     pub(crate) fn new(engine: &'a Engine, guard: index::WriteGuard<'a>) -> WriteGuard<'a> {
-        Self { engine, guard, unpacked: Unpacked::default() }
+        Self { engine, guard, unpacked: None }
     }
 
     fn entry(&mut self) -> Option<Entry> {
@@ -158,7 +164,12 @@ impl<'a> WriteGuard<'a> {
             }
             Engine::Device(log) => {
                 let location = DeviceLocation(entry.location.0);
-                self.unpacked.body(log, location, self.guard.digest(), fetched)
+                self.unpacked.get_or_insert_default().body(
+                    log,
+                    location,
+                    self.guard.digest(),
+                    fetched,
+                )
             }
         }
     }
@@ -287,7 +298,11 @@ impl<'a> WriteGuard<'a> {
             Engine::Device(log) => (log, DeviceLocation(entry.location.0)),
         };
         let held = log.find(old, self.guard.digest(), fetched).map_err(|_| None)?;
-        let place = log.store_again(bytes_of(held, &mut self.unpacked.kept), &meta, pledges)?;
+        let place = log.store_again(
+            bytes_of(held, &mut self.unpacked.get_or_insert_default().kept),
+            &meta,
+            pledges,
+        )?;
         let marks = entry.marks.with(Marks::SOLE, false);
         let renewed = Entry { meta, marks, location: Location(place.0) };
         self.set_entry(Some(&entry), renewed)?;
