@@ -53,7 +53,7 @@ enum Command {
     /// Answers any request with a reply of a fixed shape: the ceiling of this machine.
     Echo(EchoArgs),
     /// Starts the database and an echo server by itself and compares them.
-    Suite(suite::SuiteArgs),
+    Suite(Box<suite::SuiteArgs>),
 }
 
 /// Where results go besides the terminal.

@@ -307,7 +307,7 @@ impl SuiteArgs {
     ) -> anyhow::Result<StartReport> {
         let file = DeviceFile::new(&self.devices, 0)?;
         // A record with its header takes 240 bytes at most; half of the file stays free.
-        let mib = self.devices.device_mib.max(records * 480 >> 20);
+        let mib = self.devices.device_mib.max((records * 480) >> 20);
         let engine = file.engine(mib, &[format!("post-write-cache {CACHE_MIB}M")]);
         let home = Home::new(program, None, &engine)?;
         let mut server = home.start(&[])?;
