@@ -91,9 +91,7 @@ impl Records {
         let Some(entry) = guard.find() else { return Ok(()) };
         // SAFETY: the guard holds the sprig's lock.
         let Some(old) = (unsafe { self.engine.device_location(&entry) }) else { return Ok(()) };
-        let is_here =
-            old.volume() == usize::from(volume.number) && old.offset_bytes() == offset_bytes;
-        if !is_here {
+        if !old.is_at(volume, offset_bytes) {
             return Ok(());
         }
         let new = if entry.is_grave() {

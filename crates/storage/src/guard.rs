@@ -56,20 +56,31 @@ impl<'a> ReadGuard<'a> {
     #[inline]
     pub fn body<'b>(&'b mut self, fetched: &'b Fetched) -> Result<Body<'b>, Miss> {
         let Some(entry) = &self.found else { return Ok(Body::new(&[])) };
-        match self.engine {
-            Engine::Memory | Engine::Backed(_) => {
-                // SAFETY: the guard holds the sprig's lock as long as the result borrows it.
-                Ok(Body::new(unsafe { memory::get(entry.location) }))
-            }
-            Engine::Device(log) => {
-                let location = DeviceLocation(entry.location.0);
-                self.unpacked.get_or_insert_default().body(
-                    log,
-                    location,
-                    self.guard.digest(),
-                    fetched,
-                )
-            }
+        // SAFETY: the guard holds the sprig's lock as long as the result borrows it.
+        unsafe { body_of(self.engine, entry, self.guard.digest(), fetched, &mut self.unpacked) }
+    }
+}
+
+/// The body of an entry's record.
+///
+/// # Safety
+/// The sprig's lock is held, and the record is not changed, as long as the result lives.
+#[inline]
+unsafe fn body_of<'b>(
+    engine: &Engine,
+    entry: &Entry,
+    digest: &wire::Digest,
+    fetched: &'b Fetched,
+    unpacked: &'b mut Option<Box<Unpacked>>,
+) -> Result<Body<'b>, Miss> {
+    match engine {
+        Engine::Memory | Engine::Backed(_) => {
+            // SAFETY: the caller's promise.
+            Ok(Body::new(unsafe { memory::get(entry.location) }))
+        }
+        Engine::Device(log) => {
+            let location = DeviceLocation(entry.location.0);
+            unpacked.get_or_insert_default().body(log, location, digest, fetched)
         }
     }
 }
@@ -156,22 +167,9 @@ impl<'a> WriteGuard<'a> {
     #[inline]
     pub fn body<'b>(&'b mut self, fetched: &'b Fetched) -> Result<Body<'b>, Miss> {
         let Some(entry) = self.entry() else { return Ok(Body::new(&[])) };
-        match self.engine {
-            Engine::Memory | Engine::Backed(_) => {
-                // SAFETY: the guard holds the sprig's lock, and nothing changes the record as long as
-                // the result borrows the guard.
-                Ok(Body::new(unsafe { memory::get(entry.location) }))
-            }
-            Engine::Device(log) => {
-                let location = DeviceLocation(entry.location.0);
-                self.unpacked.get_or_insert_default().body(
-                    log,
-                    location,
-                    self.guard.digest(),
-                    fetched,
-                )
-            }
-        }
+        // SAFETY: the guard holds the sprig's lock, and nothing changes the record as long as the result
+        // borrows the guard.
+        unsafe { body_of(self.engine, &entry, self.guard.digest(), fetched, &mut self.unpacked) }
     }
 
     /// Stores the record, present or not. `set_name` is that of its set, empty outside sets.

@@ -44,6 +44,11 @@ impl DeviceLocation {
         (self.0 >> SIZE_BITS & ((1 << OFFSET_BITS) - 1)) * UNIT_BYTES as u64
     }
 
+    /// Whether it is at this offset of this volume, whatever its size.
+    pub fn is_at(self, volume: &Volume, offset_bytes: u64) -> bool {
+        self.volume() == usize::from(volume.number) && self.offset_bytes() == offset_bytes
+    }
+
     pub fn size_bytes(self) -> usize {
         ((self.0 & ((1 << SIZE_BITS) - 1)) as usize + 1) * UNIT_BYTES
     }

@@ -83,10 +83,7 @@ impl Records {
         let Some(entry) = guard.find().filter(is_candidate) else { return };
         // SAFETY: the guard holds the sprig's lock.
         let location = unsafe { self.engine.device_location(&entry) };
-        let is_itself = location.is_some_and(|location| {
-            location.volume() == usize::from(volume.number)
-                && location.offset_bytes() == offset_bytes
-        });
+        let is_itself = location.is_some_and(|location| location.is_at(volume, offset_bytes));
         if !is_itself {
             let marks = entry.marks.with(Marks::CANDIDATE, false);
             // The entry is there already, so this takes no memory.

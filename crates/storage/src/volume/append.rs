@@ -29,15 +29,6 @@ pub(crate) enum Urgency {
     GainsSpace,
 }
 
-impl Stream {
-    fn urgency(self) -> Urgency {
-        match self {
-            Self::Writes => Urgency::Ordinary,
-            Self::Moves => Urgency::GainsSpace,
-        }
-    }
-}
-
 /// Where a record went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Appended {
@@ -78,7 +69,7 @@ impl Volume {
         if self.has_failed() {
             return Err(Refusal::Offline);
         }
-        let ordinary = urgency == Urgency::Ordinary && stream.urgency() == Urgency::Ordinary;
+        let ordinary = urgency == Urgency::Ordinary;
         let unwritten = self.unwritten_bytes.load(Ordering::Relaxed);
         if ordinary && unwritten > self.tuning.max_write_cache_bytes() {
             return Err(Refusal::Overload);
