@@ -96,7 +96,11 @@ const CACHE_MIB: u64 = 16;
 const FLUSH_TIME: Duration = Duration::from_millis(2_500);
 
 const UPDATES: Load = load("device-write", OpKind::Update, 16, 1);
-const READS: Load = load("device-read", OpKind::Read, 16, 8);
+/// Inserts that fill a file.
+const FILL: Load = load("fill", OpKind::Update, 16, 8);
+/// One request in flight on each connection: requests of a connection are answered in order, so those
+/// behind one that waits for the device wait as well.
+const READS: Load = load("device-read", OpKind::Read, 128, 1);
 const COMMITS: [Load; 3] = [
     load("device-commit-1", OpKind::Update, 1, 1),
     load("device-commit-16", OpKind::Update, 16, 1),
@@ -231,7 +235,7 @@ impl SuiteArgs {
     ) -> anyhow::Result<(KeySpace, f64)> {
         let insert = |count| {
             let keys = KeySpace::new(SET, 1, count);
-            insert_all(&self.job_with(database, &UPDATES, &keys, bins.clone())?)?;
+            insert_all(&self.job_with(database, &FILL, &keys, bins.clone())?)?;
             anyhow::Ok(keys)
         };
         insert(SAMPLE)?;
@@ -285,8 +289,7 @@ impl SuiteArgs {
         let engine = file.engine(self.devices.device_mib, &more);
         let database = Home::new(program, Some(self.server_core), &engine)?.start(&[])?;
         let (bins, keys) = (blob(VALUE_BYTES), KeySpace::new(SET, 1, SAMPLE));
-        let filler = super::load("fill", OpKind::Update, 64, 1);
-        insert_all(&self.job_with(&database, &filler, &keys, bins.clone())?)?;
+        insert_all(&self.job_with(&database, &FILL, &keys, bins.clone())?)?;
         let job = self.job_with(&database, load, &keys, bins)?;
         let before = database.process().written_bytes()?;
         let rounds = self.measure(&[Job { warm_up: Duration::ZERO, ..job }])?.remove(0);
@@ -312,7 +315,7 @@ impl SuiteArgs {
         let home = Home::new(program, None, &engine)?;
         let mut server = home.start(&[])?;
         let keys = KeySpace::new(SET, 1, records);
-        insert_all(&self.job_with(&server, &READS, &keys, blob(START_VALUE_BYTES))?)?;
+        insert_all(&self.job_with(&server, &FILL, &keys, blob(START_VALUE_BYTES))?)?;
         thread::sleep(FLUSH_TIME);
         let (mut took, mut ready, mut cpu, mut plain) = (vec![], vec![], vec![], vec![]);
         let mut last = LoggedStart::default();
