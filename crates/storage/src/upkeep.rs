@@ -100,7 +100,7 @@ impl Records {
                 Moved::Block => {
                     thread::sleep(Duration::from_micros(log.tuning.defrag_sleep_micros()));
                 }
-                Moved::Nothing => volume.await_move(MOVER_WAIT),
+                Moved::Nothing => volume.await_move(log.tuning.defrag_queue_min(), MOVER_WAIT),
                 Moved::Blocked => thread::sleep(BLOCKED_WAIT),
             }
         }

@@ -84,12 +84,6 @@ const VALUE_BYTES: usize = 1024;
 const START_VALUE_BYTES: usize = 100;
 /// Records from which is seen what one takes on the device.
 const SAMPLE: u64 = 10_000;
-/// Blocks that are less full than this are rewritten: the default, and what a file needs that is kept
-/// fuller than that default can.
-const DEFRAG_LWM_PCT: u64 = 50;
-const DEFRAG_LWM_PCT_FULL: u64 = 75;
-/// Uniform updates leave the oldest blocks 50 % full only if the whole is no fuller than this.
-const USED_PCT_MAX: u64 = 65;
 /// Memory for blocks that were written last, in MiB: little, so that it holds a small part of the file.
 const CACHE_MIB: u64 = 16;
 /// In which a server certainly has written what it took.
@@ -190,8 +184,7 @@ impl SuiteArgs {
         used_pct: u64,
     ) -> anyhow::Result<Scenario> {
         let file = DeviceFile::new(&self.devices, 0)?;
-        let lwm = if used_pct > USED_PCT_MAX { DEFRAG_LWM_PCT_FULL } else { DEFRAG_LWM_PCT };
-        let more = [format!("post-write-cache {CACHE_MIB}M"), format!("defrag-lwm-pct {lwm}")];
+        let more = [format!("post-write-cache {CACHE_MIB}M")];
         let engine = file.engine(self.devices.device_mib, &more);
         let database = Home::new(program, Some(self.server_core), &engine)?.start(&[])?;
         let bins = blob(value_bytes);
@@ -208,14 +201,8 @@ impl SuiteArgs {
         let rounds = self.measure(&[job])?.remove(0);
         let written = (database.process().written_bytes()? - before) as f64;
         let ops = rounds.iter().map(|round| round.metrics.ops()).sum::<u64>() as f64;
-        let (records, settings) = (keys.count(), [("defrag-lwm-pct", lwm.to_string())]);
-        let mut scenario = self.scenario(
-            &UPDATES,
-            value_bytes,
-            records,
-            &settings,
-            &[(&database, "bolide", rounds)],
-        );
+        let targets = [(&database, "bolide", rounds)];
+        let mut scenario = self.scenario(&UPDATES, value_bytes, keys.count(), &targets);
         scenario.name = format!("device-write, {value_bytes} B, {used_pct} % used");
         scenario.notes.push(format!(
             "written to the device: {:.2} bytes for each byte of a value, {:.2} for each of a record as it \
@@ -279,7 +266,7 @@ impl SuiteArgs {
             (in_cache, "cached", of_cache),
             (on_device, "raw reader", of_raw),
         ];
-        Ok(self.scenario(&READS, VALUE_BYTES, keys.count(), &[], &targets))
+        Ok(self.scenario(&READS, VALUE_BYTES, keys.count(), &targets))
     }
 
     /// Updates that are answered when they are on the device.
@@ -296,7 +283,7 @@ impl SuiteArgs {
         let written = (database.process().written_bytes()? - before) as f64;
         let ops = rounds.iter().map(|round| round.metrics.ops()).sum::<u64>() as f64;
         let targets = [(&database, "bolide", rounds)];
-        let mut scenario = self.scenario(load, VALUE_BYTES, keys.count(), &[], &targets);
+        let mut scenario = self.scenario(load, VALUE_BYTES, keys.count(), &targets);
         scenario.notes.push(format!("written to the device: {:.0} bytes/op", written / ops));
         Ok(scenario)
     }
@@ -366,7 +353,6 @@ impl SuiteArgs {
         load: &Load,
         value_bytes: usize,
         records: u64,
-        more: &[(&str, String)],
         measured: &[(&ServerProcess, &str, Vec<Measurement>)],
     ) -> Scenario {
         let settings = [
@@ -379,8 +365,7 @@ impl SuiteArgs {
             ("server on core", self.server_core.to_string()),
             ("load on core", self.load_core.to_string()),
         ];
-        let settings = settings.into_iter().chain(more.iter().cloned());
-        let settings = settings.map(|(name, value)| (name.to_owned(), value)).collect();
+        let settings = settings.map(|(name, value)| (name.to_owned(), value)).into();
         let measured = measured.iter().map(|(server, label, rounds)| {
             let label = (*label).to_owned();
             (Target { label, address: server.address }, rounds.clone())

@@ -31,6 +31,10 @@ const UNDER_WAY_MAX: u32 = 4096;
 /// How often a reader that is dropped asks a kernel that does not answer.
 const DROP_TRIES: usize = 10_000;
 
+/// Turns that bring no answer, after which the kernel is believed to have put nothing off. A turn works
+/// off a few dozen entries, and hardly ever one without an answer.
+const TURNS_IN_VAIN: usize = 3;
+
 /// Whether a bit that the kernel sets is seen set before what it reads behind: in other processors
 /// the kernel does not see to that.
 const SIGNAL_CAN_BE_OFF: bool = cfg!(target_arch = "x86_64");
@@ -129,25 +133,10 @@ impl Ring {
     }
 
     /// Has the kernel complete the answers that it has put off until now.
-    ///
-    /// It tells of them by the signal once more, which would wake this thread up in vain: hence the
-    /// signal is off meanwhile. What is put off in between is noticed in the next round, by the
-    /// bit that the kernel sets before it looks whether the signal is on.
     fn complete(&mut self) {
-        while self.ring.submission().taskrun() {
-            if SIGNAL_CAN_BE_OFF {
-                self.ring.completion().disable_eventfd();
-            }
-            let outcome = self.ring.submit();
-            if SIGNAL_CAN_BE_OFF {
-                self.ring.completion().enable_eventfd();
-                fence(SeqCst);
-            }
-            if outcome.is_err() {
-                // Interrupted, or short of memory. The signal brings this thread back.
-                self.signal.raise();
-                break;
-            }
+        if !catch_up(&mut self.ring) {
+            // Interrupted, or short of memory. The signal brings this thread back.
+            self.signal.raise();
         }
     }
 
@@ -188,6 +177,59 @@ impl Ring {
             let Flight { ticket, fetch, buffer, .. } = self.flights.remove(key);
             collect(ticket, fetch.done(outcome.map(|()| buffer)));
         }
+    }
+}
+
+/// A kernel that may put answers off until it is told to work.
+trait Backlog {
+    /// Whether the kernel says that it has put something off. It may say so in vain: the bit is set
+    /// behind the entry in its list, so it can come when the entry has been worked off already, and
+    /// only the next one clears it.
+    fn is_told(&mut self) -> bool;
+    /// Answers that can be collected.
+    fn answers(&mut self) -> usize;
+    /// Lets the kernel work some of it off, `quietly` without its signal. Says whether it did.
+    fn work(&mut self, quietly: bool) -> bool;
+}
+
+/// Has the kernel complete all that it has put off until now. Says whether it could.
+///
+/// It would tell of each answer by the signal once more, which wakes this thread up in vain: hence it
+/// works quietly. What it puts off meanwhile is told by the bit only, which it sets before it looks
+/// whether the signal is on. So the last turn, and any that may be in vain, is not quiet: what comes
+/// after that is signalled.
+fn catch_up(kernel: &mut impl Backlog) -> bool {
+    let mut in_vain = 0;
+    while in_vain < TURNS_IN_VAIN && kernel.is_told() {
+        let answers = kernel.answers();
+        if !kernel.work(in_vain == 0) {
+            return false;
+        }
+        in_vain = if kernel.answers() > answers { 0 } else { in_vain + 1 };
+    }
+    true
+}
+
+impl Backlog for IoUring {
+    fn is_told(&mut self) -> bool {
+        self.submission().taskrun()
+    }
+
+    fn answers(&mut self) -> usize {
+        self.completion().len()
+    }
+
+    fn work(&mut self, quietly: bool) -> bool {
+        let quietly = quietly && SIGNAL_CAN_BE_OFF;
+        if quietly {
+            self.completion().disable_eventfd();
+        }
+        let outcome = self.submit();
+        if quietly {
+            self.completion().enable_eventfd();
+            fence(SeqCst);
+        }
+        outcome.is_ok()
     }
 }
 
@@ -256,4 +298,69 @@ fn builder() -> Builder {
     let mut builder = IoUring::builder();
     builder.setup_cqsize(UNDER_WAY_MAX).dontfork();
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel that works off 20 entries in a turn.
+    #[derive(Default)]
+    struct Fake {
+        put_off: usize,
+        /// Comes during the first quiet turn.
+        late: usize,
+        told_in_vain: bool,
+        answers: usize,
+        turns: usize,
+        signals: usize,
+    }
+
+    impl Backlog for Fake {
+        fn is_told(&mut self) -> bool {
+            self.put_off > 0 || self.told_in_vain
+        }
+
+        fn answers(&mut self) -> usize {
+            self.answers
+        }
+
+        fn work(&mut self, quietly: bool) -> bool {
+            self.turns += 1;
+            let done = self.put_off.min(20);
+            self.answers += done;
+            self.put_off -= done;
+            self.signals += usize::from(!quietly && done > 0);
+            if quietly {
+                self.put_off += mem::take(&mut self.late);
+            }
+            true
+        }
+    }
+
+    #[test]
+    fn all_that_was_put_off_is_worked_off_quietly() {
+        let mut kernel = Fake { put_off: 130, ..Fake::default() };
+        assert!(catch_up(&mut kernel));
+        assert_eq!((kernel.answers, kernel.turns, kernel.signals), (130, 7, 0));
+    }
+
+    #[test]
+    fn what_came_while_the_signal_was_off_is_found() {
+        let mut kernel = Fake { put_off: 1, late: 1, ..Fake::default() };
+        assert!(catch_up(&mut kernel));
+        assert_eq!(kernel.answers, 2);
+        let mut kernel = Fake { told_in_vain: true, late: 1, ..Fake::default() };
+        assert!(catch_up(&mut kernel));
+        assert_eq!(kernel.answers, 1);
+    }
+
+    /// The kernel keeps telling of an entry that it has worked off, and this thread does not ask for
+    /// ever.
+    #[test]
+    fn a_kernel_that_tells_in_vain_is_not_believed() {
+        let mut kernel = Fake { put_off: 1, told_in_vain: true, ..Fake::default() };
+        assert!(catch_up(&mut kernel));
+        assert_eq!((kernel.answers, kernel.turns), (1, 1 + TURNS_IN_VAIN));
+    }
 }

@@ -146,6 +146,9 @@ impl Volume {
         }
         self.seal(front, stream);
         let block = front.free.pop_first().ok_or(Refusal::Full)?;
+        if self.is_short(front) {
+            self.to_move.notify_one();
+        }
         let filling = self.open_block(front, block, stream);
         front.filling[stream as usize] = Some(filling);
         Ok(())

@@ -139,9 +139,9 @@ impl Volume {
     }
 
     /// Waits until records are to be moved, not longer than `time`.
-    pub fn await_move(&self, time: Duration) {
+    pub fn await_move(&self, queue_min: usize, time: Duration) {
         let mut front = self.front.lock();
-        if front.to_move.is_empty() && !front.stopping {
+        if front.to_move.len() < queue_min.max(1) && !front.stopping {
             self.to_move.wait_for(&mut front, time);
         }
     }

@@ -30,6 +30,11 @@ pub enum Incident {
         /// What it is, and where.
         what: String,
     },
+    /// Free blocks run short, and none has so much dead in it as the settings ask for.
+    Short {
+        /// The device.
+        device: String,
+    },
     /// A state of the device could not be saved.
     HeaderFailed {
         /// The device.
@@ -54,6 +59,12 @@ impl fmt::Display for Incident {
                 f,
                 "{device}: {what} does not stand up to its checksum; it is not served: restore it from \
                  a replica or a backup, and check the device"
+            ),
+            Self::Short { device } => write!(
+                f,
+                "{device}: free blocks run short, so blocks are defragmented that are fuller than \
+                 defrag-lwm-pct, and each write costs several: add devices or delete records, or raise \
+                 defrag-lwm-pct if that is what is wanted"
             ),
             Self::HeaderFailed { device, error } => write!(
                 f,

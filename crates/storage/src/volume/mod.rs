@@ -89,6 +89,8 @@ struct Front {
     emptied: VecDeque<(u64, u32)>,
     /// Blocks whose live records are to be moved.
     to_move: VecDeque<u32>,
+    /// Whether somebody has heard that free blocks run short.
+    told_short: bool,
     next_sequence: u64,
     /// Writes so far.
     appended: u64,
@@ -140,6 +142,7 @@ impl Volume {
             free: geometry.blocks().collect(),
             emptied: VecDeque::new(),
             to_move: VecDeque::new(),
+            told_short: false,
             next_sequence: 1,
             appended: 0,
             stopping: false,

@@ -2,9 +2,19 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Front, State, Volume};
+use super::{Front, Incident, State, Volume};
 use crate::aligned::AlignedBuf;
 use crate::format::block;
+
+/// Share of free blocks below which blocks are emptied that `defrag-lwm-pct` would leave alone, and the
+/// share above which that is over. Writes stop at 5 % by default, deletes at [`RESERVED_BLOCKS`].
+///
+/// [`RESERVED_BLOCKS`]: super::RESERVED_BLOCKS
+const SHORT_PCT: u64 = 10;
+const NOT_SHORT_PCT: u64 = 20;
+
+/// Blocks that are fuller than this are not worth moving: twenty are written for one that is gained.
+const WORTH_PCT: u64 = 95;
 
 impl Volume {
     /// Notes that a record of this size in a block is dead.
@@ -65,13 +75,42 @@ impl Volume {
         self.to_write.notify_one();
     }
 
-    /// The next block whose records are to be moved, if there are at least so many.
+    /// The next block whose records are to be moved, if there are at least so many; while free blocks run
+    /// short any that waits, and if none does, the one with the least alive in it. Otherwise a device
+    /// whose blocks are all fuller than the threshold takes no writes any more, however much is dead.
     pub fn next_to_move(&self, queue_min: usize) -> Option<u32> {
+        let is_short = {
+            let mut front = self.front.lock();
+            let is_short = self.is_short(&front);
+            if front.to_move.len() >= if is_short { 1 } else { queue_min.max(1) } {
+                let block = front.to_move.pop_front()?;
+                self.table.set_state(block, State::Moving);
+                return Some(block);
+            }
+            is_short
+        };
+        if is_short { self.take_sparsest() } else { None }
+    }
+
+    /// Whether free blocks run short.
+    pub(super) fn is_short(&self, front: &Front) -> bool {
+        front.free.len() as u64 * 100 < u64::from(self.geometry.block_count) * SHORT_PCT
+    }
+
+    /// Takes the full block with the least alive in it to have that moved, if it is worth the while.
+    fn take_sparsest(&self) -> Option<u32> {
+        let worth_bytes = (u64::from(self.geometry.block_bytes) * WORTH_PCT / 100) as u32;
+        let full = self.geometry.blocks().filter(|&block| self.table.state(block) == State::Full);
+        let block = full.min_by_key(|&block| self.table.live_bytes(block))?;
         let mut front = self.front.lock();
-        if front.to_move.len() < queue_min.max(1) {
+        if self.table.state(block) != State::Full || self.table.live_bytes(block) > worth_bytes {
             return None;
         }
-        let block = front.to_move.pop_front()?;
+        if !front.told_short {
+            front.told_short = true;
+            let device = self.device.name().to_owned();
+            self.incidents.report(Incident::Short { device });
+        }
         self.table.set_state(block, State::Moving);
         Some(block)
     }
@@ -115,6 +154,8 @@ impl Volume {
             self.table.set_state(block, State::Free);
             front.free.insert(block);
         }
+        let free = front.free.len() as u64 * 100;
+        front.told_short &= free < u64::from(self.geometry.block_count) * NOT_SHORT_PCT;
         true
     }
 
@@ -138,6 +179,7 @@ impl Volume {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::device::ram::RamDevice;
@@ -165,5 +207,26 @@ mod tests {
         assert_eq!(volume.table.state(1), State::Full);
         assert_eq!(volume.table.state(2), State::Free, "this one is empty");
         assert_eq!(volume.free_blocks(), 31);
+    }
+    /// Less than `defrag-queue-min` waits: that is no reason to be awake.
+    #[test]
+    fn who_moves_blocks_sleeps_while_too_few_wait() {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let device = Arc::new(RamDevice::new("ram", 16 * 1024 * 33, true));
+        let geometry = Geometry::of(16 * 1024 * 33, 16 * 1024).unwrap();
+        let tuning = Arc::new(Tuning::new(TuningValues::default()));
+        let volume = Volume::new(0, device, (1, geometry), tuning);
+        volume.adopt(1, 9);
+        volume.count_in(1, 64);
+        volume.reconsider_all();
+        let waits = |queue_min| {
+            let begun = Instant::now();
+            volume.await_move(queue_min, PAUSE);
+            begun.elapsed() >= PAUSE
+        };
+        assert!(waits(2));
+        assert!(!waits(1));
+        assert_eq!(volume.next_to_move(2), None);
+        assert_eq!(volume.next_to_move(1), Some(1));
     }
 }
