@@ -75,7 +75,8 @@ context! {
             number(1, 9).dynamic().enterprise();
         /// Memory for the records; required unless files or devices are behind it.
         "data-size" data_size_bytes: u64 = 0, size(256 * M, 256 * T).offered_in(&["memory"]);
-        /// Write blocks that are filled less than this are rewritten.
+        /// Write blocks that are filled less than this are rewritten. While less than 10 % of a device is
+        /// free, fuller ones are too.
         "defrag-lwm-pct" defrag_lwm_pct: u32 = 50, number(0, U32).unit("%").dynamic();
         /// Blocks that must be waiting before any is rewritten.
         "defrag-queue-min" defrag_queue_min: u32 = 0, number(0, U32).dynamic();
