@@ -13,6 +13,7 @@ pub mod eviction;
 pub mod latencies;
 pub mod latency;
 pub mod namespace;
+pub mod query;
 pub mod sets;
 pub mod size_histograms;
 pub mod stats;

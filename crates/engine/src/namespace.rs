@@ -52,6 +52,8 @@ pub struct Namespace {
     pub gauges: Gauges,
     /// How well replies compress.
     pub compression: CompressionStat,
+    /// How well frames of queries compress.
+    pub query_compression: CompressionStat,
     /// Wakes whoever supervises the namespace.
     pub bell: Bell,
     pub(crate) records: Records,
@@ -138,6 +140,7 @@ impl Namespace {
             latencies: Latencies::new(loops),
             gauges: Gauges::default(),
             compression: CompressionStat::default(),
+            query_compression: CompressionStat::default(),
             bell: Bell::default(),
             records: Records::in_memory(),
             medium: medium_of(&config.storage_engine),

@@ -1,5 +1,6 @@
 //! Data commands: from a message's body to the namespace and the operation that it means.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +16,12 @@ use crate::waits::Waits;
 use crate::worker::Answer;
 
 impl Node {
-    /// Answers the body of a message by appending to `out`, or begins to. `woken` is when its wake-up began.
+    /// Answers the body of a message by appending to `out`, or begins to. `from` is who sent it, `woken`
+    /// when its wake-up began.
     pub(crate) fn dispatch(
         self: &Arc<Self>,
         body: &[u8],
+        from: SocketAddr,
         woken: Duration,
         turn: &mut Turn<'_>,
         waits: &mut Waits,
@@ -31,6 +34,9 @@ impl Node {
         };
         if request.is_batch() {
             return self.batch(&request, body, woken, turn, waits, out);
+        }
+        if request.digest.is_none() {
+            return self.query(&request, from, woken, turn, waits, out);
         }
         self.answer_single(&request, body, woken, turn, waits, out)
     }
@@ -67,10 +73,6 @@ pub(crate) fn execute(
 /// What a request means, and the record that it is about.
 fn command_of(request: &Request<'_>) -> Result<(Command, Digest), ResultCode> {
     let header = &request.header;
-    if request.digest.is_none() {
-        // Queries come with a later step.
-        return Err(ResultCode::UNSUPPORTED_FEATURE);
-    }
     let digest = request.valid_digest().ok_or(ResultCode::PARAMETER)?;
     if header.info2.contains(Info2::WRITE) {
         if header.info2.contains(Info2::DELETE) {

@@ -14,6 +14,7 @@ pub mod worker;
 
 mod dispatch;
 mod outcome;
+mod query;
 mod single;
 mod unfinished;
 mod view;

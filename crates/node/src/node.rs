@@ -17,6 +17,7 @@ use record::LastUpdateTime;
 use crate::counters::ServiceCounter;
 use crate::host::Host;
 use crate::info::Metadata;
+use crate::query::Jobs;
 use crate::ticker::Slices;
 use crate::view::View;
 
@@ -37,6 +38,8 @@ pub struct Node {
     pub(crate) view: Mutex<View>,
     /// What the nodes of a cluster keep in common.
     pub(crate) metadata: Metadata,
+    /// Long queries.
+    pub(crate) jobs: Jobs,
     /// How long info requests took, while `enable-hist-info` is on.
     pub(crate) info_latency: Latency,
     /// How long batches took.
@@ -76,6 +79,7 @@ impl Node {
             started_at: host.now(),
             view: Mutex::new(View::form(host.random(), host.monotonic())),
             metadata: Metadata::default(),
+            jobs: Jobs::default(),
             info_latency: Latency::new(loops),
             batch_latency: Latency::new(loops),
             batch_compression: CompressionStat::default(),

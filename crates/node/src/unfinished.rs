@@ -3,6 +3,7 @@
 use storage::Ticket;
 
 use crate::batch::Batch;
+use crate::query::Query;
 use crate::single::Single;
 use crate::worker::Worker;
 
@@ -25,6 +26,8 @@ pub enum Unfinished {
     Single(Single),
     /// To a batch, of which a slice has been run.
     Batch(Batch),
+    /// To a query, of which a slice has been run.
+    Query(Box<Query>),
 }
 
 impl Unfinished {
@@ -33,6 +36,7 @@ impl Unfinished {
         match self {
             Self::Single(single) => single.advance(worker, out),
             Self::Batch(batch) => batch.advance(worker, out),
+            Self::Query(query) => query.advance(worker, out),
         }
     }
 
@@ -41,6 +45,7 @@ impl Unfinished {
         match self {
             Self::Single(single) => Some(single.ticket()),
             Self::Batch(batch) => batch.ticket(),
+            Self::Query(query) => query.ticket(),
         }
     }
 
@@ -49,6 +54,7 @@ impl Unfinished {
         match self {
             Self::Single(_) => {}
             Self::Batch(batch) => batch.delayed(),
+            Self::Query(query) => query.delayed(),
         }
     }
 
@@ -57,6 +63,7 @@ impl Unfinished {
         match self {
             Self::Single(single) => single.buffered_bytes(),
             Self::Batch(batch) => batch.buffered_bytes(),
+            Self::Query(query) => query.buffered_bytes(),
         }
     }
 }

@@ -1,15 +1,18 @@
-//! What the unfinished requests of an event loop wait for: reads, and pledges that devices have to
-//! keep.
+//! What the unfinished requests of an event loop wait for: reads, pledges that devices have to keep, and
+//! the time.
 //!
 //! A request that waits has a [`Claim`] to a place here, which its reads find by the claim's ticket.
 //! When the request is dropped, so is the claim; the place then goes to others under other tickets,
 //! and reads that come late find nothing.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::Namespace;
 use storage::{Fetch, FetchDone, Fetched, Pledges, Reader, Settled, Signal, Ticket};
@@ -33,6 +36,8 @@ struct Wait {
     fetched: Fetched,
     /// What devices still have to do.
     pledged: Vec<Pledged>,
+    /// Whether it waits for a time.
+    sleeps: bool,
     /// Whether a device failed to do it.
     failed: bool,
 }
@@ -92,13 +97,27 @@ impl Waits {
         }
     }
 
+    /// Lets the claim's request wait for a time of the monotonic clock.
+    pub fn sleep(&self, claim: &Claim, until: Duration) {
+        let mut places = self.places.borrow_mut();
+        if let Some(wait) = places.get(claim.ticket) {
+            wait.sleeps = true;
+            places.sleeping.push(Reverse((until, claim.ticket)));
+        }
+    }
+
+    /// When [`Self::reap`] may find something though nothing became readable.
+    pub fn next_at(&self) -> Option<Duration> {
+        self.places.borrow().sleeping.peek().map(|Reverse((until, _))| *until)
+    }
+
     /// Sees to it that all reads are under way.
     pub fn flush(&mut self) {
         self.reader.flush();
     }
 
     /// Takes in what has come; appends the tickets of requests that may go on.
-    pub fn reap(&mut self, ready: &mut Vec<Ticket>) {
+    pub fn reap(&mut self, now: Duration, ready: &mut Vec<Ticket>) {
         self.signal.lower();
         let mut places = self.places.borrow_mut();
         self.reader.reap(|ticket, done| {
@@ -107,6 +126,7 @@ impl Waits {
             }
         });
         places.settle(ready);
+        places.wake(now, ready);
     }
 }
 
@@ -153,7 +173,7 @@ impl fmt::Debug for Claim {
 
 impl Wait {
     fn is_over(&self) -> bool {
-        self.reads == 0 && self.pledged.is_empty()
+        self.reads == 0 && self.pledged.is_empty() && !self.sleeps
     }
 
     /// Asks how far the pledges are. Says whether they have settled.
@@ -179,6 +199,8 @@ struct Places {
     free: Vec<u32>,
     /// Tickets of those that wait for pledges.
     holding: Vec<Ticket>,
+    /// Tickets of those that wait for a time, the next one first.
+    sleeping: BinaryHeap<Reverse<(Duration, Ticket)>>,
 }
 
 #[derive(Default)]
@@ -242,6 +264,22 @@ impl Places {
     }
 }
 
+impl Places {
+    /// Wakes those whose time has come.
+    fn wake(&mut self, now: Duration, ready: &mut Vec<Ticket>) {
+        while let Some(Reverse((until, ticket))) = self.sleeping.peek().copied()
+            && until <= now
+        {
+            self.sleeping.pop();
+            let Some(wait) = self.get(ticket) else { continue };
+            wait.sleeps = false;
+            if wait.is_over() {
+                ready.push(ticket);
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Places").field("count", &self.places.len()).finish_non_exhaustive()
@@ -274,12 +312,33 @@ mod tests {
         let claim = waits.claim();
         waits.hold(&claim, Vec::new());
         let mut ready = Vec::new();
-        waits.reap(&mut ready);
+        waits.reap(Duration::ZERO, &mut ready);
         assert_eq!(ready, [claim.ticket()]);
         let outcome = claim.outcome().unwrap();
         assert!(outcome.fetched.is_empty() && !outcome.failed);
         ready.clear();
-        waits.reap(&mut ready);
+        waits.reap(Duration::ZERO, &mut ready);
         assert!(ready.is_empty(), "told once");
+    }
+
+    #[test]
+    fn a_claim_sleeps_until_its_time() {
+        let at = Duration::from_secs;
+        let mut waits = Waits::new(Reader::inline(), Signal::new().unwrap());
+        let [first, second, gone] = [7, 5, 6].map(|until| {
+            let claim = waits.claim();
+            waits.sleep(&claim, at(until));
+            claim
+        });
+        drop(gone);
+        assert!(first.outcome().is_none());
+        let mut ready = Vec::new();
+        waits.reap(at(4), &mut ready);
+        assert_eq!((&ready[..], waits.next_at()), (&[][..], Some(at(5))));
+        waits.reap(at(6), &mut ready);
+        assert_eq!((&ready[..], waits.next_at()), (&[second.ticket()][..], Some(at(7))));
+        waits.reap(at(8), &mut ready);
+        assert_eq!(ready, [second.ticket(), first.ticket()]);
+        assert!(first.outcome().is_some() && waits.next_at().is_none());
     }
 }

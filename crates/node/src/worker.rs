@@ -76,9 +76,17 @@ impl Worker {
         self.waits.fd()
     }
 
-    /// Takes in what devices have done; appends the tickets of answers that may go on.
+    /// Takes in what devices have done, and what time it is; appends the tickets of answers that may go
+    /// on.
     pub fn reap(&mut self, ready: &mut Vec<Ticket>) {
-        self.waits.reap(ready);
+        let now = self.waits.next_at().map_or(Duration::ZERO, |_| self.node.host.monotonic());
+        self.waits.reap(now, ready);
+    }
+
+    /// How long to wait at most before [`Self::reap`] is called, though nothing became readable.
+    pub fn wake_after(&self) -> Option<Duration> {
+        let at = self.waits.next_at()?;
+        Some(at.saturating_sub(self.node.host.monotonic()))
     }
 
     /// Sees to it that all reads that answers wait for are under way.
@@ -109,8 +117,8 @@ impl Worker {
         out: &mut Vec<u8>,
     ) -> Result<Answer, Unanswerable> {
         match kind {
-            ProtoType::Message => return Ok(self.message(body, out)),
-            ProtoType::Compressed => return Ok(self.compressed(body, out)),
+            ProtoType::Message => return Ok(self.message(body, from, out)),
+            ProtoType::Compressed => return Ok(self.compressed(body, from, out)),
             ProtoType::Info => {
                 proto::frame(out, ProtoType::Info, |out| {
                     info::answer(&self.node, body, from, out);
@@ -147,16 +155,16 @@ impl Worker {
         &mut self.waits
     }
 
-    fn message(&mut self, body: &[u8], out: &mut Vec<u8>) -> Answer {
+    fn message(&mut self, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) -> Answer {
         let (woken, mut pledges) = (self.woken, Pledges::default());
         let (node, mut turn, waits) = self.resume(Fetched::NONE, &mut pledges);
-        node.dispatch(body, woken, &mut turn, waits, out)
+        node.dispatch(body, from, woken, &mut turn, waits, out)
     }
 
-    fn compressed(&mut self, body: &[u8], out: &mut Vec<u8>) -> Answer {
+    fn compressed(&mut self, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) -> Answer {
         let mut inflated = std::mem::take(&mut self.inflated);
         let answer = match compress::inflate(body, &mut inflated) {
-            Ok(inner) => self.message(inner, out),
+            Ok(inner) => self.message(inner, from, out),
             Err(_) => {
                 self.node.counters.raise(self.stripe, ServiceCounter::DemarshalError);
                 reply::header_only(out, ResultCode::PARAMETER, 0, 0);

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use node::{Answer, Node, Unfinished};
 use storage::{Reader, Signal};
@@ -51,6 +52,10 @@ impl Worker for NodeWorker {
 
     fn on_wake_fd(&mut self, ready: &mut Vec<Ticket>) {
         self.0.reap(ready);
+    }
+
+    fn wake_after(&self) -> Option<Duration> {
+        self.0.wake_after()
     }
 
     fn before_wait(&mut self) {

@@ -3,9 +3,12 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use index::{Counts, Entry, Location, Marks, OutOfMemory, PrimaryIndex, SetIndexState, Swept};
+use index::{
+    Counts, Entry, Location, Marks, OutOfMemory, PrimaryIndex, ScanProgress, SetIndexState, Swept,
+};
 use parking_lot::Mutex;
 use record::{RecordMeta, SetId};
 use wire::{Digest, PartitionId};
@@ -98,6 +101,10 @@ pub enum Verdict {
     Forgotten,
 }
 
+/// Entries that a scan looks at for each record that it may find: what bounds a step through a
+/// namespace in which few are of the set.
+const LOOKED_AT_MAX: usize = 32;
+
 impl Records {
     /// No records, and room for them in memory alone. Memory is touched as they arrive.
     pub fn in_memory() -> Self {
@@ -165,6 +172,60 @@ impl Records {
                 visit(digest, unsafe { self.engine.stored(entry) });
             }
         });
+    }
+
+    /// Appends digests of live records of a partition, those below `below` or the highest, in descending
+    /// order: of one set, or of all. Ends with so many records found, or some multiple of that looked
+    /// at. Returns the digest below which the rest lies; `None` at the end of the partition.
+    ///
+    /// Records that come or go meanwhile may be among them or not.
+    pub fn scan_down(
+        &self,
+        partition: PartitionId,
+        set: Option<SetId>,
+        below: Option<&Digest>,
+        limit: usize,
+        out: &mut Vec<Digest>,
+    ) -> Option<Digest> {
+        if let Some(set) = set
+            && let Some(rest) = self.scan_set_down(partition, set, below, limit, out)
+        {
+            return rest;
+        }
+        let (mut found, mut seen, mut last) = (0, 0, None);
+        let flow = self.index.visit_desc(partition, below, |digest, entry| {
+            if found == limit || seen == limit * LOOKED_AT_MAX {
+                return ControlFlow::Break(());
+            }
+            seen += 1;
+            last = Some(*digest);
+            let is_record = !entry.is_grave() && !entry.meta.tombstone;
+            if is_record && set.is_none_or(|set| set == entry.meta.set) {
+                found += 1;
+                out.push(*digest);
+            }
+            ControlFlow::Continue(())
+        });
+        last.filter(|_| flow.is_break())
+    }
+
+    /// The same by the set's index; `None` if that is not ready.
+    fn scan_set_down(
+        &self,
+        partition: PartitionId,
+        set: SetId,
+        below: Option<&Digest>,
+        limit: usize,
+        out: &mut Vec<Digest>,
+    ) -> Option<Option<Digest>> {
+        if self.index.set_index_state(set) != SetIndexState::Ready {
+            return None;
+        }
+        let mut items = Vec::with_capacity(limit);
+        let progress = self.index.scan_set_desc(set, partition, below, limit, &mut items)?;
+        out.extend(items.iter().map(|item| item.digest));
+        let rest = items.last().map(|item| item.digest);
+        Some(rest.filter(|_| progress == ScanProgress::More))
     }
 
     /// Visits all records of a partition and removes those that `judge` condemns, under write locks

@@ -17,6 +17,7 @@ pub mod info;
 pub mod message;
 pub mod particle;
 pub mod proto;
+pub mod query;
 pub mod reply;
 pub mod request;
 pub mod result;

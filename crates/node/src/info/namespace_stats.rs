@@ -120,8 +120,10 @@ fn put_compression(namespace: &Namespace, pairs: &mut Pairs<'_>) {
     let uncompressed = records.uncompressed_pct();
     pairs.put("record_proto_uncompressed_pct", format_args!("{uncompressed:.3}"));
     pairs.put("record_proto_compression_ratio", format_args!("{:.3}", records.ratio()));
-    pairs.put("query_proto_uncompressed_pct", "0.000");
-    pairs.put("query_proto_compression_ratio", "1.000");
+    let rows = &namespace.query_compression;
+    let uncompressed = rows.uncompressed_pct();
+    pairs.put("query_proto_uncompressed_pct", format_args!("{uncompressed:.3}"));
+    pairs.put("query_proto_compression_ratio", format_args!("{:.3}", rows.ratio()));
 }
 
 fn put_cluster(namespace: &Namespace, pairs: &mut Pairs<'_>) {

@@ -114,7 +114,7 @@ fn put_work(node: &Node, pairs: &mut Pairs<'_>) {
     ] {
         put_counter(node, pairs, counter);
     }
-    pairs.put("long_queries_active", 0);
+    pairs.put("long_queries_active", node.jobs.active_count());
 }
 
 fn put_counter(node: &Node, pairs: &mut Pairs<'_>, counter: ServiceCounter) {

@@ -124,8 +124,9 @@ impl<W: Worker> EventLoop<W> {
         if !self.runnable.is_empty() || !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
-        let until = self.next_sweep.into_iter().chain(stop_at).min()?;
-        Some(until.saturating_duration_since(Instant::now()))
+        let until = self.next_sweep.into_iter().chain(stop_at).min();
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        left.into_iter().chain(self.desk.wake_after()).min()
     }
 
     /// Has the loop wake up for the worker.
@@ -153,6 +154,9 @@ impl<W: Worker> EventLoop<W> {
                 // A slice is work enough for others to have something to do by now.
                 break;
             }
+        }
+        if self.desk.wake_after() == Some(Duration::ZERO) {
+            self.desk.ready_tickets(&mut self.ready);
         }
         if !self.ready.is_empty() {
             self.resume_streams();

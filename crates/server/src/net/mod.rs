@@ -76,6 +76,7 @@ mod turn;
 
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 pub use echo::Echo;
 pub use endpoint::Endpoint;
@@ -125,6 +126,12 @@ pub trait Worker: Sized {
     ///
     /// Tickets appended before a panic count.
     fn on_wake_fd(&mut self, _ready: &mut Vec<Ticket>) {}
+
+    /// How long the loop may wait before it calls [`Self::on_wake_fd`], whether or not there is something
+    /// to be read; `None`: for ever.
+    fn wake_after(&self) -> Option<Duration> {
+        None
+    }
 
     /// Called once per wake-up, behind everything else in it: the place to send off what it has asked
     /// of others.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Phase};
 use super::protocol::{Malformed, Protocol, Request};
@@ -86,6 +86,11 @@ impl<W: Worker> Desk<W> {
     /// Appends the tickets that the worker calls.
     pub(super) fn ready_tickets(&mut self, ready: &mut Vec<Ticket>) {
         self.tell_worker(|worker| worker.on_wake_fd(ready));
+    }
+
+    /// How long the worker's streams can be left alone.
+    pub(super) fn wake_after(&self) -> Option<Duration> {
+        self.clerk.worker.wake_after()
     }
 
     /// What wakes the worker's streams.

@@ -1,0 +1,173 @@
+//! Queries over one namespace: which records there are, and a row for each that qualifies.
+//!
+//! A query goes through a partition in steps: some digests are listed without a look at the records,
+//! then each record is looked at under its own lock. What came or went in between is seen as it is then.
+
+use expr::Filter;
+use record::{Body, Scene, SetId, StoredRecord};
+use storage::{Fetch, Miss};
+use wire::query::{RowHead, RowWriter};
+use wire::{Digest, PartitionId};
+
+use crate::namespace::{Namespace, Turn};
+use crate::sets::Set;
+
+/// What a query wants of records.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Those of this set only.
+    pub set: Option<SetId>,
+    /// These of their bins.
+    pub bins: WantedBins,
+    /// Those to which it applies.
+    pub filter: Option<Filter<'static>>,
+}
+
+/// Which bins a query wants of a record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum WantedBins {
+    /// None: metadata are enough.
+    None,
+    /// All of them.
+    All,
+    /// Those with these names, in this order. A record without any of them is left out.
+    Named(Vec<Box<[u8]>>),
+}
+
+/// What became of a record that a query came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Row {
+    /// It is in the output.
+    Written,
+    /// There is none any more, or none that the query is about.
+    Absent,
+    /// The filter left it out by its metadata.
+    FilteredByMetadata,
+    /// The filter, or the selection of bins, left it out by what is in it.
+    FilteredByBins,
+    /// It is damaged.
+    Failed,
+}
+
+/// Why a row ends before it is written.
+enum Left {
+    With(Row),
+    Waits(Box<Fetch>),
+}
+
+impl From<Miss> for Left {
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::Elsewhere(fetch) => Self::Waits(fetch),
+            Miss::Damaged => Self::With(Row::Failed),
+        }
+    }
+}
+
+impl Namespace {
+    /// Lists live records of a partition for a query: see [`storage::Records::scan_down`].
+    pub fn scan_down(
+        &self,
+        partition: PartitionId,
+        set: Option<SetId>,
+        below: Option<&Digest>,
+        limit: usize,
+        out: &mut Vec<Digest>,
+    ) -> Option<Digest> {
+        self.records.scan_down(partition, set, below, limit, out)
+    }
+
+    /// Appends a query's row about a record to `out`, if the record qualifies. `index_value` is that
+    /// under which an index has it.
+    ///
+    /// # Errors
+    /// What has to be read first; nothing is appended then.
+    pub fn row(
+        &self,
+        wanted: &Wanted,
+        digest: &Digest,
+        index_value: Option<i64>,
+        turn: &Turn<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Row, Box<Fetch>> {
+        match self.try_row(wanted, digest, index_value, turn, out) {
+            Ok(()) => Ok(Row::Written),
+            Err(Left::With(row)) => Ok(row),
+            Err(Left::Waits(fetch)) => Err(fetch),
+        }
+    }
+
+    fn try_row(
+        &self,
+        wanted: &Wanted,
+        digest: &Digest,
+        index_value: Option<i64>,
+        turn: &Turn<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Left> {
+        let mut guard = self.records.read(digest);
+        let found = guard.find().ok_or(Left::With(Row::Absent))?;
+        let meta = found.meta;
+        let set = self.sets.by_id(meta.set);
+        let is_other = wanted.set.is_some_and(|set| set != meta.set);
+        if is_other || meta.tombstone || self.is_doomed(&meta, set, turn.now.seconds()) {
+            return Err(Left::With(Row::Absent));
+        }
+        let size_bytes = Self::size_bytes_of(&found, set);
+        let scene_of = |stored| self.scene(digest, set, turn.now, meta, size_bytes, stored);
+        let undecided = by_metadata(wanted.filter.as_ref(), &scene_of(StoredRecord::Unread))?;
+        let needs_body =
+            undecided.is_some() || wanted.bins != WantedBins::None || found.has_key != Some(false);
+        let body = if needs_body { guard.body(turn.fetched)? } else { Body::new(&[]) };
+        if let Some(filter) = undecided
+            && scene_of(StoredRecord::Read(&body)).check(filter).is_err()
+        {
+            return Err(Left::With(Row::FilteredByBins));
+        }
+        let head = RowHead {
+            namespace: self.name.as_bytes(),
+            digest,
+            set: set.map_or(&[], |set: &Set| &set.name),
+            key: body.key(),
+            index_value,
+            generation: meta.generation.0.into(),
+            void_time: meta.void_time.0,
+        };
+        let mut row = RowWriter::new(out, &head);
+        if !append_bins(&wanted.bins, &body, &mut row) {
+            row.give_up();
+            return Err(Left::With(Row::FilteredByBins));
+        }
+        row.finish();
+        Ok(())
+    }
+}
+
+/// The filter, unless it can be decided by metadata.
+fn by_metadata<'f>(
+    filter: Option<&'f Filter<'static>>,
+    scene: &Scene<'_>,
+) -> Result<Option<&'f Filter<'static>>, Left> {
+    match filter.map(|filter| (filter, filter.decide(scene))) {
+        None | Some((_, Some(true))) => Ok(None),
+        Some((_, Some(false))) => Err(Left::With(Row::FilteredByMetadata)),
+        Some((filter, None)) => Ok(Some(filter)),
+    }
+}
+
+/// Appends what is wanted of the bins; false if there is nothing of that.
+fn append_bins(wanted: &WantedBins, body: &Body<'_>, row: &mut RowWriter<'_>) -> bool {
+    match wanted {
+        WantedBins::None => row.without_bins(),
+        WantedBins::All => row.raw_bins(body.bin_count(), body.reply_ops()),
+        WantedBins::Named(names) => {
+            for name in names {
+                if let Some(bin) = body.bin(name) {
+                    row.bin(name, bin.particle_type, bin.value);
+                }
+            }
+            return row.bin_count() > 0;
+        }
+    }
+    true
+}

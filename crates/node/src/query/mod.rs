@@ -1,0 +1,83 @@
+//! Queries: requests about the records of partitions, answered by a stream of rows.
+//!
+//! A query that returns records runs as a batch does: on the event loop that read it, in slices, and only as fast
+//! as its client takes the rows (`docs/decisions/0004`). It is a value with a place in the partitions that it goes
+//! through, and holds no record between two slices. What has to be read from devices is read for several records
+//! together.
+//!
+//! *Long* queries are jobs: they are listed, paced and aborted. *Short* ones are neither, and end at a deadline.
+//!
+//! Where to look: what a request asks for in `plan.rs`, the stream of rows in `stream.rs`, the table of jobs in
+//! `jobs.rs`.
+
+mod jobs;
+mod pace;
+mod plan;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Turn;
+use wire::{FieldType, Info2, Request, ResultCode, reply};
+
+pub(crate) use self::jobs::{Job, Jobs};
+pub use self::stream::Query;
+
+use self::plan::Plan;
+use crate::counters::ServiceCounter;
+use crate::node::Node;
+use crate::waits::Waits;
+use crate::worker::Answer;
+
+impl Node {
+    /// Answers a query, or begins to.
+    pub(crate) fn query(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        from: SocketAddr,
+        woken: Duration,
+        turn: &mut Turn<'_>,
+        waits: &mut Waits,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        match self.begin_query(request, from, woken, turn) {
+            Ok(query) => query.start(turn, waits, out),
+            Err(result) => {
+                if result == ResultCode::NAMESPACE {
+                    self.counters.raise(turn.stripe, ServiceCounter::EarlyTsvcClientError);
+                }
+                reply::header_only(out, result, 0, 0);
+                Answer::POINT
+            }
+        }
+    }
+
+    fn begin_query(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        from: SocketAddr,
+        woken: Duration,
+        turn: &Turn<'_>,
+    ) -> Result<Query, ResultCode> {
+        let namespace = request.namespace.and_then(|name| self.namespace(name));
+        let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
+        let is_udf = request.present.contains(FieldType::UDF_FILENAME);
+        if is_udf || request.header.info2.contains(Info2::WRITE) {
+            // Jobs that change records, and those that aggregate, come with a later step.
+            return Err(ResultCode::UNSUPPORTED_FEATURE);
+        }
+        let planned = Plan::of(request, namespace, &self.config());
+        let begun = planned.and_then(|plan| Query::new(self, plan, from, woken, turn.stripe));
+        begun.inspect_err(|_| {
+            let has_where = request.present.contains(FieldType::INDEX_RANGE);
+            let is_short = plan::is_short(request, &self.config());
+            let counter = stream::counter(has_where, is_short, stream::End::Failed);
+            namespace.counters.raise(turn.stripe, counter);
+        })
+    }
+}

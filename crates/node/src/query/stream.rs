@@ -1,0 +1,456 @@
+//! The stream of rows that a query returns.
+
+use std::fmt;
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use engine::latencies::LatencyKind;
+use engine::query::Row;
+use engine::stats::NamespaceCounter;
+use engine::{Stripe, Turn};
+use storage::{Fetch, Fetched, Pledges, Ticket};
+use wire::compress::shrink_last_frame;
+use wire::proto::{ProtoType, close_frame, open_frame};
+use wire::{Digest, ResultCode, query};
+
+use super::jobs::{Brief, Ending, Job, JobKind};
+use super::pace::Pace;
+use super::plan::Plan;
+use crate::node::Node;
+use crate::unfinished::{Progress, Unfinished};
+use crate::waits::{Claim, Waits};
+use crate::worker::{Answer, Worker};
+
+/// Most records that a slice looks at: as with batches, others wait no longer than for some hundred
+/// requests.
+const SLICE_RECORDS: usize = 256;
+
+/// A slice begins no further row once its frame has this size in bytes.
+const SLICE_BYTES: usize = 112 << 10;
+
+/// Most times that a slice looks for further records: where few are of the set, each time passes over
+/// thousands of others.
+const SLICE_SCANS: usize = 4;
+
+/// Records that are listed at a time.
+const LISTED: usize = 128;
+
+/// Records that are loaded ahead, so that their cache misses overlap.
+const GROUP: usize = 16;
+
+/// Records, from the one that misses, that are read from devices together.
+const READ_TOGETHER: usize = 64;
+
+/// How a query ended, as it is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    Complete,
+    Failed,
+    /// A short one was out of time.
+    Late,
+    /// Somebody aborted a long one.
+    Aborted,
+}
+
+/// A record that a query has listed, with the index value under which it was found.
+type Listed = (Digest, Option<i64>);
+
+/// A query that returns records, between two slices.
+pub struct Query {
+    node: Arc<Node>,
+    stripe: Stripe,
+    plan: Plan,
+    begun: Duration,
+    /// The job that it is, if it is a long one.
+    job: Option<Arc<Job>>,
+    pace: Pace,
+    place: Place,
+    /// Rows that may still be returned.
+    rows_left: u64,
+    /// Once it has waited.
+    claim: Option<Claim>,
+    /// What was read for the records that come next.
+    fetched: Fetched,
+    /// How many of these were looked at when it was.
+    ahead: usize,
+    is_over: bool,
+}
+
+/// Where a query is.
+#[derive(Debug)]
+struct Place {
+    /// The partition that it goes through, among its parts.
+    part: usize,
+    /// Where in the partition what is not listed yet lies; `None` at its end.
+    rest: Option<Rest>,
+    /// Records listed, and how many of them are done with.
+    listed: Vec<Listed>,
+    done: usize,
+}
+
+/// What of a partition is not listed yet.
+#[derive(Clone, Copy, Debug)]
+enum Rest {
+    All,
+    /// What follows this record.
+    After(Digest),
+}
+
+/// Why a slice ended.
+enum Pause {
+    /// It was enough for a turn.
+    Enough,
+    Over(ResultCode),
+    /// The next record has to be read first.
+    Misses(Box<Fetch>),
+    /// It has to wait for its pace.
+    Until(Duration),
+}
+
+impl Query {
+    /// Begins a query. A long one becomes a job.
+    ///
+    /// # Errors
+    /// Those of the table of jobs.
+    pub(super) fn new(
+        node: &Arc<Node>,
+        plan: Plan,
+        from: SocketAddr,
+        begun: Duration,
+        stripe: Stripe,
+    ) -> Result<Self, ResultCode> {
+        let job = match plan.short_ms {
+            Some(_) => None,
+            None => {
+                let active_max = node.config().service.query_threads_limit as usize;
+                Some(node.jobs.begin(brief_of(&plan, from, begun), active_max)?)
+            }
+        };
+        let rest = plan.parts.first().map(|part| Rest::from(part.after));
+        Ok(Self {
+            node: Arc::clone(node),
+            stripe,
+            begun,
+            job,
+            pace: Pace::new(plan.records_per_second, begun),
+            place: Place { part: 0, rest, listed: Vec::new(), done: 0 },
+            rows_left: plan.rows_max,
+            plan,
+            claim: None,
+            fetched: Fetched::default(),
+            ahead: 0,
+            is_over: false,
+        })
+    }
+
+    /// Answers the query, or begins to.
+    pub(super) fn start(
+        mut self,
+        turn: &mut Turn<'_>,
+        waits: &mut Waits,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        match self.slice(turn, waits, out) {
+            Progress::Over => Answer::Whole { work: self.place.done.max(1) },
+            _ => Answer::Partial(Box::new(Unfinished::Query(Box::new(self)))),
+        }
+    }
+
+    /// Appends the rows of one slice to `out`.
+    pub(crate) fn advance(&mut self, worker: &mut Worker, out: &mut Vec<u8>) -> Progress {
+        if let Some(claim) = &self.claim {
+            let Some(outcome) = claim.outcome() else { return Progress::Waits(claim.ticket()) };
+            if !outcome.fetched.is_empty() {
+                self.fetched = outcome.fetched;
+            }
+        }
+        let (fetched, mut pledges) = (mem::take(&mut self.fetched), Pledges::default());
+        let (_, mut turn, waits) = worker.resume(&fetched, &mut pledges);
+        let kept = self.place.done;
+        let progress = self.slice(&mut turn, waits, out);
+        // Unless more was read together with it, what was read is still good for the records behind.
+        self.ahead = self.ahead.saturating_sub(self.place.done.saturating_sub(kept));
+        if self.ahead > 0 && self.fetched.is_empty() {
+            self.fetched = fetched;
+        }
+        progress
+    }
+
+    fn slice(&mut self, turn: &mut Turn<'_>, waits: &mut Waits, out: &mut Vec<u8>) -> Progress {
+        let start = out.len();
+        let open_at = open_frame(out);
+        let pause = self.rows(turn, out);
+        let is_empty = out.len() == start + wire::ProtoHeader::SIZE;
+        match &pause {
+            Pause::Over(result) if self.job.is_none() || is_empty => query::last(out, *result),
+            _ if is_empty => out.truncate(start),
+            _ => {}
+        }
+        if out.len() > start {
+            self.close_frame(out, open_at);
+        }
+        match pause {
+            Pause::Over(result) => {
+                if self.job.is_some() && !is_empty {
+                    let open_at = open_frame(out);
+                    query::last(out, result);
+                    self.close_frame(out, open_at);
+                }
+                self.finish(result);
+                Progress::Over
+            }
+            Pause::Enough => Progress::More,
+            Pause::Misses(fetch) => self.read(&fetch, waits),
+            Pause::Until(time) => {
+                let claim = self.claim.get_or_insert_with(|| waits.claim());
+                waits.sleep(claim, time);
+                Progress::Waits(claim.ticket())
+            }
+        }
+    }
+
+    /// Appends rows until it is time for a pause.
+    fn rows(&mut self, turn: &Turn<'_>, out: &mut Vec<u8>) -> Pause {
+        let (now, start) = (self.node.host.monotonic(), out.len());
+        if let Some(result) = self.cut_short(now) {
+            return Pause::Over(result);
+        }
+        let allowance = self.pace.allowance(now);
+        let (mut looked_at, mut scans) = (0, 0);
+        while looked_at < SLICE_RECORDS && out.len() - start < SLICE_BYTES {
+            if self.rows_left == 0 {
+                return Pause::Over(ResultCode::OK);
+            }
+            if self.place.done == self.place.listed.len() {
+                if scans == SLICE_SCANS {
+                    break;
+                }
+                scans += 1;
+                if !self.list() {
+                    return Pause::Over(ResultCode::OK);
+                }
+                continue;
+            }
+            if looked_at == allowance {
+                self.tell(|counts| &counts.throttled, 1);
+                return Pause::Until(self.pace.next_at());
+            }
+            if self.place.done.is_multiple_of(GROUP) {
+                self.load_ahead();
+            }
+            match self.row(turn, out) {
+                Ok(()) => looked_at += 1,
+                Err(fetch) => return Pause::Misses(fetch),
+            }
+            self.pace.worked(1);
+        }
+        Pause::Enough
+    }
+
+    /// The result with which the query ends before it is through, if it does.
+    fn cut_short(&self, now: Duration) -> Option<ResultCode> {
+        if self.job.as_ref().is_some_and(|job| job.is_aborted()) {
+            return Some(ResultCode::QUERY_ABORT);
+        }
+        let short_ms = self.plan.short_ms?;
+        let deadline = self.begun + Duration::from_millis(short_ms.into());
+        (now >= deadline).then_some(ResultCode::TIMEOUT)
+    }
+
+    /// Lists the next records. False if there are none left.
+    fn list(&mut self) -> bool {
+        let place = &mut self.place;
+        (place.listed, place.done) = (mem::take(&mut place.listed), 0);
+        place.listed.clear();
+        let Some(rest) = place.rest else {
+            if place.part + 1 >= self.plan.parts.len() {
+                return false;
+            }
+            place.part += 1;
+            place.rest = Some(Rest::from(self.plan.parts[place.part].after));
+            return true;
+        };
+        let Some(part) = self.plan.parts.get(place.part) else { return false };
+        let below = match rest {
+            Rest::All => None,
+            Rest::After(digest) => Some(digest),
+        };
+        let mut digests = Vec::with_capacity(LISTED);
+        let namespace = &self.plan.namespace;
+        let (partition, set) = (part.partition, self.plan.wanted.set);
+        let rest = namespace.scan_down(partition, set, below.as_ref(), LISTED, &mut digests);
+        place.listed.extend(digests.into_iter().map(|digest| (digest, None)));
+        place.rest = rest.map(Rest::After);
+        if rest.is_none() {
+            self.tell(|counts| &counts.parts_done, 1);
+        }
+        true
+    }
+
+    /// Begins to load the next records.
+    fn load_ahead(&self) {
+        let mut digests = [Digest([0; Digest::SIZE]); GROUP];
+        let listed = &self.place.listed[self.place.done..];
+        let count = listed.len().min(GROUP);
+        for (digest, listed) in digests.iter_mut().zip(listed) {
+            *digest = listed.0;
+        }
+        self.plan.namespace.prefetch(&digests[..count]);
+    }
+
+    /// Looks at the next record.
+    fn row(&mut self, turn: &Turn<'_>, out: &mut Vec<u8>) -> Result<(), Box<Fetch>> {
+        let (digest, value) = self.place.listed[self.place.done];
+        let row = self.plan.namespace.row(&self.plan.wanted, &digest, value, turn, out)?;
+        self.place.done += 1;
+        match row {
+            Row::Written => {
+                self.rows_left -= 1;
+                self.tell(|counts| &counts.succeeded, 1);
+            }
+            Row::Absent => {}
+            Row::FilteredByMetadata => self.tell(|counts| &counts.filtered_by_metadata, 1),
+            Row::FilteredByBins => self.tell(|counts| &counts.filtered_by_bins, 1),
+            Row::Failed => self.tell(|counts| &counts.failed, 1),
+        }
+        Ok(())
+    }
+
+    /// Begins to read what the next record misses, and what those behind it are likely to miss.
+    fn read(&mut self, fetch: &Fetch, waits: &mut Waits) -> Progress {
+        let claim = self.claim.get_or_insert_with(|| waits.claim());
+        if self.ahead > 0 {
+            // Its record has moved since; what was read for others is still good.
+            waits.keep(claim, mem::take(&mut self.fetched));
+            waits.read(claim, fetch);
+            return Progress::Waits(claim.ticket());
+        }
+        self.fetched.clear();
+        waits.read(claim, fetch);
+        let behind = &self.place.listed[self.place.done..];
+        for (digest, _) in behind.iter().take(READ_TOGETHER).skip(1) {
+            if let Some(fetch) = self.plan.namespace.fetch_for(digest, Fetched::NONE) {
+                waits.read(claim, &fetch);
+            }
+        }
+        self.ahead = behind.len().min(READ_TOGETHER);
+        Progress::Waits(claim.ticket())
+    }
+
+    fn close_frame(&self, out: &mut Vec<u8>, open_at: usize) {
+        close_frame(out, open_at, ProtoType::Message);
+        if self.plan.compresses {
+            let (before, after) = shrink_last_frame(out, open_at);
+            self.plan.namespace.query_compression.record(before, after);
+        }
+        self.tell(|counts| &counts.reply_bytes, (out.len() - open_at) as u64);
+    }
+
+    /// Counts for the job.
+    fn tell(&self, of: impl FnOnce(&super::jobs::Counts) -> &AtomicU64, amount: u64) {
+        if let Some(job) = &self.job {
+            of(&job.counts).fetch_add(amount, Ordering::Relaxed);
+        }
+    }
+
+    fn finish(&mut self, result: ResultCode) {
+        let (end, ending) = match result {
+            ResultCode::OK => (End::Complete, Ending::Done),
+            ResultCode::TIMEOUT => (End::Late, Ending::Failed),
+            ResultCode::QUERY_ABORT => (End::Aborted, Ending::Aborted),
+            _ => (End::Failed, Ending::Failed),
+        };
+        self.end(end, ending);
+    }
+
+    fn end(&mut self, end: End, ending: Ending) {
+        if mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        let (namespace, now) = (&self.plan.namespace, self.node.host.monotonic());
+        let counter = counter(self.plan.has_where, self.job.is_none(), end);
+        namespace.counters.raise(self.stripe, counter);
+        let kind = if self.plan.has_where { LatencyKind::SiQuery } else { LatencyKind::PiQuery };
+        let took = now.saturating_sub(self.begun);
+        namespace.latencies.record(self.stripe, kind, took, self.node.histograms_in_micros());
+        if let Some(job) = &self.job {
+            let ended_max = self.node.config().service.query_max_done as usize;
+            self.node.jobs.end(job, ending, now, ended_max);
+        }
+    }
+
+    /// The ticket for which it waits, if it does.
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        self.claim.as_ref().filter(|claim| !claim.is_over()).map(Claim::ticket)
+    }
+
+    /// Notes that the client did not take all that the last slice gave: what was read ahead is given up,
+    /// since it may be long until it has.
+    pub(crate) fn delayed(&mut self) {
+        self.fetched.clear();
+        self.ahead = 0;
+    }
+
+    /// Memory that it holds, in bytes; what is being read not included.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        let listed = self.place.listed.capacity() * size_of::<Listed>();
+        let parts = self.plan.parts.capacity() * size_of::<query::Part>();
+        listed + parts + self.fetched.held_bytes()
+    }
+}
+
+impl From<Option<(Digest, i64)>> for Rest {
+    fn from(after: Option<(Digest, i64)>) -> Self {
+        after.map_or(Self::All, |(digest, _)| Self::After(digest))
+    }
+}
+
+fn brief_of(plan: &Plan, from: SocketAddr, begun: Duration) -> Brief {
+    Brief {
+        id: plan.id,
+        namespace: plan.namespace.name.clone(),
+        set: plan.set.clone(),
+        index_name: None,
+        kind: JobKind::Basic,
+        requested: plan.requested,
+        records_per_second: plan.records_per_second,
+        socket_timeout_ms: plan.socket_timeout_ms,
+        from,
+        begun,
+    }
+}
+
+/// The counter of queries that ended so.
+pub(super) fn counter(has_where: bool, is_short: bool, end: End) -> NamespaceCounter {
+    use NamespaceCounter::*;
+    match (has_where, is_short, end) {
+        (false, true, End::Complete) => PiQueryShortBasicComplete,
+        (false, true, End::Late) => PiQueryShortBasicTimeout,
+        (false, true, End::Failed | End::Aborted) => PiQueryShortBasicError,
+        (false, false, End::Complete) => PiQueryLongBasicComplete,
+        (false, false, End::Aborted) => PiQueryLongBasicAbort,
+        (false, false, End::Failed | End::Late) => PiQueryLongBasicError,
+        (true, true, End::Complete) => SiQueryShortBasicComplete,
+        (true, true, End::Late) => SiQueryShortBasicTimeout,
+        (true, true, End::Failed | End::Aborted) => SiQueryShortBasicError,
+        (true, false, End::Complete) => SiQueryLongBasicComplete,
+        (true, false, End::Aborted) => SiQueryLongBasicAbort,
+        (true, false, End::Failed | End::Late) => SiQueryLongBasicError,
+    }
+}
+
+impl Drop for Query {
+    /// A query whose client has gone is one that failed.
+    fn drop(&mut self) {
+        self.end(End::Failed, Ending::Abandoned);
+    }
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query").field("place", &self.place).finish_non_exhaustive()
+    }
+}
