@@ -77,6 +77,12 @@ impl Namespace {
         self.records.scan_down(partition, set, below, limit, out)
     }
 
+    /// The set of a record, if it is there and in one.
+    pub fn set_of(&self, digest: &Digest) -> Option<&Set> {
+        let found = self.records.read(digest).find()?;
+        self.sets.by_id(found.meta.set)
+    }
+
     /// Appends a query's row about a record to `out`, if the record qualifies. `index_value` is that
     /// under which an index has it.
     ///

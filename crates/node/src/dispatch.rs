@@ -36,7 +36,7 @@ impl Node {
             return self.batch(&request, body, woken, turn, waits, out);
         }
         if request.digest.is_none() {
-            return self.query(&request, from, woken, turn, waits, out);
+            return self.query((&request, body), from, woken, turn, waits, out);
         }
         self.answer_single(&request, body, woken, turn, waits, out)
     }

@@ -17,7 +17,7 @@ use record::LastUpdateTime;
 use crate::counters::ServiceCounter;
 use crate::host::Host;
 use crate::info::Metadata;
-use crate::query::Jobs;
+use crate::query::{Jobs, Queue};
 use crate::ticker::Slices;
 use crate::view::View;
 
@@ -40,6 +40,8 @@ pub struct Node {
     pub(crate) metadata: Metadata,
     /// Long queries.
     pub(crate) jobs: Jobs,
+    /// Those that change records, between two steps.
+    pub(crate) background: Queue,
     /// How long info requests took, while `enable-hist-info` is on.
     pub(crate) info_latency: Latency,
     /// How long batches took.
@@ -80,6 +82,7 @@ impl Node {
             view: Mutex::new(View::form(host.random(), host.monotonic())),
             metadata: Metadata::default(),
             jobs: Jobs::default(),
+            background: Queue::default(),
             info_latency: Latency::new(loops),
             batch_latency: Latency::new(loops),
             batch_compression: CompressionStat::default(),

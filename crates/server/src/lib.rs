@@ -7,6 +7,7 @@ pub mod addresses;
 pub mod cli;
 pub mod devices;
 pub mod host;
+pub mod jobs;
 pub mod limits;
 pub mod logging;
 pub mod net;

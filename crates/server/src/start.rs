@@ -13,6 +13,7 @@ use node::{Host, Node};
 use crate::cli::{Arguments, VERSION};
 use crate::devices::{self, DeviceThreads};
 use crate::host::RealHost;
+use crate::jobs::JobThreads;
 use crate::logging::Log;
 use crate::net::{self, Endpoint, Protocol, Server};
 use crate::service::NodeService;
@@ -149,6 +150,7 @@ fn serve(config: Config, log: Arc<Log>, cold_start: bool) -> anyhow::Result<()> 
     let node = Arc::new(Node::with(config, namespaces, host_of_node, options.threads));
     let supervisors = Supervisors::start(&node.namespaces)?;
     let ticker = crate::ticker::TickerThread::start(&node)?;
+    let jobs = JobThreads::start(&node, cpus())?;
     let service = NodeService::new(Arc::clone(&node), options.threads)?;
     let server = Server::start(service, &options, &limits)?;
     host.count_connections(Arc::clone(server.stats()));
@@ -160,7 +162,7 @@ fn serve(config: Config, log: Arc<Log>, cold_start: bool) -> anyhow::Result<()> 
     signals.wait_for_stop(|| log.reopen());
     tracing::info!(target: "as", "initiating clean shutdown ...");
     let report = server.shutdown(DRAIN_TIME);
-    drop((ticker, supervisors));
+    drop((jobs, ticker, supervisors));
     let all_kept = device_threads.close();
     if report.cut_off != 0 {
         tracing::warn!(target: "as", "{} connections were cut off", report.cut_off);

@@ -8,7 +8,7 @@ use wire::ResultCode;
 use wire::info::ParamError;
 
 use super::call::{Call, Refusal, c_number, put, put_joined};
-use crate::query::Job;
+use crate::query::{Job, JobKind};
 
 /// Most bytes of a query's id.
 const ID_BYTES_MAX: usize = 25;
@@ -72,8 +72,13 @@ fn describe(job: &Job, now: Duration, out: &mut Vec<u8>) {
     pair("from", &brief.from.to_string().replace(':', "+"));
     pair("job-type", &brief.kind.name());
     pair("net-io-bytes", &of(&counts.reply_bytes));
-    pair("net-io-time", &0);
+    if brief.kind == JobKind::Basic {
+        pair("net-io-time", &0);
+    }
     pair("socket-timeout", &brief.socket_timeout_ms);
+    if brief.kind == JobKind::BackgroundOps {
+        pair("ops-active", &0);
+    }
 }
 
 /// Stops a query, which is named by `trid` or by the older `id`.

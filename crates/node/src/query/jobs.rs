@@ -14,6 +14,8 @@ use wire::ResultCode;
 pub(crate) enum JobKind {
     /// Returns records.
     Basic,
+    /// Applies operations to records.
+    BackgroundOps,
 }
 
 impl JobKind {
@@ -21,6 +23,7 @@ impl JobKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",
+            Self::BackgroundOps => "background-ops",
         }
     }
 }

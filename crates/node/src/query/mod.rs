@@ -7,13 +7,15 @@
 //!
 //! *Long* queries are jobs: they are listed, paced and aborted. *Short* ones are neither, and end at a deadline.
 //!
-//! Where to look: what a request asks for in `plan.rs`, the stream of rows in `stream.rs`, the table of jobs in
-//! `jobs.rs`.
+//! Where to look: what a request asks for in `plan.rs`, the way through partitions in `walk.rs`, the stream of rows in
+//! `stream.rs`, jobs that change records in `background.rs`, the table of jobs in `jobs.rs`.
 
+mod background;
 mod jobs;
 mod pace;
 mod plan;
 mod stream;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,8 @@ use std::time::Duration;
 use engine::Turn;
 use wire::{FieldType, Info2, Request, ResultCode, reply};
 
-pub(crate) use self::jobs::{Job, Jobs};
+pub(crate) use self::background::Queue;
+pub(crate) use self::jobs::{Job, JobKind, Jobs};
 pub use self::stream::Query;
 
 use self::plan::Plan;
@@ -35,26 +38,29 @@ use crate::waits::Waits;
 use crate::worker::Answer;
 
 impl Node {
-    /// Answers a query, or begins to.
+    /// Answers a query, or begins to. `body` is that of its message.
     pub(crate) fn query(
         self: &Arc<Self>,
-        request: &Request<'_>,
+        (request, body): (&Request<'_>, &[u8]),
         from: SocketAddr,
         woken: Duration,
         turn: &mut Turn<'_>,
         waits: &mut Waits,
         out: &mut Vec<u8>,
     ) -> Answer {
-        match self.begin_query(request, from, woken, turn) {
-            Ok(query) => query.start(turn, waits, out),
-            Err(result) => {
-                if result == ResultCode::NAMESPACE {
-                    self.counters.raise(turn.stripe, ServiceCounter::EarlyTsvcClientError);
-                }
-                reply::header_only(out, result, 0, 0);
-                Answer::POINT
+        let begun = if request.header.info2.contains(Info2::WRITE) {
+            self.background(request, body, from, out).map(|()| Answer::POINT)
+        } else {
+            let begun = self.begin_query(request, from, woken, turn);
+            begun.map(|query| query.start(turn, waits, out))
+        };
+        begun.unwrap_or_else(|result| {
+            if result == ResultCode::NAMESPACE {
+                self.counters.raise(turn.stripe, ServiceCounter::EarlyTsvcClientError);
             }
-        }
+            reply::header_only(out, result, 0, 0);
+            Answer::POINT
+        })
     }
 
     fn begin_query(
@@ -66,9 +72,8 @@ impl Node {
     ) -> Result<Query, ResultCode> {
         let namespace = request.namespace.and_then(|name| self.namespace(name));
         let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
-        let is_udf = request.present.contains(FieldType::UDF_FILENAME);
-        if is_udf || request.header.info2.contains(Info2::WRITE) {
-            // Jobs that change records, and those that aggregate, come with a later step.
+        if request.present.contains(FieldType::UDF_FILENAME) {
+            // UDFs come with a later step.
             return Err(ResultCode::UNSUPPORTED_FEATURE);
         }
         let planned = Plan::of(request, namespace, &self.config());

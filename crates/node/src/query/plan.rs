@@ -114,7 +114,7 @@ impl Plan {
 }
 
 /// The number in a field of four bytes.
-fn number(request: &Request<'_>, field: FieldType) -> Result<Option<u32>, ResultCode> {
+pub(super) fn number(request: &Request<'_>, field: FieldType) -> Result<Option<u32>, ResultCode> {
     let bytes = request.field(field).map(<[u8; 4]>::try_from).transpose();
     bytes.map(|bytes| bytes.map(u32::from_be_bytes)).map_err(|_| ResultCode::PARAMETER)
 }

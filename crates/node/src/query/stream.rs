@@ -19,6 +19,7 @@ use wire::{Digest, ResultCode, query};
 use super::jobs::{Brief, Ending, Job, JobKind};
 use super::pace::Pace;
 use super::plan::Plan;
+use super::walk::Walk;
 use crate::node::Node;
 use crate::unfinished::{Progress, Unfinished};
 use crate::waits::{Claim, Waits};
@@ -31,12 +32,9 @@ const SLICE_RECORDS: usize = 256;
 /// A slice begins no further row once its frame has this size in bytes.
 const SLICE_BYTES: usize = 112 << 10;
 
-/// Most times that a slice looks for further records: where few are of the set, each time passes over
-/// thousands of others.
-const SLICE_SCANS: usize = 4;
-
-/// Records that are listed at a time.
-const LISTED: usize = 128;
+/// Most times that a slice lists records: where few are of the set, each time passes over thousands of
+/// others.
+const SLICE_LISTS: usize = 4;
 
 /// Records that are loaded ahead, so that their cache misses overlap.
 const GROUP: usize = 16;
@@ -55,9 +53,6 @@ pub(super) enum End {
     Aborted,
 }
 
-/// A record that a query has listed, with the index value under which it was found.
-type Listed = (Digest, Option<i64>);
-
 /// A query that returns records, between two slices.
 pub struct Query {
     node: Arc<Node>,
@@ -67,7 +62,7 @@ pub struct Query {
     /// The job that it is, if it is a long one.
     job: Option<Arc<Job>>,
     pace: Pace,
-    place: Place,
+    walk: Walk,
     /// Rows that may still be returned.
     rows_left: u64,
     /// Once it has waited.
@@ -77,26 +72,6 @@ pub struct Query {
     /// How many of these were looked at when it was.
     ahead: usize,
     is_over: bool,
-}
-
-/// Where a query is.
-#[derive(Debug)]
-struct Place {
-    /// The partition that it goes through, among its parts.
-    part: usize,
-    /// Where in the partition what is not listed yet lies; `None` at its end.
-    rest: Option<Rest>,
-    /// Records listed, and how many of them are done with.
-    listed: Vec<Listed>,
-    done: usize,
-}
-
-/// What of a partition is not listed yet.
-#[derive(Clone, Copy, Debug)]
-enum Rest {
-    All,
-    /// What follows this record.
-    After(Digest),
 }
 
 /// Why a slice ended.
@@ -129,14 +104,14 @@ impl Query {
                 Some(node.jobs.begin(brief_of(&plan, from, begun), active_max)?)
             }
         };
-        let rest = plan.parts.first().map(|part| Rest::from(part.after));
+        let mut plan = plan;
         Ok(Self {
             node: Arc::clone(node),
             stripe,
             begun,
             job,
             pace: Pace::new(plan.records_per_second, begun),
-            place: Place { part: 0, rest, listed: Vec::new(), done: 0 },
+            walk: Walk::new(mem::take(&mut plan.parts)),
             rows_left: plan.rows_max,
             plan,
             claim: None,
@@ -153,8 +128,9 @@ impl Query {
         waits: &mut Waits,
         out: &mut Vec<u8>,
     ) -> Answer {
-        match self.slice(turn, waits, out) {
-            Progress::Over => Answer::Whole { work: self.place.done.max(1) },
+        let pause = self.slice(turn, out);
+        match self.pause(pause, waits) {
+            Progress::Over => Answer::Whole { work: self.walk.done().max(1) },
             _ => Answer::Partial(Box::new(Unfinished::Query(Box::new(self)))),
         }
     }
@@ -168,18 +144,14 @@ impl Query {
             }
         }
         let (fetched, mut pledges) = (mem::take(&mut self.fetched), Pledges::default());
-        let (_, mut turn, waits) = worker.resume(&fetched, &mut pledges);
-        let kept = self.place.done;
-        let progress = self.slice(&mut turn, waits, out);
-        // Unless more was read together with it, what was read is still good for the records behind.
-        self.ahead = self.ahead.saturating_sub(self.place.done.saturating_sub(kept));
-        if self.ahead > 0 && self.fetched.is_empty() {
-            self.fetched = fetched;
-        }
-        progress
+        let (_, turn, _) = worker.resume(&fetched, &mut pledges);
+        let pause = self.slice(&turn, out);
+        self.fetched = fetched;
+        self.pause(pause, worker.waits())
     }
 
-    fn slice(&mut self, turn: &mut Turn<'_>, waits: &mut Waits, out: &mut Vec<u8>) -> Progress {
+    /// Appends the frames of a slice.
+    fn slice(&mut self, turn: &Turn<'_>, out: &mut Vec<u8>) -> Pause {
         let start = out.len();
         let open_at = open_frame(out);
         let pause = self.rows(turn, out);
@@ -192,16 +164,21 @@ impl Query {
         if out.len() > start {
             self.close_frame(out, open_at);
         }
-        match pause {
-            Pause::Over(result) => {
-                if self.job.is_some() && !is_empty {
-                    let open_at = open_frame(out);
-                    query::last(out, result);
-                    self.close_frame(out, open_at);
-                }
-                self.finish(result);
-                Progress::Over
+        if let Pause::Over(result) = pause {
+            if self.job.is_some() && !is_empty {
+                let open_at = open_frame(out);
+                query::last(out, result);
+                self.close_frame(out, open_at);
             }
+            self.finish(result);
+        }
+        pause
+    }
+
+    /// Sees to it that the query goes on after a slice.
+    fn pause(&mut self, pause: Pause, waits: &mut Waits) -> Progress {
+        match pause {
+            Pause::Over(_) => Progress::Over,
             Pause::Enough => Progress::More,
             Pause::Misses(fetch) => self.read(&fetch, waits),
             Pause::Until(time) => {
@@ -219,16 +196,16 @@ impl Query {
             return Pause::Over(result);
         }
         let allowance = self.pace.allowance(now);
-        let (mut looked_at, mut scans) = (0, 0);
+        let (mut looked_at, mut lists) = (0, 0);
         while looked_at < SLICE_RECORDS && out.len() - start < SLICE_BYTES {
             if self.rows_left == 0 {
                 return Pause::Over(ResultCode::OK);
             }
-            if self.place.done == self.place.listed.len() {
-                if scans == SLICE_SCANS {
+            if self.walk.ahead().is_empty() {
+                if lists == SLICE_LISTS {
                     break;
                 }
-                scans += 1;
+                lists += 1;
                 if !self.list() {
                     return Pause::Over(ResultCode::OK);
                 }
@@ -238,7 +215,7 @@ impl Query {
                 self.tell(|counts| &counts.throttled, 1);
                 return Pause::Until(self.pace.next_at());
             }
-            if self.place.done.is_multiple_of(GROUP) {
+            if self.walk.done().is_multiple_of(GROUP) {
                 self.load_ahead();
             }
             match self.row(turn, out) {
@@ -262,40 +239,18 @@ impl Query {
 
     /// Lists the next records. False if there are none left.
     fn list(&mut self) -> bool {
-        let place = &mut self.place;
-        (place.listed, place.done) = (mem::take(&mut place.listed), 0);
-        place.listed.clear();
-        let Some(rest) = place.rest else {
-            if place.part + 1 >= self.plan.parts.len() {
-                return false;
-            }
-            place.part += 1;
-            place.rest = Some(Rest::from(self.plan.parts[place.part].after));
-            return true;
-        };
-        let Some(part) = self.plan.parts.get(place.part) else { return false };
-        let below = match rest {
-            Rest::All => None,
-            Rest::After(digest) => Some(digest),
-        };
-        let mut digests = Vec::with_capacity(LISTED);
-        let namespace = &self.plan.namespace;
-        let (partition, set) = (part.partition, self.plan.wanted.set);
-        let rest = namespace.scan_down(partition, set, below.as_ref(), LISTED, &mut digests);
-        place.listed.extend(digests.into_iter().map(|digest| (digest, None)));
-        place.rest = rest.map(Rest::After);
-        if rest.is_none() {
-            self.tell(|counts| &counts.parts_done, 1);
-        }
-        true
+        self.ahead = 0;
+        let step = self.walk.list(&self.plan.namespace, self.plan.wanted.set);
+        self.tell(|counts| &counts.parts_done, step.parts_done);
+        !step.is_over
     }
 
     /// Begins to load the next records.
     fn load_ahead(&self) {
         let mut digests = [Digest([0; Digest::SIZE]); GROUP];
-        let listed = &self.place.listed[self.place.done..];
-        let count = listed.len().min(GROUP);
-        for (digest, listed) in digests.iter_mut().zip(listed) {
+        let ahead = self.walk.ahead();
+        let count = ahead.len().min(GROUP);
+        for (digest, listed) in digests.iter_mut().zip(ahead) {
             *digest = listed.0;
         }
         self.plan.namespace.prefetch(&digests[..count]);
@@ -303,9 +258,10 @@ impl Query {
 
     /// Looks at the next record.
     fn row(&mut self, turn: &Turn<'_>, out: &mut Vec<u8>) -> Result<(), Box<Fetch>> {
-        let (digest, value) = self.place.listed[self.place.done];
+        let Some(&(digest, value)) = self.walk.ahead().first() else { return Ok(()) };
         let row = self.plan.namespace.row(&self.plan.wanted, &digest, value, turn, out)?;
-        self.place.done += 1;
+        self.walk.pass();
+        self.ahead = self.ahead.saturating_sub(1);
         match row {
             Row::Written => {
                 self.rows_left -= 1;
@@ -330,7 +286,7 @@ impl Query {
         }
         self.fetched.clear();
         waits.read(claim, fetch);
-        let behind = &self.place.listed[self.place.done..];
+        let behind = self.walk.ahead();
         for (digest, _) in behind.iter().take(READ_TOGETHER).skip(1) {
             if let Some(fetch) = self.plan.namespace.fetch_for(digest, Fetched::NONE) {
                 waits.read(claim, &fetch);
@@ -396,15 +352,7 @@ impl Query {
 
     /// Memory that it holds, in bytes; what is being read not included.
     pub(crate) fn buffered_bytes(&self) -> usize {
-        let listed = self.place.listed.capacity() * size_of::<Listed>();
-        let parts = self.plan.parts.capacity() * size_of::<query::Part>();
-        listed + parts + self.fetched.held_bytes()
-    }
-}
-
-impl From<Option<(Digest, i64)>> for Rest {
-    fn from(after: Option<(Digest, i64)>) -> Self {
-        after.map_or(Self::All, |(digest, _)| Self::After(digest))
+        self.walk.held_bytes() + self.fetched.held_bytes()
     }
 }
 
@@ -451,6 +399,6 @@ impl Drop for Query {
 
 impl fmt::Debug for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Query").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Query").field("walk", &self.walk).finish_non_exhaustive()
     }
 }

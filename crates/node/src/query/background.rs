@@ -1,0 +1,346 @@
+//! Jobs that change records: the operations of one request, applied to each record that a query comes
+//! to.
+//!
+//! Nobody waits for what they answer. The host's threads carry them out a step at a time
+//! ([`Node::work_on_jobs`]); between two steps a job is a value in a queue, so that many jobs share few
+//! threads. These threads may wait for devices.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use engine::bell::Bell;
+use engine::stats::NamespaceCounter;
+use engine::{Namespace, Stripe, Turn};
+use expr::Filter;
+use parking_lot::Mutex;
+use record::SetId;
+use storage::{Fetched, Pledges, Settled};
+use wire::query::Part;
+use wire::reply::{self, ReplyWriter};
+use wire::{Digest, FieldType, Info1, Info3, OpCode, PartitionId, Request, ResultCode};
+
+use super::jobs::{Brief, Counts, Ending, Job, JobKind};
+use super::pace::Pace;
+use super::walk::Walk;
+use crate::node::Node;
+
+/// Records of a step: a thread goes to the next job after some tens of microseconds.
+const STEP_RECORDS: usize = 64;
+
+/// How long a job waits for a device that has enough to write.
+const OVERLOAD_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long threads sleep when there is nothing to do; they are woken for new jobs.
+const IDLE_TIME: Duration = Duration::from_secs(1);
+
+/// Jobs that wait for a thread.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    jobs: Mutex<VecDeque<Box<Background>>>,
+    bell: Bell,
+}
+
+/// A job that changes records, between two steps.
+pub(crate) struct Background {
+    namespace: Arc<Namespace>,
+    set: Option<SetId>,
+    /// The request's message.
+    body: Box<[u8]>,
+    /// Whether its filter is decided by metadata.
+    by_metadata: bool,
+    job: Arc<Job>,
+    walk: Walk,
+    pace: Pace,
+    /// What devices have to do before the job is over.
+    pledges: Pledges,
+    /// When it may go on, by the monotonic clock.
+    not_before: Duration,
+}
+
+/// What a step came to.
+enum Stepped {
+    On,
+    Until(Duration),
+    Over(Ending),
+}
+
+impl Node {
+    /// Begins a job that changes records, and answers that it has.
+    pub(super) fn background(
+        &self,
+        request: &Request<'_>,
+        body: &[u8],
+        from: SocketAddr,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ResultCode> {
+        let namespace = request.namespace.and_then(|name| self.namespace(name));
+        let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
+        let job = self.plan_background(request, body, namespace, from).inspect_err(|_| {
+            namespace.counters.raise(Stripe::SHARED, counter(false, Ending::Failed));
+        })?;
+        self.background.jobs.lock().push_back(Box::new(job));
+        self.background.bell.ring();
+        reply::last(out, ResultCode::OK);
+        Ok(())
+    }
+
+    fn plan_background(
+        &self,
+        request: &Request<'_>,
+        body: &[u8],
+        namespace: &Arc<Namespace>,
+        from: SocketAddr,
+    ) -> Result<Background, ResultCode> {
+        check_ops(request)?;
+        let rate_max = namespace.config().background_query_max_rps;
+        let rate = match super::plan::number(request, FieldType::RECORDS_PER_SECOND)? {
+            None | Some(0) => rate_max,
+            Some(rate) if rate > rate_max => return Err(ResultCode::PARAMETER),
+            Some(rate) => rate,
+        };
+        let filter = request.field(FieldType::FILTER).map(Filter::build).transpose()?;
+        let set = match request.set {
+            None => None,
+            Some(name) => Some(namespace.sets.by_name(name).ok_or(ResultCode::NOT_FOUND)?.id),
+        };
+        let now = self.host.monotonic();
+        let id = request.field(FieldType::QUERY_ID).and_then(|id| id.try_into().ok());
+        let brief = Brief {
+            id: id.map_or(0, u64::from_be_bytes),
+            namespace: namespace.name.clone(),
+            set: request.set.map(Into::into),
+            index_name: None,
+            kind: JobKind::BackgroundOps,
+            requested: (wire::PARTITIONS, 0),
+            records_per_second: rate,
+            socket_timeout_ms: 0,
+            from,
+            begun: now,
+        };
+        let active_max = self.config().service.query_threads_limit as usize;
+        let parts = PartitionId::all().map(|partition| Part { partition, after: None }).collect();
+        Ok(Background {
+            namespace: Arc::clone(namespace),
+            set,
+            body: body.into(),
+            by_metadata: filter.is_some_and(|filter| !filter.needs_record()),
+            job: self.jobs.begin(brief, active_max)?,
+            walk: Walk::new(parts),
+            pace: Pace::new(rate, now),
+            pledges: Pledges::default(),
+            not_before: now,
+        })
+    }
+
+    /// Carries out a step of a job that changes records, if one may go on. Returns how long to wait
+    /// before there is something to do, unless [`Self::wait_for_jobs`] ends before.
+    pub fn work_on_jobs(&self) -> Option<Duration> {
+        let now = self.host.monotonic();
+        let mut job = {
+            let mut jobs = self.background.jobs.lock();
+            match jobs.iter().position(|job| job.not_before <= now) {
+                Some(at) => jobs.remove(at)?,
+                None => {
+                    let next = jobs.iter().map(|job| job.not_before).min();
+                    return Some(next.map_or(IDLE_TIME, |next| (next - now).min(IDLE_TIME)));
+                }
+            }
+        };
+        match job.step(self, now) {
+            Stepped::On => job.not_before = now,
+            Stepped::Until(time) => job.not_before = time,
+            Stepped::Over(ending) => {
+                job.end(self, ending);
+                return None;
+            }
+        }
+        self.background.jobs.lock().push_back(job);
+        None
+    }
+
+    /// Waits until there may be something to do for [`Self::work_on_jobs`], but no longer than that.
+    pub fn wait_for_jobs(&self, at_most: Duration) {
+        self.background.bell.wait(at_most);
+    }
+
+    /// Wakes those who wait for jobs.
+    pub fn wake_for_jobs(&self) {
+        self.background.bell.ring();
+    }
+}
+
+/// A job only writes, and answers nothing.
+fn check_ops(request: &Request<'_>) -> Result<(), ResultCode> {
+    let reads = |code| {
+        matches!(
+            code,
+            OpCode::READ
+                | OpCode::CDT_READ
+                | OpCode::BITS_READ
+                | OpCode::HLL_READ
+                | OpCode::EXPRESSION_READ
+        )
+    };
+    let wants_reply = request.header.info1.contains(Info1::READ);
+    if request.header.n_ops == 0 || wants_reply || request.ops().any(|op| reads(op.code)) {
+        return Err(ResultCode::PARAMETER);
+    }
+    Ok(())
+}
+
+impl Background {
+    fn step(&mut self, node: &Node, now: Duration) -> Stepped {
+        if self.job.is_aborted() {
+            return Stepped::Over(Ending::Aborted);
+        }
+        if self.walk.ahead().is_empty() {
+            let step = self.walk.list(&self.namespace, self.set);
+            self.job.counts.parts_done.fetch_add(step.parts_done, Ordering::Relaxed);
+            if step.is_over {
+                return self.await_devices(now);
+            }
+        }
+        let allowance = self.pace.allowance(now);
+        if allowance == 0 {
+            self.tell(|counts| &counts.throttled);
+            return Stepped::Until(self.pace.next_at());
+        }
+        let body = std::mem::take(&mut self.body);
+        // It was read before, so it can be read again.
+        let stepped = match Request::parse(&body) {
+            Ok(request) => self.apply_to_some(node, request, allowance),
+            Err(_) => Stepped::Over(Ending::Failed),
+        };
+        self.body = body;
+        stepped
+    }
+
+    fn apply_to_some(
+        &mut self,
+        node: &Node,
+        mut request: Request<'_>,
+        allowance: usize,
+    ) -> Stepped {
+        // Records that are gone by now are not made anew.
+        request.header.info3 |= Info3::UPDATE_ONLY;
+        let mut scratch = Scratch::default();
+        for _ in 0..STEP_RECORDS.min(allowance) {
+            let Some(&(digest, _)) = self.walk.ahead().first() else { break };
+            let result = self.apply(node, &mut request, &digest, &mut scratch);
+            if result == ResultCode::DEVICE_OVERLOAD {
+                return Stepped::Until(node.host.monotonic() + OVERLOAD_PAUSE);
+            }
+            self.count(result);
+            self.walk.pass();
+            self.pace.worked(1);
+        }
+        Stepped::On
+    }
+
+    /// Applies the operations to a record. Waits for the device that it is on.
+    fn apply(
+        &mut self,
+        node: &Node,
+        request: &mut Request<'_>,
+        digest: &Digest,
+        scratch: &mut Scratch,
+    ) -> ResultCode {
+        let namespace = Arc::clone(&self.namespace);
+        let mut fetched = Fetched::default();
+        loop {
+            // A write names the set of its record. A job may go through several.
+            let set = namespace.set_of(digest);
+            let mut request = *request;
+            request.set = set.map(|set| &*set.name);
+            scratch.reply.clear();
+            let mut turn = Turn {
+                now: node.host.now(),
+                stripe: Stripe::SHARED,
+                scratch: &mut scratch.body,
+                fetched: &fetched,
+                pledges: &mut self.pledges,
+            };
+            let reply = ReplyWriter::new(&mut scratch.reply);
+            match namespace.write(&request, digest, &mut turn, reply) {
+                Ok(result) => return result,
+                Err(fetch) => {
+                    fetched.clear();
+                    fetched.add(fetch.read_now());
+                }
+            }
+        }
+    }
+
+    fn count(&self, result: ResultCode) {
+        use NamespaceCounter::*;
+        let counter = match result {
+            ResultCode::OK => {
+                self.tell(|counts| &counts.succeeded);
+                OpsSubWriteSuccess
+            }
+            // It went meanwhile.
+            ResultCode::NOT_FOUND => return,
+            ResultCode::FILTERED_OUT => {
+                match self.by_metadata {
+                    true => self.tell(|counts| &counts.filtered_by_metadata),
+                    false => self.tell(|counts| &counts.filtered_by_bins),
+                }
+                OpsSubWriteFilteredOut
+            }
+            _ => {
+                self.tell(|counts| &counts.failed);
+                OpsSubWriteError
+            }
+        };
+        self.namespace.counters.raise(Stripe::SHARED, counter);
+    }
+
+    /// A job is over when what it has written is where it is to be.
+    fn await_devices(&mut self, now: Duration) -> Stepped {
+        match self.namespace.settled(&self.pledges) {
+            Settled::Kept => Stepped::Over(Ending::Done),
+            Settled::Waiting => Stepped::Until(now + OVERLOAD_PAUSE),
+            Settled::Failed => Stepped::Over(Ending::Failed),
+        }
+    }
+
+    fn tell(&self, of: impl FnOnce(&Counts) -> &AtomicU64) {
+        of(&self.job.counts).fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn end(&self, node: &Node, ending: Ending) {
+        self.namespace.counters.raise(Stripe::SHARED, counter(false, ending));
+        let ended_max = node.config().service.query_max_done as usize;
+        node.jobs.end(&self.job, ending, node.host.monotonic(), ended_max);
+    }
+}
+
+/// What a step needs again for each record.
+#[derive(Default)]
+struct Scratch {
+    body: Vec<u8>,
+    reply: Vec<u8>,
+}
+
+/// The counter of jobs that ended so.
+fn counter(has_where: bool, ending: Ending) -> NamespaceCounter {
+    use NamespaceCounter::*;
+    match (has_where, ending) {
+        (false, Ending::Done) => PiQueryOpsBgComplete,
+        (false, Ending::Aborted) => PiQueryOpsBgAbort,
+        (false, Ending::Abandoned | Ending::Failed) => PiQueryOpsBgError,
+        (true, Ending::Done) => SiQueryOpsBgComplete,
+        (true, Ending::Aborted) => SiQueryOpsBgAbort,
+        (true, Ending::Abandoned | Ending::Failed) => SiQueryOpsBgError,
+    }
+}
+
+impl fmt::Debug for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Background").field("job", &self.job).finish_non_exhaustive()
+    }
+}
