@@ -166,7 +166,7 @@ fn resolving_fills_in_what_the_host_decides() {
     every.service.service_threads = None;
     every.service.tls_refresh_period_seconds = None;
     every.resolve(&host);
-    // Device storage wants more threads; TLS wants its certificates looked after.
-    assert_eq!(every.service.service_threads, Some(20));
+    // Device storage wants no more threads; TLS wants its certificates looked after.
+    assert_eq!(every.service.service_threads, Some(4));
     assert_eq!(every.service.tls_refresh_period_seconds, Some(60));
 }

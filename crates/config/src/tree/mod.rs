@@ -153,12 +153,8 @@ impl Config {
     /// Puts in place what depends on the host, so that answers show effective values: threads,
     /// node id, packet size, and the refresh of certificates that exist.
     pub fn resolve(&mut self, host: &Host) {
-        let on_devices = self
-            .namespaces
-            .iter()
-            .any(|namespace| namespace.storage_engine.kind == storage::EngineKind::Device);
-        let threads = if on_devices { host.cpus.saturating_mul(5) } else { host.cpus };
-        self.service.service_threads.get_or_insert(threads.clamp(1, 4_096));
+        // Namespaces on devices want no more: no thread waits for a device.
+        self.service.service_threads.get_or_insert(host.cpus.clamp(1, 4_096));
         self.service.batch_index_threads.get_or_insert(host.cpus.clamp(1, 256));
         self.service.node_id.get_or_insert(host.node_id);
         if !self.network.tls.is_empty() {
