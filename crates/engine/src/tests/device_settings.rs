@@ -80,7 +80,9 @@ fn sparse_blocks(fixture: &mut Fixture) {
 
 #[test]
 fn blocks_are_moved_as_the_settings_say() {
-    let mut fixture = fixture(ram(), |config| config.storage_engine.defrag_lwm_pct = 10);
+    // With less room, free blocks would run short, and the settings would not matter.
+    let device = Arc::new(RamDevice::new("ram", 2 * DEVICE_BYTES, true));
+    let mut fixture = fixture(device, |config| config.storage_engine.defrag_lwm_pct = 10);
     sparse_blocks(&mut fixture);
     assert_eq!(stats(&fixture).defrag_q, 0, "more is left than defrag-lwm-pct");
     fixture.configure(|config| config.storage_engine.defrag_lwm_pct = 30);
@@ -95,7 +97,8 @@ fn blocks_are_moved_as_the_settings_say() {
 #[test]
 fn threads_pause_between_blocks() {
     const PAUSE: Duration = Duration::from_millis(200);
-    let mut fixture = fixture(ram(), |config| {
+    let device = Arc::new(RamDevice::new("ram", 2 * DEVICE_BYTES, true));
+    let mut fixture = fixture(device, |config| {
         config.storage_engine.tomb_raider_sleep_micros = PAUSE.as_micros() as u32;
         config.storage_engine.defrag_sleep_micros = PAUSE.as_micros() as u32;
         config.storage_engine.defrag_queue_min = 100;

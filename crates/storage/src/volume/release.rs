@@ -2,16 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Front, Incident, State, Volume};
+use super::{Front, Incident, RESERVED_BLOCKS, State, Volume};
 use crate::aligned::AlignedBuf;
 use crate::format::block;
 
 /// Share of free blocks below which blocks are emptied that `defrag-lwm-pct` would leave alone, and the
-/// share above which that is over. Writes stop at 5 % by default, deletes at [`RESERVED_BLOCKS`].
-///
-/// [`RESERVED_BLOCKS`]: super::RESERVED_BLOCKS
+/// share above which that is over. Writes stop at 5 % by default, and at [`RESERVED_BLOCKS`] in any case.
 const SHORT_PCT: u64 = 10;
 const NOT_SHORT_PCT: u64 = 20;
+
+/// Blocks beside the reserve at which they run short, on devices of so few that it is more than the share.
+const SPARE_BLOCKS: usize = 2;
 
 /// Blocks that are fuller than this are not worth moving: twenty are written for one that is gained.
 const WORTH_PCT: u64 = 95;
@@ -94,7 +95,8 @@ impl Volume {
 
     /// Whether free blocks run short.
     pub(super) fn is_short(&self, front: &Front) -> bool {
-        front.free.len() as u64 * 100 < u64::from(self.geometry.block_count) * SHORT_PCT
+        front.free.len() <= RESERVED_BLOCKS + SPARE_BLOCKS
+            || front.free.len() as u64 * 100 < u64::from(self.geometry.block_count) * SHORT_PCT
     }
 
     /// Takes the full block with the least alive in it to have that moved, if it is worth the while.
