@@ -39,7 +39,7 @@ pub(super) fn geometry(
     })
 }
 
-fn region(region: impl s2::Region + 'static) -> Geometry {
+fn region(region: impl s2::Region + Send + Sync + 'static) -> Geometry {
     Geometry::Region(Box::new(Sphere(region)))
 }
 
@@ -47,7 +47,7 @@ fn region(region: impl s2::Region + 'static) -> Geometry {
 #[derive(Debug)]
 struct Sphere<R>(R);
 
-impl<R: s2::Region> Region for Sphere<R> {
+impl<R: s2::Region + Send + Sync> Region for Sphere<R> {
     fn covering(&self, options: CoverOptions) -> Option<Vec<CellId>> {
         let options = cover::Options {
             min_level: Level::try_from(options.min_level).ok()?,
