@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use index::{Counts, Entry, Location, Marks, OutOfMemory, PrimaryIndex, SetIndexState, Swept};
+use index::{Counts, OutOfMemory, PrimaryIndex, SetIndexState, Swept};
 use parking_lot::Mutex;
 use record::{RecordMeta, SetId};
 use wire::{Digest, PartitionId};
