@@ -51,8 +51,9 @@ impl Namespace {
         let found = self.found(guard.find().ok_or(ResultCode::NOT_FOUND)?);
         let Found { meta, weight, .. } = found;
         self.check_delete(request, digest, &mut guard, found, turn)?;
+        let old_keys = self.old_keys(&meta, &mut guard, turn.fetched)?;
         if !durable {
-            return Ok(self.expunge(&mut guard, weight, turn)?);
+            return Ok(self.expunge(&mut guard, weight, old_keys, turn)?);
         }
         let key = guard.body(turn.fetched)?.key();
         let new = BodyWriter::new(turn.scratch, key).finish();
@@ -63,7 +64,7 @@ impl Namespace {
             ..meta
         });
         let flat_size_bytes = self.flat_size_bytes(&tombstone, new.content_size_bytes);
-        Ok(self.place(&mut guard, Some(weight), tombstone, flat_size_bytes, turn)?)
+        Ok(self.place(&mut guard, Some(weight), old_keys, tombstone, flat_size_bytes, turn)?)
     }
 
     /// An expired record that is still there can be deleted, though not durably: it would come back

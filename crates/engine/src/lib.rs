@@ -1,4 +1,4 @@
-//! A namespace: records, sets, settings and statistics, kept in step.
+//! A namespace: records, secondary indexes, sets, settings and statistics, kept in step.
 //!
 //! Requests of any thread work on a record under its lock in the primary index. The
 //! [`supervisor::Supervisor`] removes what has expired, is truncated or has to make room. There is no
@@ -15,6 +15,7 @@ pub mod latency;
 pub mod namespace;
 pub mod query;
 pub mod sets;
+pub mod sindex;
 pub mod size_histograms;
 pub mod stats;
 pub mod supervisor;

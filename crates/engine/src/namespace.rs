@@ -19,6 +19,7 @@ use crate::counters::{Bank, Stripe};
 use crate::latencies::Latencies;
 use crate::sets::{Set, Sets};
 use crate::settings::NamespaceSettings;
+use crate::sindex::Sindexes;
 use crate::size_histograms::SizeHistograms;
 use crate::stats::NamespaceCounter;
 
@@ -44,6 +45,8 @@ pub struct Namespace {
     pub name: Box<str>,
     /// Its sets.
     pub sets: Sets,
+    /// Its secondary indexes.
+    pub sindexes: Sindexes,
     /// Event counters.
     pub counters: Bank<NamespaceCounter>,
     /// Latency histograms.
@@ -136,6 +139,7 @@ impl Namespace {
         let namespace = Self {
             name: config.name.as_str().into(),
             sets: Sets::default(),
+            sindexes: Sindexes::default(),
             counters: Bank::new(loops),
             latencies: Latencies::new(loops),
             gauges: Gauges::default(),

@@ -19,6 +19,12 @@ impl From<ResultCode> for Stop {
     }
 }
 
+impl From<Box<Fetch>> for Stop {
+    fn from(fetch: Box<Fetch>) -> Self {
+        Self::Waits(fetch)
+    }
+}
+
 impl From<Miss> for Stop {
     fn from(miss: Miss) -> Self {
         match miss {

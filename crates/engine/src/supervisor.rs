@@ -12,6 +12,7 @@ use wire::PartitionId;
 
 use crate::eviction::Eviction;
 use crate::namespace::Namespace;
+use crate::sindex::Filling;
 use crate::sweep::Removal;
 
 /// Period in ms with which thresholds are compared.
@@ -20,6 +21,8 @@ const THRESHOLDS_PERIOD_MS: u64 = 10_000;
 const COMPACT_PERIOD_MS: u64 = 1_000;
 /// Longest time in ms between two steps.
 const STEP_PERIOD_MAX_MS: u64 = 60_000;
+/// Period in ms with which it is estimated anew how many entries of secondary indexes are alike.
+const CARDINALITY_PERIOD_MS: u64 = 3_600_000;
 
 /// What the supervisor did, for the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,6 +119,7 @@ pub struct Supervisor {
     last_histograms_ms: u64,
     last_tomb_raid_ms: u64,
     last_compact_ms: u64,
+    last_cardinality_ms: u64,
     /// Records as of the last compaction.
     last_count: u64,
     /// The threshold that the last cycle evicted up to.
@@ -130,6 +134,7 @@ impl Supervisor {
             last_thresholds_ms: 0,
             last_histograms_ms: 0,
             last_tomb_raid_ms: now.0,
+            last_cardinality_ms: now.0,
             ..Self::default()
         }
     }
@@ -170,7 +175,14 @@ impl Supervisor {
                 events.push(Event::TombstonesRemoved { removed });
             }
         }
-        agenda.next_ms
+        if agenda.is_due(&mut self.last_cardinality_ms, CARDINALITY_PERIOD_MS) {
+            namespace.estimate_cardinalities();
+        }
+        // Last, since it can take longest: then all else has its turn again.
+        match namespace.fill_sindexes(&clock) {
+            Filling::Unfinished => now,
+            Filling::Rests => agenda.next_ms,
+        }
     }
 
     /// Gives memory of the index back, often while records come and go.
@@ -181,6 +193,7 @@ impl Supervisor {
         if agenda.is_due(&mut self.last_compact_ms, period_ms) {
             self.last_count = count;
             namespace.records.compact_index();
+            namespace.sindexes.compact();
         }
     }
 
@@ -259,7 +272,8 @@ fn collect_histograms(namespace: &Namespace, now: SecondsSince2010) {
 /// Memory of all indexes in percent of their budget, if they have one.
 fn indexes_used_pct(namespace: &Namespace) -> Option<u64> {
     let budget = namespace.config().indexes_memory_budget_bytes;
-    let used = namespace.index_used_bytes() + namespace.set_index_used_bytes();
+    let sindexes = namespace.sindexes.used_bytes();
+    let used = namespace.index_used_bytes() + namespace.set_index_used_bytes() + sindexes;
     (used * 100).checked_div(budget)
 }
 

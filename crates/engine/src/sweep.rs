@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use record::{LastUpdateTime, RecordMeta, SecondsSince2010, VoidTime};
-use storage::{Stored, Verdict};
-use wire::PartitionId;
+use storage::{Fetched, Stored, Verdict};
+use wire::{Digest, PartitionId};
 
 use crate::counters::Stripe;
 use crate::namespace::Namespace;
@@ -63,24 +63,23 @@ impl Namespace {
         evict_before: Option<VoidTime>,
     ) -> Removal {
         let mut removal = Removal::default();
-        self.sweep(partition, |stored| {
+        let is_evicted = |meta: &RecordMeta| {
+            evict_before.is_some_and(|limit| meta.void_time < limit) && self.is_evictable(meta)
+        };
+        let judge = |stored: &Stored| {
             let meta = &stored.meta;
+            let goes = !meta.tombstone && (meta.void_time.is_expired(now) || is_evicted(meta));
+            if goes { Verdict::Expired } else { Verdict::Keep }
+        };
+        self.sweep(partition, judge, |meta, verdict| {
             if meta.tombstone {
-                return Verdict::Keep;
+                return;
             }
+            let expired = meta.void_time.is_expired(now);
             removal.visited += 1;
-            if meta.void_time == VoidTime::NEVER {
-                removal.non_expirable += 1;
-                return Verdict::Keep;
-            }
-            if meta.void_time.is_expired(now) {
-                removal.expired += 1;
-                return Verdict::Expired;
-            }
-            let evicted =
-                evict_before.is_some_and(|limit| meta.void_time < limit) && self.is_evictable(meta);
-            removal.evicted += u64::from(evicted);
-            if evicted { Verdict::Expired } else { Verdict::Keep }
+            removal.non_expirable += u64::from(meta.void_time == VoidTime::NEVER);
+            removal.expired += u64::from(verdict != Verdict::Keep && expired);
+            removal.evicted += u64::from(verdict != Verdict::Keep && !expired);
         });
         removal
     }
@@ -98,28 +97,103 @@ impl Namespace {
         self.occupied_partitions()
             .filter(|partition| self.partition_counts(*partition).tombstones != 0)
             .map(|partition| {
-                self.sweep(partition, |stored| {
+                let judge = |stored: &Stored| {
                     let is_old = stored.meta.tombstone && stored.meta.last_update_time < limit;
                     if is_old && stored.is_sole { Verdict::Forgotten } else { Verdict::Keep }
-                })
+                };
+                self.sweep(partition, judge, |_, _| {})
             })
             .sum()
     }
 
-    /// Removes the records of a partition that `judge` condemns; returns how many.
+    /// Removes the records of a partition that `judge` condemns; returns how many. `tally` learns what
+    /// became of each record.
     pub(crate) fn sweep(
         &self,
         partition: PartitionId,
-        mut judge: impl FnMut(&Stored) -> Verdict,
+        judge: impl Fn(&Stored) -> Verdict,
+        mut tally: impl FnMut(&RecordMeta, Verdict),
     ) -> u64 {
+        let mut left_over = false;
         let swept = self.records.sweep(partition, |_, stored| {
+            // Asked under the record's lock, as whoever changes a record does.
+            if !self.sindexes.is_empty() && !stored.meta.tombstone {
+                left_over = true;
+                return Verdict::Keep;
+            }
             let verdict = judge(&stored);
+            tally(&stored.meta, verdict);
             if verdict != Verdict::Keep {
                 self.account(Some(self.weight_of(&stored)), None);
             }
             verdict
         });
-        swept.removed
+        match left_over {
+            true => swept.removed + self.sweep_indexed(partition, judge, tally),
+            false => swept.removed,
+        }
+    }
+
+    /// Does the same with records in secondary indexes: each is removed from those as well, which takes
+    /// its body. Those that are condemned are found first.
+    fn sweep_indexed(
+        &self,
+        partition: PartitionId,
+        judge: impl Fn(&Stored) -> Verdict,
+        mut tally: impl FnMut(&RecordMeta, Verdict),
+    ) -> u64 {
+        let mut condemned = Vec::new();
+        self.records.for_each(partition, |digest, stored| {
+            if stored.meta.tombstone {
+                return;
+            }
+            match judge(&stored) {
+                Verdict::Keep => tally(&stored.meta, Verdict::Keep),
+                _ => condemned.push(*digest),
+            }
+        });
+        let mut removed = 0;
+        for digest in &condemned {
+            if let Some((meta, verdict)) = self.remove_condemned(digest, &judge) {
+                removed += u64::from(verdict != Verdict::Keep);
+                tally(&meta, verdict);
+            }
+        }
+        removed
+    }
+
+    /// Removes a live record, if it still is one and condemned; returns what became of it. Waits for its
+    /// device.
+    fn remove_condemned(
+        &self,
+        digest: &Digest,
+        judge: &impl Fn(&Stored) -> Verdict,
+    ) -> Option<(RecordMeta, Verdict)> {
+        let mut fetched = Fetched::default();
+        loop {
+            let mut guard = self.records.write(digest);
+            let stored = guard.find().filter(|stored| !stored.meta.tombstone)?;
+            let verdict = judge(&stored);
+            if verdict == Verdict::Keep {
+                return Some((stored.meta, verdict));
+            }
+            match self.old_keys(&stored.meta, &mut guard, &fetched) {
+                Ok(old_keys) => {
+                    let weight = self.weight_of(&stored);
+                    if !guard.carry_out(verdict) {
+                        return Some((stored.meta, Verdict::Keep));
+                    }
+                    self.drop_keys(old_keys, &guard);
+                    self.account(Some(weight), None);
+                    return Some((stored.meta, verdict));
+                }
+                Err(fetch) => {
+                    drop(guard);
+                    fetched.clear();
+                    fetched.add(fetch.read_now());
+                }
+            }
+        }
     }
 
     /// Lets `work` do each of these partitions, on as many threads as are allowed and pay; returns

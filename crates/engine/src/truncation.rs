@@ -84,19 +84,21 @@ impl Namespace {
         // Partitions that look empty too: a writer that saw no truncation yet may hold a record's
         // lock in one, and a sweep waits for it.
         let removed = self.share_out(threads, PartitionId::all(), |partition| {
-            self.sweep(partition, |stored| {
-                let (meta, set) = (&stored.meta, self.sets.by_id(stored.meta.set));
-                if self.is_truncated(None, meta.last_update_time) {
-                    Verdict::Truncated { with_older: true }
-                } else if self.is_truncated(set, meta.last_update_time) {
-                    Verdict::Truncated { with_older: false }
-                } else {
-                    Verdict::Keep
-                }
-            })
+            self.sweep(partition, |stored| self.truncates(&stored.meta), |_, _| {})
         });
         self.end_truncation(&moments);
         removed.iter().sum()
+    }
+
+    /// What truncation makes of a record.
+    fn truncates(&self, meta: &RecordMeta) -> Verdict {
+        if self.is_truncated(None, meta.last_update_time) {
+            Verdict::Truncated { with_older: true }
+        } else if self.is_truncated(self.sets.by_id(meta.set), meta.last_update_time) {
+            Verdict::Truncated { with_older: false }
+        } else {
+            Verdict::Keep
+        }
     }
 
     /// Notes what a pass that begins now will have removed when it ends.

@@ -14,6 +14,7 @@ use wire::{Digest, FieldType, Info1, Info2, MessageHeader, Request, ResultCode};
 use crate::filter::check_filter;
 use crate::namespace::{Found, Namespace, Seen, Turn, Weight};
 use crate::sets::Set;
+use crate::sindex::OldKeys;
 use crate::stats::NamespaceCounter;
 use crate::stop::{Stop, result_of};
 
@@ -78,8 +79,9 @@ impl Namespace {
         let write = Write { request, digest, policy, now: turn.now };
         let mut guard = self.records.write(digest);
         let found = guard.find().map(|stored| self.found(stored));
-        let decision = self.decide(&write, &mut guard, found, turn, reply, seen)?;
-        self.commit(&mut guard, found.map(|found| found.weight), &decision, turn)?;
+        let (decision, old_keys) =
+            self.decide(&write, &mut guard, found, turn, reply, seen)?;
+        self.commit(&mut guard, found.map(|found| found.weight), old_keys, &decision, turn)?;
         *seen = match &decision {
             Decision::Store(meta, _) => Seen::from(meta),
             Decision::Delete | Decision::Entomb(..) => {
@@ -116,7 +118,7 @@ impl Namespace {
     }
 
     /// Says what becomes of the record, and leaves its new body in the turn's scratch space. `found`
-    /// is the record under the guard.
+    /// is the record under the guard. Says also where secondary indexes have it.
     ///
     /// The checks stand in the order of the protocol reference: the first that fails decides.
     fn decide(
@@ -127,7 +129,7 @@ impl Namespace {
         turn: &mut Turn<'_>,
         reply: &mut ReplyWriter<'_>,
         seen: &mut Seen,
-    ) -> Result<Decision, Stop> {
+    ) -> Result<(Decision, OldKeys), Stop> {
         let Write { request, digest, policy, now } = write;
         let set_of_found = found.as_ref().and_then(|found| self.sets.by_id(found.meta.set));
         let existing = found
@@ -154,6 +156,11 @@ impl Namespace {
             let unread = scene_of(live.meta, StoredRecord::Unread);
             check_filter(request, unread, || guard.body(turn.fetched))?;
         }
+        // Also of a record that is dead but still there: indexes have it as long.
+        let old_keys = match &found {
+            Some(found) => self.old_keys(&found.meta, guard, turn.fetched)?,
+            None => OldKeys::default(),
+        };
         // A replace looks at nothing of the old body but the key, so it need not be read without one.
         let to_read = existing.filter(|found| !(policy.replace && found.is_keyless));
         let body = to_read.map(|_| guard.body(turn.fetched)).transpose()?;
@@ -181,20 +188,22 @@ impl Namespace {
         let new = record::apply(request, policy, old, key, &scene, turn.scratch, reply)?;
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;
-        match (new.bin_count, had_bins) {
-            (1.., _) => Ok(Decision::Store(meta, new)),
-            (0, false) => Err(ResultCode::NOT_FOUND.into()),
-            (0, true) if policy.durable_delete => Ok(Decision::Entomb(entombed(meta), new)),
-            (0, true) => Ok(Decision::Delete),
-        }
+        let decision = match (new.bin_count, had_bins) {
+            (1.., _) => Decision::Store(meta, new),
+            (0, false) => return Err(ResultCode::NOT_FOUND.into()),
+            (0, true) if policy.durable_delete => Decision::Entomb(entombed(meta), new),
+            (0, true) => Decision::Delete,
+        };
+        Ok((decision, old_keys))
     }
 
-    /// Carries a decision out: storage, index and statistics change together. `old` is the weight of the
+    /// Carries a decision out: storage, indexes and statistics change together. `old` is the weight of the
     /// record as it was.
     fn commit(
         &self,
         guard: &mut WriteGuard<'_>,
         old: Option<Weight>,
+        old_keys: OldKeys,
         decision: &Decision,
         turn: &mut Turn<'_>,
     ) -> Result<(), ResultCode> {
@@ -204,22 +213,24 @@ impl Namespace {
                 if flat_size_bytes > self.settings.record_size_bytes_max() {
                     return Err(ResultCode::RECORD_TOO_BIG);
                 }
-                self.place(guard, old, *meta, flat_size_bytes, turn)
+                self.place(guard, old, old_keys, *meta, flat_size_bytes, turn)
             }
             (Decision::Entomb(meta, new), _) => {
                 let flat_size_bytes = self.flat_size_bytes(meta, new.content_size_bytes);
-                self.place(guard, old, *meta, flat_size_bytes, turn)
+                self.place(guard, old, old_keys, *meta, flat_size_bytes, turn)
             }
-            (Decision::Delete, Some(old)) => self.expunge(guard, old, turn),
+            (Decision::Delete, Some(old)) => self.expunge(guard, old, old_keys, turn),
             (Decision::Delete, None) => Ok(()),
         }
     }
 
-    /// Puts the body in the turn's scratch space and its metadata where the record was, with the weight `old`, or will be.
+    /// Puts the body in the turn's scratch space and its metadata where the record was, with the weight
+    /// `old`, or will be.
     pub(crate) fn place(
         &self,
         guard: &mut WriteGuard<'_>,
         old: Option<Weight>,
+        old_keys: OldKeys,
         meta: RecordMeta,
         flat_size_bytes: usize,
         turn: &mut Turn<'_>,
@@ -228,7 +239,12 @@ impl Namespace {
         let growth = new_size_bytes as i64 - old.map_or(0, |old| old.size_bytes as i64);
         self.check_space(growth)?;
         let set_name = self.sets.by_id(meta.set).map_or(&[][..], |set| &set.name);
-        guard.store(meta, set_name, turn.scratch, turn.pledges).map_err(result_of)?;
+        let shift = self.shift_keys(old_keys, guard, &meta, turn.scratch)?;
+        if let Err(refusal) = guard.store(meta, set_name, turn.scratch, turn.pledges) {
+            shift.take_back(guard.digest());
+            return Err(result_of(refusal));
+        }
+        shift.complete(guard.digest());
         let new = self.weight_stored(guard).unwrap_or(Weight::new(&meta, new_size_bytes));
         self.account(old, Some(new));
         Ok(())
@@ -239,9 +255,11 @@ impl Namespace {
         &self,
         guard: &mut WriteGuard<'_>,
         weight: Weight,
+        old_keys: OldKeys,
         turn: &mut Turn<'_>,
     ) -> Result<(), ResultCode> {
         if guard.remove(turn.now, turn.pledges).map_err(result_of)? {
+            self.drop_keys(old_keys, guard);
             self.account(Some(weight), None);
         }
         Ok(())

@@ -77,6 +77,11 @@ impl Entry {
     pub fn is_grave(&self) -> bool {
         self.marks.contains(Marks::GRAVE)
     }
+
+    /// Whether it is a record that clients may see: neither tombstone nor grave.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.meta.tombstone && !self.is_grave()
+    }
 }
 
 /// Sprigs of a partition: a record's is the high half of digest byte 1.
@@ -117,6 +122,11 @@ impl SprigId {
     pub(crate) fn partition(self) -> PartitionId {
         let number = (self.0 / SPRIGS_PER_PARTITION) as u16;
         PartitionId::new(number).expect("a sprig is made of a partition")
+    }
+
+    /// The highest digest that could be in it.
+    pub(crate) fn last_digest(self) -> Digest {
+        self.digest(&RecordKey { prefix: u32::MAX, rest: [u8::MAX; 14] })
     }
 
     /// The digest with this key in this sprig.

@@ -1,9 +1,12 @@
 //! A locked record: the sprig it is in, and its place there.
 
+use std::ops::ControlFlow;
+
 use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 use wire::Digest;
 
 use crate::entry::{Entry, PackedEntry, RecordKey};
+use crate::handle::Stub;
 use crate::heap::OutOfMemory;
 use crate::primary::PrimaryIndex;
 use crate::tree::{Position, Tree};
@@ -62,6 +65,18 @@ impl<'a> WriteGuard<'a> {
     pub fn find(&mut self) -> Option<Entry> {
         let position = self.place().ok()?;
         self.sprig.get(position).map(PackedEntry::unpack)
+    }
+
+    /// Whether secondary indexes cannot tell another entry from this record's.
+    pub fn shares_stub(&self) -> bool {
+        let (low, high) = Stub::of(&self.digest).keys();
+        let own = RecordKey::of(&self.digest);
+        let flow = self.sprig.visit_up(&low, |key, _| match key {
+            key if key > high => ControlFlow::Break(false),
+            key if key == own => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(true),
+        });
+        flow == ControlFlow::Break(true)
     }
 
     /// Sets the record's entry, present or not. Returns the one it had.

@@ -1,8 +1,8 @@
-//! The first 64 significant bits of a digest: what a set index stores of a record.
+//! The first significant bits of a digest: what a set index or a secondary index stores of a record.
 //!
 //! Within a partition, digest byte 0 and the low half of byte 1 are the same for all. A handle is
 //! the high half of byte 1 (the sprig) and the 60 bits that follow. Handles order as digests do;
-//! only digests made on purpose share one.
+//! only digests made on purpose share one. A stub is the first 40 bits of a handle.
 
 use wire::Digest;
 
@@ -68,10 +68,73 @@ impl Keyed for HandleRest {
     }
 }
 
+/// The first 40 bits of a handle.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Stub(pub(crate) u64);
+
+/// Bits of a handle that are not in a stub.
+const CUT_BITS: u32 = 24;
+
+impl Stub {
+    /// The lowest.
+    pub(crate) const MIN: Self = Self(0);
+    const MAX: u64 = u64::MAX >> CUT_BITS;
+
+    pub(crate) fn of(digest: &Digest) -> Self {
+        Self(Handle::of(digest).0 >> CUT_BITS)
+    }
+
+    /// The number of the sprig in its partition.
+    pub(crate) fn sprig(self) -> usize {
+        Handle(self.0 << CUT_BITS).sprig()
+    }
+
+    /// The lowest and the highest record key of the sprig with this stub.
+    pub(crate) fn keys(self) -> (RecordKey, RecordKey) {
+        let first = self.0 << CUT_BITS;
+        let last = first | ((1 << CUT_BITS) - 1);
+        (Handle(first).keys().0, Handle(last).keys().1)
+    }
+
+    /// Big-endian, so that the bytes order as stubs do.
+    pub(crate) fn bytes(self) -> [u8; 5] {
+        let [_, _, _, bytes @ ..] = self.0.to_be_bytes();
+        bytes
+    }
+
+    pub(crate) fn from_bytes([b0, b1, b2, b3, b4]: [u8; 5]) -> Self {
+        Self(u64::from_be_bytes([0, 0, 0, b0, b1, b2, b3, b4]))
+    }
+
+    /// The one that follows.
+    pub(crate) fn next(self) -> Option<Self> {
+        (self.0 < Self::MAX).then(|| Self(self.0 + 1))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::entry::SprigId;
+
+    #[test]
+    fn keys_of_a_stub_enclose_its_digests() {
+        let mut random = fastrand::Rng::with_seed(8);
+        for _ in 0..10_000 {
+            let digest = Digest(std::array::from_fn(|_| random.u8(..)));
+            let stub = Stub::of(&digest);
+            let (low, high) = stub.keys();
+            let key = RecordKey::of(&digest);
+            assert!(low <= key && key <= high);
+            let sprig = SprigId::of(&digest);
+            assert_eq!(stub.sprig(), sprig.number());
+            for end in [low, high] {
+                assert_eq!(Stub::of(&sprig.digest(&end)), stub);
+            }
+            assert_eq!(Stub::from_bytes(stub.bytes()), stub);
+        }
+        assert_eq!(Stub(Stub::MAX).next(), None);
+    }
 
     #[test]
     fn keys_of_a_handle_enclose_its_digests() {

@@ -67,7 +67,7 @@ const SCAN_BATCH: usize = 128;
 impl Entry {
     /// The set whose index holds the record: none for tombstones and graves, which no client can scan.
     pub(crate) fn indexed_set(&self) -> SetId {
-        if self.meta.tombstone || self.is_grave() { SetId::NONE } else { self.meta.set }
+        if self.is_live() { self.meta.set } else { SetId::NONE }
     }
 }
 

@@ -174,6 +174,24 @@ impl<T: Keyed + Copy> Tree<T> {
         ControlFlow::Continue(())
     }
 
+    /// Visits entries upward from `from`, included when present. Of several equal to `from`, some may
+    /// be left out, but not all.
+    pub(crate) fn visit_up<B>(
+        &self,
+        from: &Key<T::Rest>,
+        mut visit: impl FnMut(Key<T::Rest>, &T) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let (Ok(start) | Err(start)) = self.locate(from);
+        let mut at = start.at;
+        for leaf in (start.leaf..).map_while(|index| self.leaf(index)) {
+            for (&prefix, entry) in leaf.prefixes().iter().zip(leaf.entries()).skip(at) {
+                visit(Key { prefix, rest: entry.rest() }, entry)?;
+            }
+            at = 0;
+        }
+        ControlFlow::Continue(())
+    }
+
     /// Visits the entries of one leaf upward from `from` on. Returns the first key of the next
     /// leaf, from which to go on.
     pub(crate) fn visit_leaf(

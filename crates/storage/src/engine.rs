@@ -2,12 +2,12 @@
 
 #![allow(unsafe_code)]
 
-use index::{Entry, Marks};
+use index::{Entry, Location, Marks};
 use record::Body;
 
 use crate::log::{DeviceLocation, Log};
 use crate::memory::{self, Heap};
-use crate::records::{Size, Stored};
+use crate::records::{Size, Stored, Verdict};
 
 /// Where a namespace keeps records, and what a location in its index means.
 #[derive(Debug)]
@@ -99,5 +99,43 @@ impl Engine {
             // SAFETY: the caller's promise.
             unsafe { heap.free(entry.location) };
         }
+    }
+
+    /// Carries a verdict out on an entry, and says what is to become of it in the index.
+    ///
+    /// # Safety
+    /// The entry's sprig is locked exclusively, the entry is in its index, and the outcome is carried
+    /// out there.
+    pub unsafe fn carry_out(&self, verdict: Verdict, entry: &Entry) -> index::Verdict {
+        let leaves_traces = !self.is_sole(entry);
+        match verdict {
+            Verdict::Keep => index::Verdict::Keep,
+            Verdict::Forgotten if leaves_traces => index::Verdict::Keep,
+            Verdict::Expired | Verdict::Truncated { with_older: false } if leaves_traces => {
+                index::Verdict::Replace(self.bury(entry))
+            }
+            Verdict::Expired | Verdict::Truncated { .. } | Verdict::Forgotten => {
+                // SAFETY: the sprig is locked exclusively, and the verdict takes the entry out.
+                unsafe { self.release(entry) };
+                index::Verdict::Remove
+            }
+        }
+    }
+
+    /// Makes a grave of a record without writing anything: what is on the device says by itself that
+    /// it is dead, and keeps older copies away. All but its header is dead bytes from now on.
+    pub fn bury(&self, entry: &Entry) -> Entry {
+        let marks = entry.marks.with(Marks::GRAVE, true);
+        let mut grave = Entry { marks, ..*entry };
+        // SAFETY: the sprig is locked, and the entry is in the index.
+        let location = unsafe { self.device_location(entry) };
+        let (Some(log), Some(location)) = (self.log(), location) else { return grave };
+        let kept = log.shrink(location);
+        match self {
+            Engine::Device(_) => grave.location = Location(kept.0),
+            // SAFETY: the sprig is locked exclusively, and the entry is in the index.
+            _ => unsafe { Heap::set_companion(entry.location, kept.0) },
+        }
+        grave
     }
 }

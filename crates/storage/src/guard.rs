@@ -15,7 +15,7 @@ use crate::format::flat;
 use crate::log::{DeviceLocation, Draft, Held, Log};
 use crate::memory::{self, Heap};
 use crate::pledge::Pledges;
-use crate::records::{Miss, Refusal, Stored};
+use crate::records::{Miss, Refusal, Stored, Verdict};
 use crate::volume::Buffer;
 
 /// A record locked for reading.
@@ -29,7 +29,7 @@ pub struct ReadGuard<'a> {
 /// What keeps a body that lies on a device while it is looked at. Guards make it when they need it: in
 /// memory they never do.
 #[derive(Default)]
-struct Unpacked {
+pub(crate) struct Unpacked {
     kept: Kept,
     scratch: Scratch,
 }
@@ -66,7 +66,7 @@ impl<'a> ReadGuard<'a> {
 /// # Safety
 /// The sprig's lock is held, and the record is not changed, as long as the result lives.
 #[inline]
-unsafe fn body_of<'b>(
+pub(crate) unsafe fn body_of<'b>(
     engine: &Engine,
     entry: &Entry,
     digest: &wire::Digest,
@@ -146,6 +146,16 @@ impl<'a> WriteGuard<'a> {
     #[inline]
     pub(crate) fn new(engine: &'a Engine, guard: index::WriteGuard<'a>) -> WriteGuard<'a> {
         Self { engine, guard, unpacked: None }
+    }
+
+    /// The record's digest.
+    pub fn digest(&self) -> &wire::Digest {
+        self.guard.digest()
+    }
+
+    /// Whether secondary indexes cannot tell another record from this one.
+    pub fn shares_stub(&self) -> bool {
+        self.guard.shares_stub()
     }
 
     fn entry(&mut self) -> Option<Entry> {
@@ -326,6 +336,22 @@ impl<'a> WriteGuard<'a> {
         // SAFETY: the entry is in the index no more.
         unsafe { self.engine.release(&entry) };
         Ok(true)
+    }
+
+    /// Does with the record what [`crate::Records::sweep`] would do with this verdict; false if it stays.
+    pub fn carry_out(&mut self, verdict: Verdict) -> bool {
+        let Some(entry) = self.entry() else { return false };
+        // SAFETY: the guard holds the sprig's lock exclusively, the entry is in the index, and what is
+        // to become of it follows.
+        match unsafe { self.engine.carry_out(verdict, &entry) } {
+            index::Verdict::Keep => false,
+            index::Verdict::Remove => {
+                self.guard.remove();
+                true
+            }
+            // The entry is there and keeps its set, so this needs no memory.
+            index::Verdict::Replace(after) => self.guard.replace(Some(&entry), &after).is_ok(),
+        }
     }
 
     /// Puts a grave in a record's place.

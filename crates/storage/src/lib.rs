@@ -21,6 +21,7 @@ mod pledge;
 mod raid;
 mod reader;
 mod records;
+mod secondary;
 mod start;
 mod tuning;
 mod upkeep;
@@ -44,4 +45,7 @@ pub use tuning::TuningValues;
 pub use upkeep::{DeviceStats, ImagePlan, Space};
 pub use volume::Incident;
 
-pub use index::{Counts, OutOfMemory, SetIndexState, Swept};
+pub use index::{
+    BvalOrder, Counts, OutOfMemory, Populated, ScanProgress, SecondaryIndex, SecondaryItem,
+    SecondaryPool, SetIndexState, Swept,
+};

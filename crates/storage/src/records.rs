@@ -6,9 +6,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use index::{
-    Counts, Entry, Location, Marks, OutOfMemory, PrimaryIndex, ScanProgress, SetIndexState, Swept,
-};
+use index::{Counts, OutOfMemory, PrimaryIndex, ScanProgress, SetIndexState, Swept};
 use parking_lot::Mutex;
 use record::{RecordMeta, SetId};
 use wire::{Digest, PartitionId};
@@ -18,7 +16,7 @@ use crate::fetch::{Fetch, Fetched};
 use crate::guard::{ReadGuard, WriteGuard};
 use crate::headers::Headers;
 use crate::log::DeviceLocation;
-use crate::memory::{self, Heap};
+use crate::memory;
 use crate::pledge::{Pledges, Settled};
 use crate::reader::Signal;
 use crate::volume::Volume;
@@ -243,45 +241,12 @@ impl Records {
             swept.visited += 1;
             // SAFETY: the sprig is locked while the entry is visited.
             let verdict = judge(digest, unsafe { self.engine.stored(entry) });
-            let outcome = self.carry_out(verdict, entry);
+            // SAFETY: the sprig is locked exclusively, and the outcome is carried out on the entry.
+            let outcome = unsafe { self.engine.carry_out(verdict, entry) };
             swept.removed += u64::from(outcome != index::Verdict::Keep);
             outcome
         });
         swept
-    }
-
-    /// Carries a verdict out on an entry whose sprig is locked exclusively.
-    fn carry_out(&self, verdict: Verdict, entry: &Entry) -> index::Verdict {
-        let leaves_traces = !self.engine.is_sole(entry);
-        match verdict {
-            Verdict::Keep => index::Verdict::Keep,
-            Verdict::Forgotten if leaves_traces => index::Verdict::Keep,
-            Verdict::Expired | Verdict::Truncated { with_older: false } if leaves_traces => {
-                index::Verdict::Replace(self.bury(entry))
-            }
-            Verdict::Expired | Verdict::Truncated { .. } | Verdict::Forgotten => {
-                // SAFETY: the sprig is locked exclusively, and the verdict takes the entry out.
-                unsafe { self.engine.release(entry) };
-                index::Verdict::Remove
-            }
-        }
-    }
-
-    /// Makes a grave of a record without writing anything: what is on the device says by itself that
-    /// it is dead, and keeps older copies away. All but its header is dead bytes from now on.
-    pub(crate) fn bury(&self, entry: &Entry) -> Entry {
-        let marks = entry.marks.with(Marks::GRAVE, true);
-        let mut grave = Entry { marks, ..*entry };
-        // SAFETY: the sprig is locked, and the entry is in the index.
-        let location = unsafe { self.engine.device_location(entry) };
-        let (Some(log), Some(location)) = (self.engine.log(), location) else { return grave };
-        let kept = log.shrink(location);
-        match self.engine {
-            Engine::Device(_) => grave.location = Location(kept.0),
-            // SAFETY: the sprig is locked exclusively, and the entry is in the index.
-            _ => unsafe { Heap::set_companion(entry.location, kept.0) },
-        }
-        grave
     }
 
     /// What has to be read before the body of this record is at hand; `None` if nothing.

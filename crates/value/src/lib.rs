@@ -11,6 +11,7 @@
 //! - [`scalar`]: increment, append, prepend;
 //! - [`collection`]: lists and maps in msgpack, checked and put into storage form;
 //! - [`context`]: the way to what a secondary index holds, checked;
+//! - [`indexed`]: what a secondary index finds in a bin;
 //! - [`msgpack`], [`order`]: reading, writing, comparing the values inside lists and maps;
 //! - [`cdt`]: operations on lists and maps; `list` and `map` are the parts of it that do one or
 //!   the other;
@@ -25,6 +26,7 @@ pub mod collection;
 pub mod context;
 pub mod geo;
 pub mod hll;
+pub mod indexed;
 pub(crate) mod list;
 pub(crate) mod map;
 pub mod msgpack;

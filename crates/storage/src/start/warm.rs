@@ -146,7 +146,7 @@ impl Records {
         volume.count_live(location);
         let fate = if entry.is_grave() { Fate::Lives } else { (rules.fate)(&entry.meta) };
         let is_gone = matches!(fate, Fate::Truncated { .. });
-        let entry = if is_gone { self.bury(&entry) } else { entry };
+        let entry = if is_gone { self.engine.bury(&entry) } else { entry };
         self.index.write(digest).insert(entry).map(|_| ())
     }
 }

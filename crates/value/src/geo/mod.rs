@@ -27,6 +27,29 @@ pub struct InvalidGeoJson;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellId(pub u64);
 
+impl CellId {
+    /// Level of the smallest cells.
+    pub const LEVEL_MAX: u8 = 30;
+
+    /// The bit that tells its level: cells of one size have it in the same place.
+    fn lowest_bit(self) -> u64 {
+        self.0 & self.0.wrapping_neg()
+    }
+
+    /// The first and the last of the smallest cells in it.
+    pub fn leaves(self) -> (Self, Self) {
+        let spread = self.lowest_bit().saturating_sub(1);
+        (Self(self.0.saturating_sub(spread)), Self(self.0.saturating_add(spread)))
+    }
+
+    /// The cell of a level that contains it; the cell must be smaller than that or of that level.
+    #[must_use]
+    pub fn parent(self, level: u8) -> Self {
+        let bit = 1 << (2 * u32::from(Self::LEVEL_MAX.saturating_sub(level)));
+        Self(self.0 & u64::wrapping_neg(bit) | bit)
+    }
+}
+
 /// What a text describes, ready to be asked.
 #[derive(Debug)]
 pub enum Geometry {
@@ -37,7 +60,7 @@ pub enum Geometry {
 }
 
 /// A part of the sphere. What implements it is the only code that knows the geometry library.
-pub trait Region: fmt::Debug {
+pub trait Region: fmt::Debug + Send + Sync {
     /// Cells that together contain the region, ascending; `None` when no covering satisfies the
     /// options. The covering of an empty region is empty.
     fn covering(&self, options: CoverOptions) -> Option<Vec<CellId>>;

@@ -1,7 +1,6 @@
 //! Geometry on the sphere: the one module that knows the S2 library.
 
 use s2rst::s1::Angle;
-use s2rst::s2::region_union::RegionUnion;
 use s2rst::s2::shape_index_region::ShapeIndexRegion;
 use s2rst::s2::{self, Cap, Cell, LatLng, Level, LevelMod, Loop, Point, Polygon};
 
@@ -26,11 +25,8 @@ pub(super) fn geometry(
         }
         Shape::Polygon(rings) => region(Indexed(polygon(rings)?)),
         Shape::MultiPolygon(polygons) => {
-            let mut union = RegionUnion::new();
-            for rings in polygons {
-                union.add(Box::new(Indexed(polygon(rings)?)));
-            }
-            region(union)
+            let polygons = polygons.iter().map(|rings| polygon(rings).map(Indexed));
+            region(Several(polygons.collect::<Result<_, _>>()?))
         }
         Shape::Circle { center, radius_meters } => {
             let angle = Angle::from_radians(radius_meters / earth_radius_meters);
@@ -39,7 +35,7 @@ pub(super) fn geometry(
     })
 }
 
-fn region(region: impl s2::Region + 'static) -> Geometry {
+fn region(region: impl s2::Region + Send + Sync + 'static) -> Geometry {
     Geometry::Region(Box::new(Sphere(region)))
 }
 
@@ -47,7 +43,7 @@ fn region(region: impl s2::Region + 'static) -> Geometry {
 #[derive(Debug)]
 struct Sphere<R>(R);
 
-impl<R: s2::Region> Region for Sphere<R> {
+impl<R: s2::Region + Send + Sync> Region for Sphere<R> {
     fn covering(&self, options: CoverOptions) -> Option<Vec<CellId>> {
         let options = cover::Options {
             min_level: Level::try_from(options.min_level).ok()?,
@@ -97,6 +93,37 @@ impl s2::Region for Indexed {
 
     fn contains_point(&self, point: &Point) -> bool {
         self.0.contains_point(point)
+    }
+}
+
+/// Polygons together, as the library's own union of regions has them; that one is bound to a thread.
+#[derive(Debug)]
+struct Several(Vec<Indexed>);
+
+impl s2::Region for Several {
+    fn cap_bound(&self) -> Cap {
+        self.rect_bound().cap_bound()
+    }
+
+    fn rect_bound(&self) -> s2::Rect {
+        let bounds = self.0.iter().map(s2::Region::rect_bound);
+        bounds.fold(s2::Rect::empty(), |all, bound| all.union(bound))
+    }
+
+    fn cell_union_bound(&self) -> Vec<s2::CellId> {
+        self.cap_bound().cell_union_bound()
+    }
+
+    fn contains_cell(&self, cell: &Cell) -> bool {
+        self.0.iter().any(|polygon| polygon.contains_cell(cell))
+    }
+
+    fn intersects_cell(&self, cell: &Cell) -> bool {
+        self.0.iter().any(|polygon| polygon.intersects_cell(cell))
+    }
+
+    fn contains_point(&self, point: &Point) -> bool {
+        self.0.iter().any(|polygon| polygon.contains_point(point))
     }
 }
 
