@@ -2,15 +2,18 @@
 //!
 //! A query goes through a partition in steps: some digests are listed without a look at the records,
 //! then each record is looked at under its own lock. What came or went in between is seen as it is then.
+//! A query with a where clause lists what a secondary index has.
 
 use expr::Filter;
-use record::{Body, Scene, SetId, StoredRecord};
+use record::{Body, LastUpdateTime, RecordMeta, Scene, SetId, StoredRecord};
 use storage::{Fetch, Miss};
 use wire::query::{RowHead, RowWriter};
 use wire::{Digest, PartitionId};
 
 use crate::namespace::{Namespace, Turn};
 use crate::sets::Set;
+use crate::sindex::Predicate;
+use crate::stats::NamespaceCounter;
 
 /// What a query wants of records.
 #[derive(Debug)]
@@ -21,6 +24,21 @@ pub struct Wanted {
     pub bins: WantedBins,
     /// Those to which it applies.
     pub filter: Option<Filter<'static>>,
+    /// Those that match, of a query with a where clause.
+    pub matching: Option<Predicate>,
+    /// When the query began.
+    pub begun: LastUpdateTime,
+}
+
+/// A record that a query has listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// Its digest.
+    pub digest: Digest,
+    /// The index value under which it was found, of a query with a where clause.
+    pub index_value: Option<i64>,
+    /// Whether it had that value when it was listed.
+    pub is_certain: bool,
 }
 
 /// Which bins a query wants of a record.
@@ -33,6 +51,10 @@ pub enum WantedBins {
     /// Those with these names, in this order. A record without any of them is left out.
     Named(Vec<Box<[u8]>>),
 }
+
+/// Time in ms before the beginning of a query from which on a record counts as changed during it: clocks
+/// of nodes differ (protocol reference, 9.3).
+const CHANGED_BEFORE_MS: u64 = 3_000;
 
 /// What became of a record that a query came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,20 +105,18 @@ impl Namespace {
         self.sets.by_id(found.meta.set)
     }
 
-    /// Appends a query's row about a record to `out`, if the record qualifies. `index_value` is that
-    /// under which an index has it.
+    /// Appends a query's row about a record to `out`, if the record qualifies.
     ///
     /// # Errors
     /// What has to be read first; nothing is appended then.
     pub fn row(
         &self,
         wanted: &Wanted,
-        digest: &Digest,
-        index_value: Option<i64>,
+        listed: &Listed,
         turn: &Turn<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Row, Box<Fetch>> {
-        match self.try_row(wanted, digest, index_value, turn, out) {
+        match self.try_row(wanted, listed, turn, out) {
             Ok(()) => Ok(Row::Written),
             Err(Left::With(row)) => Ok(row),
             Err(Left::Waits(fetch)) => Err(fetch),
@@ -106,11 +126,11 @@ impl Namespace {
     fn try_row(
         &self,
         wanted: &Wanted,
-        digest: &Digest,
-        index_value: Option<i64>,
+        listed: &Listed,
         turn: &Turn<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Left> {
+        let digest = &listed.digest;
         let mut guard = self.records.read(digest);
         let found = guard.find().ok_or(Left::With(Row::Absent))?;
         let meta = found.meta;
@@ -122,9 +142,15 @@ impl Namespace {
         let size_bytes = Self::size_bytes_of(&found, set);
         let scene_of = |stored| self.scene(digest, set, turn.now, meta, size_bytes, stored);
         let undecided = by_metadata(wanted.filter.as_ref(), &scene_of(StoredRecord::Unread))?;
-        let needs_body =
-            undecided.is_some() || wanted.bins != WantedBins::None || found.has_key != Some(false);
+        let unsure = wanted.unsure_of(listed, &meta);
+        let needs_body = unsure.is_some()
+            || undecided.is_some()
+            || wanted.bins != WantedBins::None
+            || found.has_key != Some(false);
         let body = if needs_body { guard.body(turn.fetched)? } else { Body::new(&[]) };
+        if unsure.is_some_and(|predicate| !self.matches(predicate, &body, turn)) {
+            return Err(Left::With(Row::Absent));
+        }
         if let Some(filter) = undecided
             && scene_of(StoredRecord::Read(&body)).check(filter).is_err()
         {
@@ -135,7 +161,7 @@ impl Namespace {
             digest,
             set: set.map_or(&[], |set: &Set| &set.name),
             key: body.key(),
-            index_value,
+            index_value: listed.index_value,
             generation: meta.generation.0.into(),
             void_time: meta.void_time.0,
         };
@@ -146,6 +172,31 @@ impl Namespace {
         }
         row.finish();
         Ok(())
+    }
+
+    fn matches(&self, predicate: &Predicate, body: &Body<'_>, turn: &Turn<'_>) -> bool {
+        let matches = predicate.matches(body);
+        if predicate.region_cells().is_some() {
+            let counter = match matches {
+                true => NamespaceCounter::GeoRegionQueryPoints,
+                false => NamespaceCounter::GeoRegionQueryFalsepos,
+            };
+            self.counters.raise(turn.stripe, counter);
+        }
+        matches
+    }
+}
+
+impl Wanted {
+    /// The where clause, if it may not be true of a record that was listed because of it.
+    fn unsure_of(&self, listed: &Listed, meta: &RecordMeta) -> Option<&Predicate> {
+        let predicate = self.matching.as_ref()?;
+        let LastUpdateTime(begun) = self.begun;
+        let changed_since = LastUpdateTime(begun.saturating_sub(CHANGED_BEFORE_MS));
+        let is_sure = listed.is_certain
+            && !predicate.is_hash_or_geo()
+            && meta.last_update_time < changed_since;
+        Some(predicate).filter(|_| !is_sure)
     }
 }
 

@@ -503,12 +503,7 @@ impl PrimaryIndex {
     }
 
     /// Visits the live records with this stub, ascending.
-    fn visit_stub(
-        &self,
-        partition: PartitionId,
-        stub: Stub,
-        mut visit: impl FnMut(Digest),
-    ) {
+    fn visit_stub(&self, partition: PartitionId, stub: Stub, mut visit: impl FnMut(Digest)) {
         let sprig = SprigId::new(partition, stub.sprig());
         let (low, high) = stub.keys();
         let _ = self.sprig(sprig).read().visit_up(&low, |key, packed| {
@@ -536,10 +531,7 @@ impl SecondaryIndex {
 }
 
 /// Where the records of a partition go on that come after a digest; `None` behind the last sprig.
-fn start_of_rest(
-    partition: PartitionId,
-    reached: Option<&Digest>,
-) -> Option<(SprigId, RecordKey)> {
+fn start_of_rest(partition: PartitionId, reached: Option<&Digest>) -> Option<(SprigId, RecordKey)> {
     let Some(reached) = reached else { return Some((SprigId::new(partition, 0), RecordKey::MIN)) };
     let sprig = SprigId::of(reached);
     if *reached != sprig.last_digest() {

@@ -3,8 +3,8 @@
 use storage::{ScanProgress, SecondaryItem};
 use wire::{Digest, PartitionId};
 
-use super::predicate::Predicate;
 use super::Sindex;
+use super::predicate::Predicate;
 use crate::namespace::Namespace;
 
 /// A record that may match.

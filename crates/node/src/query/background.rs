@@ -13,15 +13,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engine::bell::Bell;
+use engine::query::{Listed, Row, Wanted, WantedBins};
+use engine::sindex::{Predicate, Sindex};
 use engine::stats::NamespaceCounter;
 use engine::{Namespace, Stripe, Turn};
 use expr::Filter;
 use parking_lot::Mutex;
-use record::SetId;
-use storage::{Fetched, Pledges, Settled};
+use storage::{Fetch, Fetched, Pledges, Settled};
 use wire::query::Part;
 use wire::reply::{self, ReplyWriter};
-use wire::{Digest, FieldType, Info1, Info3, OpCode, PartitionId, Request, ResultCode};
+use wire::{FieldType, Info1, Info3, OpCode, PartitionId, Request, ResultCode};
 
 use super::jobs::{Brief, Counts, Ending, Job, JobKind};
 use super::pace::Pace;
@@ -47,11 +48,11 @@ pub(crate) struct Queue {
 /// A job that changes records, between two steps.
 pub(crate) struct Background {
     namespace: Arc<Namespace>,
-    set: Option<SetId>,
+    /// Which records it is about.
+    wanted: Wanted,
+    sindex: Option<Arc<Sindex>>,
     /// The request's message.
     body: Box<[u8]>,
-    /// Whether its filter is decided by metadata.
-    by_metadata: bool,
     job: Arc<Job>,
     walk: Walk,
     pace: Pace,
@@ -80,7 +81,8 @@ impl Node {
         let namespace = request.namespace.and_then(|name| self.namespace(name));
         let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
         let job = self.plan_background(request, body, namespace, from).inspect_err(|_| {
-            namespace.counters.raise(Stripe::SHARED, counter(false, Ending::Failed));
+            let has_where = request.present.contains(FieldType::INDEX_RANGE);
+            namespace.counters.raise(Stripe::SHARED, counter(has_where, Ending::Failed));
         })?;
         self.background.jobs.lock().push_back(Box::new(job));
         self.background.bell.ring();
@@ -103,17 +105,26 @@ impl Node {
             Some(rate) => rate,
         };
         let filter = request.field(FieldType::FILTER).map(Filter::build).transpose()?;
+        let matching = Predicate::parse(request, &namespace.config())?;
         let set = match request.set {
             None => None,
             Some(name) => Some(namespace.sets.by_name(name).ok_or(ResultCode::NOT_FOUND)?.id),
         };
+        let wanted = Wanted {
+            set,
+            bins: WantedBins::None,
+            filter: filter.map(Filter::into_owned),
+            matching,
+            begun: self.host.now(),
+        };
+        let sindex = super::plan::sindex_for(request, &wanted, namespace)?;
         let now = self.host.monotonic();
         let id = request.field(FieldType::QUERY_ID).and_then(|id| id.try_into().ok());
         let brief = Brief {
             id: id.map_or(0, u64::from_be_bytes),
             namespace: namespace.name.clone(),
             set: request.set.map(Into::into),
-            index_name: None,
+            index_name: sindex.as_ref().map(|sindex| super::plan::name_of(sindex)),
             kind: JobKind::BackgroundOps,
             requested: (wire::PARTITIONS, 0),
             records_per_second: rate,
@@ -125,11 +136,11 @@ impl Node {
         let parts = PartitionId::all().map(|partition| Part { partition, after: None }).collect();
         Ok(Background {
             namespace: Arc::clone(namespace),
-            set,
+            wanted,
+            sindex,
             body: body.into(),
-            by_metadata: filter.is_some_and(|filter| !filter.needs_record()),
             job: self.jobs.begin(brief, active_max)?,
-            walk: Walk::new(parts),
+            walk: Walk::once(parts),
             pace: Pace::new(rate, now),
             pledges: Pledges::default(),
             not_before: now,
@@ -197,8 +208,11 @@ impl Background {
         if self.job.is_aborted() {
             return Stepped::Over(Ending::Aborted);
         }
+        if self.sindex.as_ref().is_some_and(|sindex| sindex.is_dropped()) {
+            return Stepped::Over(Ending::Failed);
+        }
         if self.walk.ahead().is_empty() {
-            let step = self.walk.list(&self.namespace, self.set);
+            let step = self.walk.list(&self.namespace, &self.wanted, self.sindex.as_deref());
             self.job.counts.parts_done.fetch_add(step.parts_done, Ordering::Relaxed);
             if step.is_over {
                 return self.await_devices(now);
@@ -229,43 +243,29 @@ impl Background {
         request.header.info3 |= Info3::UPDATE_ONLY;
         let mut scratch = Scratch::default();
         for _ in 0..STEP_RECORDS.min(allowance) {
-            let Some(&(digest, _)) = self.walk.ahead().first() else { break };
-            let result = self.apply(node, &mut request, &digest, &mut scratch);
+            let Some(&listed) = self.walk.ahead().first() else { break };
+            let result = self.apply(node, &request, &listed, &mut scratch);
             if result == ResultCode::DEVICE_OVERLOAD {
                 return Stepped::Until(node.host.monotonic() + OVERLOAD_PAUSE);
             }
-            self.count(result);
             self.walk.pass();
             self.pace.worked(1);
         }
         Stepped::On
     }
 
-    /// Applies the operations to a record. Waits for the device that it is on.
+    /// Applies the operations to a record, if the job is about it, and counts what came of that. Waits for
+    /// the device that it is on.
     fn apply(
         &mut self,
         node: &Node,
-        request: &mut Request<'_>,
-        digest: &Digest,
+        request: &Request<'_>,
+        listed: &Listed,
         scratch: &mut Scratch,
     ) -> ResultCode {
-        let namespace = Arc::clone(&self.namespace);
         let mut fetched = Fetched::default();
         loop {
-            // A write names the set of its record. A job may go through several.
-            let set = namespace.set_of(digest);
-            let mut request = *request;
-            request.set = set.map(|set| &*set.name);
-            scratch.reply.clear();
-            let mut turn = Turn {
-                now: node.host.now(),
-                stripe: Stripe::SHARED,
-                scratch: &mut scratch.body,
-                fetched: &fetched,
-                pledges: &mut self.pledges,
-            };
-            let reply = ReplyWriter::new(&mut scratch.reply);
-            match namespace.write(&request, digest, &mut turn, reply) {
+            match self.try_apply(node, request, listed, &fetched, scratch) {
                 Ok(result) => return result,
                 Err(fetch) => {
                     fetched.clear();
@@ -275,27 +275,71 @@ impl Background {
         }
     }
 
-    fn count(&self, result: ResultCode) {
-        use NamespaceCounter::*;
-        let counter = match result {
-            ResultCode::OK => {
-                self.tell(|counts| &counts.succeeded);
-                OpsSubWriteSuccess
+    fn try_apply(
+        &mut self,
+        node: &Node,
+        request: &Request<'_>,
+        listed: &Listed,
+        fetched: &Fetched,
+        scratch: &mut Scratch,
+    ) -> Result<ResultCode, Fetch> {
+        let namespace = Arc::clone(&self.namespace);
+        let mut turn = Turn {
+            now: node.host.now(),
+            stripe: Stripe::SHARED,
+            scratch: &mut scratch.body,
+            fetched,
+            pledges: &mut self.pledges,
+        };
+        scratch.reply.clear();
+        let row = namespace.row(&self.wanted, listed, &turn, &mut scratch.reply);
+        let result = match row.map_err(|fetch| *fetch)? {
+            Row::Written => {
+                // A write names the set of its record. A job may go through several.
+                let set = namespace.set_of(&listed.digest);
+                let mut request = *request;
+                request.set = set.map(|set| &*set.name);
+                scratch.reply.clear();
+                let reply = ReplyWriter::new(&mut scratch.reply);
+                namespace.write(&request, &listed.digest, &mut turn, reply)?
             }
-            // It went meanwhile.
-            ResultCode::NOT_FOUND => return,
-            ResultCode::FILTERED_OUT => {
-                match self.by_metadata {
-                    true => self.tell(|counts| &counts.filtered_by_metadata),
-                    false => self.tell(|counts| &counts.filtered_by_bins),
-                }
-                OpsSubWriteFilteredOut
-            }
-            _ => {
-                self.tell(|counts| &counts.failed);
-                OpsSubWriteError
+            row => {
+                self.leave_out(row);
+                return Ok(ResultCode::NOT_FOUND);
             }
         };
+        if result != ResultCode::DEVICE_OVERLOAD {
+            self.count(result);
+        }
+        Ok(result)
+    }
+
+    /// Counts a record to which the operations are not applied.
+    fn leave_out(&self, row: Row) {
+        use NamespaceCounter::{OpsSubWriteError, OpsSubWriteFilteredOut};
+        let (of, counter): (fn(&Counts) -> &AtomicU64, _) = match row {
+            Row::FilteredByMetadata => {
+                (|counts| &counts.filtered_by_metadata, OpsSubWriteFilteredOut)
+            }
+            Row::FilteredByBins => (|counts| &counts.filtered_by_bins, OpsSubWriteFilteredOut),
+            Row::Failed => (|counts| &counts.failed, OpsSubWriteError),
+            Row::Written | Row::Absent => return,
+        };
+        self.tell(of);
+        self.namespace.counters.raise(Stripe::SHARED, counter);
+    }
+
+    /// Counts a record to which the operations were applied.
+    fn count(&self, result: ResultCode) {
+        use NamespaceCounter::{OpsSubWriteError, OpsSubWriteFilteredOut, OpsSubWriteSuccess};
+        let (of, counter): (fn(&Counts) -> &AtomicU64, _) = match result {
+            ResultCode::OK => (|counts| &counts.succeeded, OpsSubWriteSuccess),
+            // It went meanwhile, or changed so that the filter leaves it out.
+            ResultCode::NOT_FOUND => return,
+            ResultCode::FILTERED_OUT => (|counts| &counts.filtered_by_bins, OpsSubWriteFilteredOut),
+            _ => (|counts| &counts.failed, OpsSubWriteError),
+        };
+        self.tell(of);
         self.namespace.counters.raise(Stripe::SHARED, counter);
     }
 
@@ -313,7 +357,8 @@ impl Background {
     }
 
     fn end(&self, node: &Node, ending: Ending) {
-        self.namespace.counters.raise(Stripe::SHARED, counter(false, ending));
+        let counter = counter(self.sindex.is_some(), ending);
+        self.namespace.counters.raise(Stripe::SHARED, counter);
         let ended_max = node.config().service.query_max_done as usize;
         node.jobs.end(&self.job, ending, node.host.monotonic(), ended_max);
     }

@@ -76,7 +76,7 @@ impl Node {
             // UDFs come with a later step.
             return Err(ResultCode::UNSUPPORTED_FEATURE);
         }
-        let planned = Plan::of(request, namespace, &self.config());
+        let planned = Plan::of(request, namespace, &self.config(), turn.now);
         let begun = planned.and_then(|plan| Query::new(self, plan, from, woken, turn.stripe));
         begun.inspect_err(|_| {
             let has_where = request.present.contains(FieldType::INDEX_RANGE);

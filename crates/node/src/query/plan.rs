@@ -5,7 +5,9 @@ use std::sync::Arc;
 use config::Config;
 use engine::Namespace;
 use engine::query::{Wanted, WantedBins};
+use engine::sindex::{Predicate, Sindex};
 use expr::Filter;
+use record::LastUpdateTime;
 use wire::query::{Part, bin_list, parts};
 use wire::{FieldType, Info1, Info3, Request, ResultCode};
 
@@ -38,8 +40,8 @@ pub(super) struct Plan {
     pub socket_timeout_ms: u32,
     /// `None` if it is a long one, otherwise the ms that it has.
     pub short_ms: Option<u32>,
-    /// Whether it has a where clause.
-    pub has_where: bool,
+    /// The index that its where clause needs.
+    pub sindex: Option<Arc<Sindex>>,
     /// Whether the client takes compressed frames.
     pub compresses: bool,
 }
@@ -58,6 +60,7 @@ impl Plan {
         request: &Request<'_>,
         namespace: &Arc<Namespace>,
         config: &Config,
+        now: LastUpdateTime,
     ) -> Result<Self, ResultCode> {
         if !request.header.info3.contains(Info3::PARTITION_DONE) {
             return Err(ResultCode::UNSUPPORTED_FEATURE);
@@ -66,10 +69,6 @@ impl Plan {
             return Err(ResultCode::PARAMETER);
         }
         let parts = parts(request)?;
-        let has_where = request.present.contains(FieldType::INDEX_RANGE);
-        if has_where {
-            return Err(ResultCode::SINDEX_NOT_FOUND);
-        }
         let is_short = is_short(request, config);
         let rate = number(request, FieldType::RECORDS_PER_SECOND)?;
         if is_short && rate.is_some() {
@@ -86,7 +85,10 @@ impl Plan {
             set: set.flatten(),
             bins: wanted_bins(request)?,
             filter: filter.map(Filter::into_owned),
+            matching: Predicate::parse(request, &namespace.config())?,
+            begun: now,
         };
+        let sindex = sindex_for(request, &wanted, namespace)?;
         let begun = parts.iter().filter(|part| part.after.is_some()).count();
         let requested = (parts.len() - begun, begun);
         let id = request.field(FieldType::QUERY_ID).and_then(|id| id.try_into().ok());
@@ -107,10 +109,29 @@ impl Plan {
             socket_timeout_ms: number(request, FieldType::SOCKET_TIMEOUT)?
                 .unwrap_or(SOCKET_TIMEOUT_MS_DEFAULT),
             short_ms: is_short.then_some(time_ms),
-            has_where,
+            sindex,
             compresses: request.header.info1.contains(Info1::COMPRESS_RESPONSE),
         })
     }
+}
+
+/// The index that a where clause needs.
+pub(super) fn sindex_for(
+    request: &Request<'_>,
+    wanted: &Wanted,
+    namespace: &Namespace,
+) -> Result<Option<Arc<Sindex>>, ResultCode> {
+    let find = |predicate: &Predicate| {
+        let (key_type, index_type) = (predicate.key_type(), predicate.index_type());
+        let (bin, context) = (predicate.bin(), predicate.context());
+        namespace.sindexes.find(request.set, bin, key_type, index_type, context)
+    };
+    wanted.matching.as_ref().map(find).transpose()
+}
+
+/// The name of an index, as it is shown.
+pub(super) fn name_of(sindex: &Sindex) -> Box<str> {
+    String::from_utf8_lossy(&sindex.name()).into()
 }
 
 /// The number in a field of four bytes.

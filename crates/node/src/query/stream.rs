@@ -18,7 +18,7 @@ use wire::{Digest, ResultCode, query};
 
 use super::jobs::{Brief, Ending, Job, JobKind};
 use super::pace::Pace;
-use super::plan::Plan;
+use super::plan::{Plan, name_of};
 use super::walk::Walk;
 use crate::node::Node;
 use crate::unfinished::{Progress, Unfinished};
@@ -232,6 +232,9 @@ impl Query {
         if self.job.as_ref().is_some_and(|job| job.is_aborted()) {
             return Some(ResultCode::QUERY_ABORT);
         }
+        if self.plan.sindex.as_ref().is_some_and(|sindex| sindex.is_dropped()) {
+            return Some(ResultCode::UNKNOWN);
+        }
         let short_ms = self.plan.short_ms?;
         let deadline = self.begun + Duration::from_millis(short_ms.into());
         (now >= deadline).then_some(ResultCode::TIMEOUT)
@@ -240,7 +243,10 @@ impl Query {
     /// Lists the next records. False if there are none left.
     fn list(&mut self) -> bool {
         self.ahead = 0;
-        let step = self.walk.list(&self.plan.namespace, self.plan.wanted.set);
+        let step = {
+            let sindex = self.plan.sindex.as_deref();
+            self.walk.list(&self.plan.namespace, &self.plan.wanted, sindex)
+        };
         self.tell(|counts| &counts.parts_done, step.parts_done);
         !step.is_over
     }
@@ -251,15 +257,15 @@ impl Query {
         let ahead = self.walk.ahead();
         let count = ahead.len().min(GROUP);
         for (digest, listed) in digests.iter_mut().zip(ahead) {
-            *digest = listed.0;
+            *digest = listed.digest;
         }
         self.plan.namespace.prefetch(&digests[..count]);
     }
 
     /// Looks at the next record.
     fn row(&mut self, turn: &Turn<'_>, out: &mut Vec<u8>) -> Result<(), Box<Fetch>> {
-        let Some(&(digest, value)) = self.walk.ahead().first() else { return Ok(()) };
-        let row = self.plan.namespace.row(&self.plan.wanted, &digest, value, turn, out)?;
+        let Some(listed) = self.walk.ahead().first() else { return Ok(()) };
+        let row = self.plan.namespace.row(&self.plan.wanted, listed, turn, out)?;
         self.walk.pass();
         self.ahead = self.ahead.saturating_sub(1);
         match row {
@@ -287,8 +293,8 @@ impl Query {
         self.fetched.clear();
         waits.read(claim, fetch);
         let behind = self.walk.ahead();
-        for (digest, _) in behind.iter().take(READ_TOGETHER).skip(1) {
-            if let Some(fetch) = self.plan.namespace.fetch_for(digest, Fetched::NONE) {
+        for listed in behind.iter().take(READ_TOGETHER).skip(1) {
+            if let Some(fetch) = self.plan.namespace.fetch_for(&listed.digest, Fetched::NONE) {
                 waits.read(claim, &fetch);
             }
         }
@@ -327,9 +333,10 @@ impl Query {
             return;
         }
         let (namespace, now) = (&self.plan.namespace, self.node.host.monotonic());
-        let counter = counter(self.plan.has_where, self.job.is_none(), end);
+        let counter = counter(self.plan.sindex.is_some(), self.job.is_none(), end);
         namespace.counters.raise(self.stripe, counter);
-        let kind = if self.plan.has_where { LatencyKind::SiQuery } else { LatencyKind::PiQuery };
+        let kind =
+            if self.plan.sindex.is_some() { LatencyKind::SiQuery } else { LatencyKind::PiQuery };
         let took = now.saturating_sub(self.begun);
         namespace.latencies.record(self.stripe, kind, took, self.node.histograms_in_micros());
         if let Some(job) = &self.job {
@@ -361,7 +368,7 @@ fn brief_of(plan: &Plan, from: SocketAddr, begun: Duration) -> Brief {
         id: plan.id,
         namespace: plan.namespace.name.clone(),
         set: plan.set.clone(),
-        index_name: None,
+        index_name: plan.sindex.as_ref().map(|sindex| name_of(sindex)),
         kind: JobKind::Basic,
         requested: plan.requested,
         records_per_second: plan.records_per_second,

@@ -1,20 +1,19 @@
 //! A query's way through the partitions that it is about.
 
-use std::mem;
+use std::collections::HashSet;
 
 use engine::Namespace;
-use record::SetId;
+use engine::query::{Listed, Wanted};
+use engine::sindex::{Candidate, Sindex};
+use storage::ScanProgress;
 use wire::Digest;
 use wire::query::Part;
 
 /// Records that are listed at a time.
 const LISTED: usize = 128;
 
-/// Partitions that are looked into at a time, where they have few records.
-const PARTS_MAX: usize = 64;
-
-/// A record that was listed, with the index value under which it was found.
-pub(super) type Listed = (Digest, Option<i64>);
+/// Partitions that are looked into at a time, where they have few records: some tens of microseconds.
+const PARTS_MAX: usize = 256;
 
 /// Where a query is. It lists some records at a time and goes from one to the next; what is not listed
 /// yet is known by the record behind which it lies.
@@ -30,14 +29,17 @@ pub(super) struct Walk {
     done: usize,
     /// Scratch space.
     digests: Vec<Digest>,
+    candidates: Vec<Candidate>,
+    /// What was listed of the partition, if nothing shall be twice.
+    seen: Option<HashSet<Digest>>,
 }
 
 /// What of a partition is not listed yet.
 #[derive(Clone, Copy, Debug)]
 enum Rest {
     All,
-    /// What follows this record.
-    After(Digest),
+    /// What follows this record, and with a where clause this index value.
+    After(Digest, i64),
 }
 
 /// What came of listing.
@@ -52,17 +54,30 @@ pub(super) struct Step {
 impl Walk {
     pub fn new(parts: Vec<Part>) -> Self {
         let rest = parts.first().map(|part| Rest::from(part.after));
-        Self { parts, part: 0, rest, listed: Vec::new(), done: 0, digests: Vec::new() }
+        let (listed, digests, candidates) = (Vec::new(), Vec::new(), Vec::new());
+        Self { parts, part: 0, rest, listed, done: 0, digests, candidates, seen: None }
+    }
+
+    /// A walk that lists each record once. An index may have one under several values, and in several
+    /// places one after the other, if it is changed because it was listed.
+    pub fn once(parts: Vec<Part>) -> Self {
+        Self { seen: Some(HashSet::new()), ..Self::new(parts) }
     }
 
     /// Lists the next records, once all that were listed are done with: of several partitions if they have
     /// few. There may be none this time.
-    pub fn list(&mut self, namespace: &Namespace, set: Option<SetId>) -> Step {
+    pub fn list(
+        &mut self,
+        namespace: &Namespace,
+        wanted: &Wanted,
+        sindex: Option<&Sindex>,
+    ) -> Step {
         self.listed.clear();
         self.done = 0;
         let mut step = Step { parts_done: 0, is_over: false };
         for _ in 0..PARTS_MAX {
             if self.rest.is_none() {
+                self.seen.iter_mut().for_each(HashSet::clear);
                 self.part += 1;
                 self.rest = self.parts.get(self.part).map(|part| Rest::from(part.after));
             }
@@ -70,7 +85,11 @@ impl Walk {
                 step.is_over = self.listed.is_empty();
                 break;
             };
-            self.list_some(namespace, set, rest);
+            let limit = LISTED - self.listed.len().min(LISTED - 1);
+            self.rest = match (sindex, &wanted.matching) {
+                (Some(sindex), Some(_)) => self.list_index(namespace, wanted, sindex, rest, limit),
+                _ => self.list_primary(namespace, wanted, rest, limit),
+            };
             if self.rest.is_some() {
                 // The limit was reached, or enough was looked at.
                 break;
@@ -80,20 +99,54 @@ impl Walk {
         step
     }
 
-    fn list_some(&mut self, namespace: &Namespace, set: Option<SetId>, rest: Rest) {
-        self.rest = None;
-        let Some(part) = self.parts.get(self.part) else { return };
-        let below = match rest {
+    fn list_primary(
+        &mut self,
+        namespace: &Namespace,
+        wanted: &Wanted,
+        rest: Rest,
+        limit: usize,
+    ) -> Option<Rest> {
+        let part = self.parts.get(self.part)?;
+        let below = match &rest {
             Rest::All => None,
-            Rest::After(digest) => Some(digest),
+            Rest::After(digest, _) => Some(digest),
         };
-        let limit = LISTED - self.listed.len().min(LISTED - 1);
-        let mut digests = mem::take(&mut self.digests);
+        let digests = &mut self.digests;
         digests.clear();
-        let rest = namespace.scan_down(part.partition, set, below.as_ref(), limit, &mut digests);
-        self.listed.extend(digests.iter().map(|digest| (*digest, None)));
-        self.digests = digests;
-        self.rest = rest.map(Rest::After);
+        let rest = namespace.scan_down(part.partition, wanted.set, below, limit, digests);
+        let listed =
+            |digest: &Digest| Listed { digest: *digest, index_value: None, is_certain: true };
+        self.listed.extend(digests.iter().map(listed));
+        rest.map(|digest| Rest::After(digest, 0))
+    }
+
+    fn list_index(
+        &mut self,
+        namespace: &Namespace,
+        wanted: &Wanted,
+        sindex: &Sindex,
+        rest: Rest,
+        limit: usize,
+    ) -> Option<Rest> {
+        let (part, predicate) = (self.parts.get(self.part)?, wanted.matching.as_ref()?);
+        let after = match rest {
+            Rest::All => None,
+            Rest::After(digest, value) => Some((value, digest)),
+        };
+        let candidates = &mut self.candidates;
+        candidates.clear();
+        let progress =
+            namespace.candidates(sindex, predicate, part.partition, after, limit, candidates);
+        let last = candidates.last().copied();
+        if let Some(seen) = &mut self.seen {
+            candidates.retain(|candidate| seen.insert(candidate.digest));
+        }
+        self.listed.extend(candidates.iter().map(|candidate| {
+            let Candidate { bval, digest, is_certain } = *candidate;
+            Listed { digest, index_value: Some(bval), is_certain }
+        }));
+        let last = last.filter(|_| progress == ScanProgress::More)?;
+        Some(Rest::After(last.digest, last.bval))
     }
 
     /// The records that are listed and not done with.
@@ -115,12 +168,13 @@ impl Walk {
     pub fn held_bytes(&self) -> usize {
         self.listed.capacity() * size_of::<Listed>()
             + self.digests.capacity() * Digest::SIZE
+            + self.candidates.capacity() * size_of::<Candidate>()
             + self.parts.capacity() * size_of::<Part>()
     }
 }
 
 impl From<Option<(Digest, i64)>> for Rest {
     fn from(after: Option<(Digest, i64)>) -> Self {
-        after.map_or(Self::All, |(digest, _)| Self::After(digest))
+        after.map_or(Self::All, |(digest, value)| Self::After(digest, value))
     }
 }
