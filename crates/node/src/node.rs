@@ -75,6 +75,7 @@ impl Node {
         host: Arc<dyn Host>,
         loops: usize,
     ) -> Self {
+        set_builder_threads(&namespaces, &config);
         Self {
             namespaces,
             counters: Bank::new(loops),
@@ -132,6 +133,7 @@ impl Node {
                 namespace.configure(of_namespace.clone());
             }
         }
+        set_builder_threads(&self.namespaces, &config);
         self.histograms_in_micros.store(config.service.microsecond_histograms, Ordering::Relaxed);
         self.host.configured(&config);
         self.config.store(Arc::new(config));
@@ -141,6 +143,13 @@ impl Node {
     /// Time since the node came up.
     pub fn uptime(&self) -> Duration {
         self.host.monotonic().saturating_sub(self.started)
+    }
+}
+
+/// Tells namespaces how many threads may fill a secondary index.
+fn set_builder_threads(namespaces: &[Arc<Namespace>], config: &Config) {
+    for namespace in namespaces {
+        namespace.sindexes.set_builder_threads(config.service.sindex_builder_threads);
     }
 }
 

@@ -53,7 +53,8 @@ impl<'a> Scalar<'a> {
 
     fn of_element(element: Element<'a>) -> Option<Self> {
         match element.reader().head().ok()?.token {
-            Token::Unsigned(value) => value.try_into().ok().map(Self::Integer),
+            // Beyond the signed numbers they go on from the lowest, as in the original.
+            Token::Unsigned(value) => Some(Self::Integer(value.cast_signed())),
             Token::Negative(value) => Some(Self::Integer(value)),
             Token::Bytes(payload) => {
                 let (kind, bytes) = payload.split_first()?;

@@ -54,6 +54,8 @@ pub struct Sindex {
     name: ArcSwap<Box<[u8]>>,
     /// What it holds.
     pub definition: Definition,
+    /// Its place in the namespace's list, of [`SINDEXES_MAX`].
+    slot: usize,
     /// The set whose records it holds; none for all.
     set: SetId,
     index: SecondaryIndex,
@@ -113,7 +115,7 @@ impl Sindexes {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// All of them, in the order in which they were made.
+    /// All of them, in the order of their slots: a new one takes the first that is free.
     pub fn all(&self) -> Arc<Vec<Arc<Sindex>>> {
         self.list.load_full()
     }
@@ -249,9 +251,11 @@ impl Namespace {
             set.sindexes.fetch_add(1, Ordering::Relaxed);
         }
         let order = definition.key_type.order();
+        let slot = list.iter().zip(0..).take_while(|(sindex, at)| sindex.slot == *at).count();
         let sindex = Arc::new(Sindex {
             name: ArcSwap::from_pointee(name.into()),
             definition,
+            slot,
             set: set.map_or(SetId::NONE, |set| set.id),
             index: SecondaryIndex::new(order, Arc::clone(&self.sindexes.pool)),
             is_dropped: AtomicBool::new(false),
@@ -261,7 +265,7 @@ impl Namespace {
             entries_per_record: AtomicU64::new(0),
         });
         let mut list = Vec::clone(&list);
-        list.push(Arc::clone(&sindex));
+        list.insert(slot, Arc::clone(&sindex));
         self.sindexes.replace(list);
         // The supervisor begins with what is left; until then it waits for the lock for changes.
         self.fill_if_small(&sindex);

@@ -1,7 +1,9 @@
 //! Metadata that a cluster's nodes keep in common. A node alone keeps it by itself.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use engine::sindex::Sindex;
 use wire::ResultCode;
 
 use super::call::{Call, Refusal, put, put_joined};
@@ -14,6 +16,7 @@ const MODULE_BYTES_MAX: usize = 31;
 pub(crate) struct Metadata {
     pub truncate: Changes,
     pub evict: Changes,
+    pub sindex: Changes,
 }
 
 /// How often a module has changed.
@@ -30,7 +33,7 @@ impl Changes {
 /// State of each module.
 pub(super) fn info(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let (node, key) = (call.node.id(), call.node.view.lock().cluster_key);
-    let Metadata { truncate, evict } = &call.node.metadata;
+    let Metadata { truncate, evict, sindex } = &call.node.metadata;
     let changes = |changes: &Changes| changes.0.load(Ordering::Relaxed);
     put(
         out,
@@ -40,7 +43,7 @@ pub(super) fn info(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     );
     for (module, changes, items) in [
         ("evict", changes(evict), evictions(call).len()),
-        ("sindex", 0, 0),
+        ("sindex", changes(sindex), definitions(call).len()),
         ("truncate", changes(truncate), truncations(call).len()),
         ("UDF", 0, 0),
     ] {
@@ -62,7 +65,8 @@ pub(super) fn show(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let items = match &module[..] {
         b"evict" => evictions(call),
         b"truncate" => truncations(call),
-        b"roster" | b"sindex" | b"udf" | b"xdr" => Vec::new(),
+        b"sindex" => definitions(call),
+        b"roster" | b"udf" | b"xdr" => Vec::new(),
         b"security" => {
             return Err(Refusal::new(ResultCode::FORBIDDEN, "security module forbidden"));
         }
@@ -73,24 +77,45 @@ pub(super) fn show(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     }
     put_joined(out, b';', items, |out, (key, value)| {
         out.extend_from_slice(&key);
-        put(out, format_args!("={value}"));
+        out.push(b'=');
+        out.extend_from_slice(&value);
     });
     Ok(())
 }
 
+/// Key and value of an item.
+type Item = (Vec<u8>, Vec<u8>);
+
+/// An item whose value is a number; none if that is 0.
+fn numbered((key, value): (Vec<u8>, u64)) -> Option<Item> {
+    (value != 0).then(|| (key, value.to_string().into_bytes()))
+}
+
+/// Names of secondary indexes by what they hold.
+fn definitions(call: &Call<'_>) -> Vec<Item> {
+    let of_namespace = |namespace: &Arc<engine::Namespace>| {
+        let sindexes = namespace.sindexes.all();
+        let item = |sindex: &Arc<Sindex>| {
+            (sindex.definition.key(&namespace.name), sindex.name().to_vec())
+        };
+        sindexes.iter().map(item).collect::<Vec<_>>()
+    };
+    call.node.namespaces.iter().flat_map(of_namespace).collect()
+}
+
 /// Void-times below which eviction takes records, by namespace.
-fn evictions(call: &Call<'_>) -> Vec<(Vec<u8>, u64)> {
+fn evictions(call: &Call<'_>) -> Vec<Item> {
     let threshold = |namespace: &engine::Namespace| {
         u64::from(namespace.gauges.evict_void_time.load(Ordering::Relaxed))
     };
     let all = call.node.namespaces.iter();
     all.map(|namespace| (namespace.name.as_bytes().to_vec(), threshold(namespace)))
-        .filter(|(_, threshold)| *threshold != 0)
+        .filter_map(numbered)
         .collect()
 }
 
 /// Times of truncations: of namespaces under their names, of sets under `namespace|set`.
-fn truncations(call: &Call<'_>) -> Vec<(Vec<u8>, u64)> {
+fn truncations(call: &Call<'_>) -> Vec<Item> {
     let mut items = Vec::new();
     for namespace in &call.node.namespaces {
         let name = namespace.name.as_bytes();
@@ -100,6 +125,5 @@ fn truncations(call: &Call<'_>) -> Vec<(Vec<u8>, u64)> {
             (key, set.truncate_lut.load(Ordering::Relaxed))
         }));
     }
-    items.retain(|(_, time)| *time != 0);
-    items
+    items.into_iter().filter_map(numbered).collect()
 }

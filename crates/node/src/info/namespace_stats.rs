@@ -99,9 +99,10 @@ fn put_space(namespace: &Namespace, pairs: &mut Pairs<'_>) {
     let (index, set_index) = (namespace.index_used_bytes(), namespace.set_index_used_bytes());
     pairs.put("index_used_bytes", index);
     pairs.put("set_index_used_bytes", set_index);
-    pairs.put("sindex_used_bytes", 0);
+    let sindex = namespace.sindexes.used_bytes();
+    pairs.put("sindex_used_bytes", sindex);
     let budget = namespace.config().indexes_memory_budget_bytes;
-    if let Some(used_pct) = ((index + set_index) * 100).checked_div(budget) {
+    if let Some(used_pct) = ((index + set_index + sindex) * 100).checked_div(budget) {
         pairs.put("indexes_memory_used_pct", used_pct);
     }
     pairs.put("data_total_bytes", namespace.data_total_bytes());

@@ -1,12 +1,16 @@
-//! Secondary indexes. None can be made yet; requests are checked as they will be.
+//! Secondary indexes: made, dropped, listed, described.
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use config::SET_NAME_MAX;
+use engine::Namespace;
+use engine::sindex::{Definition, IndexType, KeyType, Sindex, SindexRefusal};
 use value::context::ContextError;
 use wire::ResultCode;
 
-use super::call::{Call, Refusal, put};
+use super::call::{Call, Pairs, Refusal, put, put_joined};
 use super::cluster::FLAG_BYTES_MAX;
 
 /// Most bytes of an index's name.
@@ -27,82 +31,171 @@ fn no_index() -> Refusal {
 /// `sindex`, `sindex/<ns>`: all indexes; `sindex/<ns>/<index>`: statistics of one.
 pub(super) fn by_path(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let mut parts = call.command.arguments.splitn(2, |byte| *byte == b'/');
-    let namespace = parts.next().filter(|name| !name.is_empty());
-    if namespace.is_some_and(|name| call.node.namespace(name).is_none()) {
-        put(out, "ns_type=unknown");
-        return Ok(());
-    }
-    match parts.next().filter(|index| !index.is_empty()) {
-        Some(_) => Err(no_index()),
-        None => Ok(()),
+    let namespace = match parts.next().filter(|name| !name.is_empty()) {
+        None => None,
+        Some(name) => match call.node.namespace(name) {
+            Some(namespace) => Some(namespace),
+            None => {
+                put(out, "ns_type=unknown");
+                return Ok(());
+            }
+        },
+    };
+    match (namespace, parts.next().filter(|index| !index.is_empty())) {
+        (Some(namespace), Some(index)) => put_stats(namespace, index, out),
+        (None, Some(_)) => Err(no_index()),
+        (namespace, None) => {
+            put_list(call, namespace, false, out);
+            Ok(())
+        }
     }
 }
 
-pub(super) fn list(call: &Call<'_>, _: &mut Vec<u8>) -> Result<(), Refusal> {
-    call.optional_namespace()?;
-    call.flag("b64", FLAG_BYTES_MAX, "bad b64").map(|_| ())
+pub(super) fn list(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let namespace = call.optional_namespace()?;
+    let in_base64 = call.flag("b64", FLAG_BYTES_MAX, "bad b64")?.unwrap_or(false);
+    put_list(call, namespace, in_base64, out);
+    Ok(())
 }
 
-/// Notes that the index is not named, and goes on: so does the original.
-fn check_name(call: &Call<'_>, out: &mut Vec<u8>) {
-    if let Err(refusal) = call.required("indexname", NAME_BYTES_MAX) {
-        put(out, refusal);
+/// Lists the indexes of a namespace, or of all.
+fn put_list(
+    call: &Call<'_>,
+    namespace: Option<&Arc<Namespace>>,
+    in_base64: bool,
+    out: &mut Vec<u8>,
+) {
+    let all = call.node.namespaces.iter();
+    let wanted = all.filter(|of| namespace.is_none_or(|namespace| namespace.name == of.name));
+    let items = wanted.flat_map(|namespace| {
+        let sindexes = Vec::clone(&namespace.sindexes.all());
+        sindexes.into_iter().map(|sindex| (&namespace.name, sindex))
+    });
+    put_joined(out, b';', items, |out, (namespace, sindex)| {
+        put_line(namespace, &sindex, in_base64, out);
+    });
+}
+
+fn put_line(namespace: &str, sindex: &Sindex, in_base64: bool, out: &mut Vec<u8>) {
+    let Definition { set, bin, key_type, index_type, context } = &sindex.definition;
+    put(out, format_args!("ns={namespace}:indexname="));
+    out.extend_from_slice(&sindex.name());
+    put(out, ":set=");
+    out.extend_from_slice(set.as_deref().unwrap_or(b"NULL"));
+    put(out, ":bin=");
+    out.extend_from_slice(bin);
+    let (key_type, index_type) = (key_type.name(), index_type.name());
+    put(out, format_args!(":type={key_type}:indextype={index_type}:context="));
+    match (context.is_empty(), in_base64) {
+        (true, _) => put(out, "null"),
+        (false, true) => put(out, BASE64.encode(context)),
+        (false, false) => put(out, value::context::text(context)),
     }
+    put(out, if sindex.is_readable() { ":state=RW" } else { ":state=WO" });
+}
+
+/// The index's name. If it is not given, notes that and goes on: so does the original.
+fn name_given<'a>(call: &Call<'a>, out: &mut Vec<u8>) -> Option<&'a [u8]> {
+    call.required("indexname", NAME_BYTES_MAX).map_err(|refusal| put(out, refusal)).ok()
 }
 
 pub(super) fn stat(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    check_name(call, out);
-    call.namespace()?;
-    Err(no_index())
+    let name = name_given(call, out);
+    let namespace = call.namespace()?;
+    put_stats(namespace, name.ok_or_else(no_index)?, out)
+}
+
+fn put_stats(namespace: &Namespace, name: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let stats = namespace.sindexes.by_name(name).ok_or_else(no_index)?.stats();
+    let mut pairs = Pairs::new(out, b';');
+    pairs.put("entries", stats.entries);
+    pairs.put("used_bytes", stats.used_bytes);
+    pairs.put("entries_per_bval", stats.entries_per_bval);
+    pairs.put("entries_per_rec", stats.entries_per_record);
+    pairs.put("load_pct", stats.load_pct);
+    pairs.put("load_time", stats.load_seconds);
+    // An entry goes with its record: there is nothing to collect later.
+    pairs.put("stat_gc_recs", 0);
+    Ok(())
 }
 
 pub(super) fn exists(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    check_name(call, out);
-    call.namespace_name()?;
-    put(out, "false");
+    let name = name_given(call, out);
+    let namespace = call.node.namespace(call.namespace_name()?);
+    let found = name.zip(namespace).and_then(|(name, of)| of.sindexes.by_name(name));
+    put(out, found.is_some());
     Ok(())
 }
 
 /// Deleting what is not there succeeds.
 pub(super) fn delete(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    check_name(call, out);
-    call.namespace_name()?;
+    let name = name_given(call, out);
+    let namespace = call.node.namespace(call.namespace_name()?);
+    if let Some((name, namespace)) = name.zip(namespace)
+        && namespace.drop_sindex(name)
+    {
+        call.node.metadata.sindex.note();
+    }
     put(out, "ok");
     Ok(())
 }
 
-pub(super) fn create(call: &Call<'_>, _: &mut Vec<u8>) -> Result<(), Refusal> {
-    call.required("indexname", NAME_BYTES_MAX)?;
-    call.namespace_name()?;
-    call.optional("set", SET_NAME_MAX)?;
-    if let Some(context) = call.optional("context", CONTEXT_BYTES_MAX)? {
-        check_context(context)?;
+pub(super) fn create(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let name = call.required("indexname", NAME_BYTES_MAX)?;
+    let namespace = call.namespace_name()?;
+    let definition = definition(call)?;
+    if let Some(namespace) = call.node.namespace(namespace) {
+        namespace.create_sindex(name, definition).map_err(refusal_of)?;
     }
-    let kind =
-        call.optional("indextype", KIND_BYTES_MAX)?.unwrap_or(b"default").to_ascii_lowercase();
-    if !matches!(&kind[..], b"default" | b"list" | b"mapkeys" | b"mapvalues") {
-        return Err(Refusal::parameter(
-            "bad 'indextype' - must be one of 'default', 'list', 'mapkeys', 'mapvalues'",
-        ));
-    }
-    check_data(call.required("indexdata", DATA_BYTES_MAX)?, &kind)?;
-    let later = "secondary indexes come in a later release";
-    Err(Refusal::new(ResultCode::UNSUPPORTED_FEATURE, later))
+    call.node.metadata.sindex.note();
+    put(out, "ok");
+    Ok(())
 }
 
-/// Checks the way into a bin, in base64.
-fn check_context(context: &[u8]) -> Result<(), Refusal> {
+fn refusal_of(refusal: SindexRefusal) -> Refusal {
+    match refusal {
+        SindexRefusal::NameTaken => {
+            let text = "'indexname' already exists with different definition";
+            Refusal::new(ResultCode::SINDEX_FOUND, text)
+        }
+        SindexRefusal::TooMany => {
+            Refusal::new(ResultCode::SINDEX_MAX_COUNT, "already at sindex definition limit")
+        }
+        SindexRefusal::Set(code) => Refusal::new(code, "cannot add set for this index"),
+    }
+}
+
+/// What the parameters define.
+fn definition(call: &Call<'_>) -> Result<Definition, Refusal> {
+    let set = call.optional("set", SET_NAME_MAX)?.map(Box::from);
+    let context = call.optional("context", CONTEXT_BYTES_MAX)?;
+    let context = context.map(parse_context).transpose()?.unwrap_or_default();
+    let index_type = match call.optional("indextype", KIND_BYTES_MAX)? {
+        None => IndexType::Default,
+        Some(name) => IndexType::of_name(name).ok_or_else(|| {
+            Refusal::parameter(
+                "bad 'indextype' - must be one of 'default', 'list', 'mapkeys', 'mapvalues'",
+            )
+        })?,
+    };
+    let data = call.required("indexdata", DATA_BYTES_MAX)?;
+    let (bin, key_type) = parse_data(data, index_type)?;
+    Ok(Definition { set, bin: bin.into(), key_type, index_type, context })
+}
+
+/// Reads the way into a bin from base64.
+fn parse_context(context: &[u8]) -> Result<Box<[u8]>, Refusal> {
     let refuse = |text| Err(Refusal::parameter(text));
     let Ok(context) = BASE64.decode(context) else { return refuse("'context' invalid base64") };
     match value::context::check(&context) {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(context.into()),
         Err(ContextError::Invalid) => refuse("'context' invalid cdt context"),
         Err(ContextError::NotNormalized) => refuse("'context' not normalized msgpack"),
     }
 }
 
-/// Checks a bin's name and, after a comma, the type of its values.
-fn check_data(data: &[u8], kind: &[u8]) -> Result<(), Refusal> {
+/// Reads a bin's name and, after a comma, the type of its values.
+fn parse_data(data: &[u8], index_type: IndexType) -> Result<(&[u8], KeyType), Refusal> {
     let refuse = |text| Err(Refusal::parameter(text));
     let mut parts = data.splitn(2, |byte| *byte == b',');
     let bin = parts.next().unwrap_or_default();
@@ -113,14 +206,13 @@ fn check_data(data: &[u8], kind: &[u8]) -> Result<(), Refusal> {
     if bin.len() > BIN_NAME_BYTES_MAX {
         return refuse("'indexdata' bin name too long");
     }
-    match &values.to_ascii_lowercase()[..] {
-        b"numeric" | b"string" | b"blob" => Ok(()),
-        b"geo2dsphere" if kind == b"mapkeys" => refuse(
+    match KeyType::of_name(values) {
+        Some(KeyType::Geo2DSphere) if index_type == IndexType::MapKeys => refuse(
             "bad 'indexdata' bin type for 'indextype' 'mapkeys' - must be one of 'numeric', \
              'string', 'blob'",
         ),
-        b"geo2dsphere" => Ok(()),
-        _ => refuse(
+        Some(key_type) => Ok((bin, key_type)),
+        None => refuse(
             "bad 'indexdata' bin type - must be one of 'numeric', 'string', 'blob', 'geo2dsphere'",
         ),
     }

@@ -130,15 +130,15 @@ fn the_other_addresses_are_told_with_their_port() {
 }
 
 #[test]
-fn secondary_indexes_and_modules_are_checked_before_they_are_refused() {
+fn secondary_indexes_and_modules_are_checked() {
     let index = "sindex-create:ns=test;indexname=i;indexdata=";
     assert_answers(&[
-        (&format!("{index}b,NUMERIC"), "ERROR:16:secondary indexes come in a later release"),
-        (
-            &format!("{index}b,geo2dsphere;indextype=LIST;context=khAA"),
-            "ERROR:16:secondary indexes come in a later release",
-        ),
         (&format!("{index}b,numeric;context=kRA"), "ERROR:4:'context' invalid base64"),
+        (
+            &format!("{index}b,geo2dsphere;indextype=MAPKEYS"),
+            "ERROR:4:bad 'indexdata' bin type for 'indextype' 'mapkeys' - must be one of 'numeric', \
+             'string', 'blob'",
+        ),
         (
             "udf-put:filename=a.lua;content=YQ==;content-len=4",
             "ERROR:16:UDF modules come in a later release",
@@ -151,6 +151,55 @@ fn secondary_indexes_and_modules_are_checked_before_they_are_refused() {
         &format!("udf-put:filename=a.lua;content={module};content-len={size}"),
         "error=invalid_udf_content_len,>1M",
     )]);
+}
+
+#[test]
+fn secondary_indexes_come_and_go() {
+    let (_, node) = node();
+    let index = "sindex-create:ns=test;indexname=";
+    for (command, answer) in [
+        (&*format!("{index}i;indexdata=b,NUMERIC"), "ok"),
+        (&format!("{index}i;indexdata=b,numeric"), "ok"),
+        (
+            &format!("{index}i;indexdata=b,string"),
+            "ERROR:200:'indexname' already exists with different definition",
+        ),
+        (&format!("{index}j;set=s;indexdata=g,geo2dsphere;indextype=LIST;context=khAA"), "ok"),
+        ("sindex-create:ns=nowhere;indexname=x;indexdata=b,numeric", "ok"),
+        ("sindex-exists:ns=test;indexname=i", "true"),
+        ("sindex-exists:ns=test;indexname=k", "false"),
+        ("sindex-exists:ns=nowhere;indexname=x", "false"),
+        (
+            "sindex-list:ns=test",
+            "ns=test:indexname=i:set=NULL:bin=b:type=numeric:indextype=default:context=null:state=RW;\
+             ns=test:indexname=j:set=s:bin=g:type=geo2dsphere:indextype=list:\
+             context=[list_index(0)]:state=RW",
+        ),
+        ("smd-show:module=sindex", "test||b|.|I=i;test|s|g|ckhAA|L|G=j"),
+        (
+            "sindex/test/i",
+            "entries=0;used_bytes=196608;entries_per_bval=0;entries_per_rec=0;load_pct=100;\
+             load_time=0;stat_gc_recs=0",
+        ),
+        ("sindex-delete:ns=test;indexname=i", "ok"),
+        ("sindex-delete:ns=test;indexname=i", "ok"),
+        ("sindex-stat:ns=test;indexname=i", "ERROR:201:no index"),
+        // Another name for the same.
+        (&format!("{index}k;set=s;indexdata=g,geo2dsphere;indextype=LIST;context=khAA"), "ok"),
+        (
+            "sindex-list:b64=true",
+            "ns=test:indexname=k:set=s:bin=g:type=geo2dsphere:indextype=list:context=khAA:state=RW",
+        ),
+    ] {
+        assert_eq!(ask(&node, command), answer, "{command}");
+    }
+    for number in 0..255 {
+        assert_eq!(ask(&node, &format!("{index}n{number};indexdata=b{number},blob")), "ok");
+    }
+    assert_eq!(
+        ask(&node, &format!("{index}last;indexdata=b,blob")),
+        "ERROR:206:already at sindex definition limit"
+    );
 }
 
 #[test]
