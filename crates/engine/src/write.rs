@@ -79,8 +79,7 @@ impl Namespace {
         let write = Write { request, digest, policy, now: turn.now };
         let mut guard = self.records.write(digest);
         let found = guard.find().map(|stored| self.found(stored));
-        let (decision, old_keys) =
-            self.decide(&write, &mut guard, found, turn, reply, seen)?;
+        let (decision, old_keys) = self.decide(&write, &mut guard, found, turn, reply, seen)?;
         self.commit(&mut guard, found.map(|found| found.weight), old_keys, &decision, turn)?;
         *seen = match &decision {
             Decision::Store(meta, _) => Seen::from(meta),

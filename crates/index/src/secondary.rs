@@ -455,7 +455,12 @@ impl PrimaryIndex {
             return Ok(Populated::Done);
         }
         part.add_all(found.iter().copied(), index.heap())?;
-        part.reach = last.map_or(Reach::Nothing, |digest| Reach::Through(Box::new(digest)));
+        match (&mut part.reach, last) {
+            (Reach::Through(reached), Some(last)) => **reached = last,
+            (reach, last) => {
+                *reach = last.map_or(Reach::Nothing, |last| Reach::Through(last.into()))
+            }
+        }
         Ok(Populated::More)
     }
 
@@ -503,12 +508,7 @@ impl PrimaryIndex {
     }
 
     /// Visits the live records with this stub, ascending.
-    fn visit_stub(
-        &self,
-        partition: PartitionId,
-        stub: Stub,
-        mut visit: impl FnMut(Digest),
-    ) {
+    fn visit_stub(&self, partition: PartitionId, stub: Stub, mut visit: impl FnMut(Digest)) {
         let sprig = SprigId::new(partition, stub.sprig());
         let (low, high) = stub.keys();
         let _ = self.sprig(sprig).read().visit_up(&low, |key, packed| {
@@ -536,10 +536,7 @@ impl SecondaryIndex {
 }
 
 /// Where the records of a partition go on that come after a digest; `None` behind the last sprig.
-fn start_of_rest(
-    partition: PartitionId,
-    reached: Option<&Digest>,
-) -> Option<(SprigId, RecordKey)> {
+fn start_of_rest(partition: PartitionId, reached: Option<&Digest>) -> Option<(SprigId, RecordKey)> {
     let Some(reached) = reached else { return Some((SprigId::new(partition, 0), RecordKey::MIN)) };
     let sprig = SprigId::of(reached);
     if *reached != sprig.last_digest() {

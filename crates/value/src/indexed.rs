@@ -41,7 +41,9 @@ pub enum Scalar<'a> {
 impl<'a> Scalar<'a> {
     fn of_bin(bin: Stored<'a>) -> Option<Self> {
         match bin.particle_type {
-            ParticleType::INTEGER => bin.value.try_into().ok().map(|v| Self::Integer(i64::from_be_bytes(v))),
+            ParticleType::INTEGER => {
+                bin.value.try_into().ok().map(|v| Self::Integer(i64::from_be_bytes(v)))
+            }
             ParticleType::STRING => Some(Self::String(bin.value)),
             ParticleType::BLOB => Some(Self::Blob(bin.value)),
             ParticleType::GEOJSON => Some(Self::Geo(bin.value)),
@@ -128,7 +130,9 @@ mod tests {
 
     fn found(kind: ParticleType, value: &[u8], context: &[u8], part: Part) -> Vec<String> {
         let mut found = Vec::new();
-        visit(Stored::from((kind, value)), context, part, |scalar| found.push(format!("{scalar:?}")));
+        visit(Stored::from((kind, value)), context, part, |scalar| {
+            found.push(format!("{scalar:?}"))
+        });
         found
     }
 

@@ -58,7 +58,11 @@ impl Namespace {
         guard: &mut WriteGuard<'_>,
         fetched: &Fetched,
     ) -> Result<OldKeys, Box<Fetch>> {
-        if self.sindexes.is_empty() { Ok(OldKeys(None)) } else { self.read_keys(meta, guard, fetched) }
+        if self.sindexes.is_empty() {
+            Ok(OldKeys(None))
+        } else {
+            self.read_keys(meta, guard, fetched)
+        }
     }
 
     #[cold]

@@ -146,7 +146,11 @@ impl Sindexes {
             })
         };
         let found = of_set(set).or_else(|| of_set(None)).ok_or(ResultCode::SINDEX_NOT_FOUND)?;
-        if found.is_readable() { Ok(Arc::clone(found)) } else { Err(ResultCode::SINDEX_NOT_READABLE) }
+        if found.is_readable() {
+            Ok(Arc::clone(found))
+        } else {
+            Err(ResultCode::SINDEX_NOT_READABLE)
+        }
     }
 
     /// Memory of all of them in bytes.

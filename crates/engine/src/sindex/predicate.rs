@@ -230,10 +230,7 @@ fn parse_values(
     }
 }
 
-fn parse_geo(
-    text: &[u8],
-    config: &NamespaceConfig,
-) -> Result<(Test, Vec<(i64, i64)>), ResultCode> {
+fn parse_geo(text: &[u8], config: &NamespaceConfig) -> Result<(Test, Vec<(i64, i64)>), ResultCode> {
     let settings = &config.geo2dsphere_within;
     let strict = settings.strict;
     let earth_radius_meters = f64::from(settings.earth_radius_meters);

@@ -3,8 +3,8 @@
 use storage::{ScanProgress, SecondaryItem};
 use wire::{Digest, PartitionId};
 
-use super::predicate::Predicate;
 use super::Sindex;
+use super::predicate::Predicate;
 use crate::namespace::Namespace;
 
 /// A record that may match.
@@ -54,5 +54,21 @@ impl Namespace {
             Candidate { bval, digest, is_certain }
         }));
         progress
+    }
+}
+
+#[cfg(test)]
+impl Namespace {
+    /// All that an index holds of a partition under these numbers.
+    pub(crate) fn all_under(
+        &self,
+        sindex: &Sindex,
+        partition: PartitionId,
+        range: (i64, i64),
+    ) -> Vec<SecondaryItem> {
+        let mut items = Vec::new();
+        let (index, limit) = (&sindex.index, usize::MAX);
+        let _ = self.records.scan_secondary(index, partition, range, None, limit, &mut items);
+        items
     }
 }

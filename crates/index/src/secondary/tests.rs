@@ -162,14 +162,8 @@ fn records_that_share_a_stub_are_all_found() {
         world.write(digest, &[at as i64 % 2]);
     }
     let mut out = Vec::new();
-    let _ = world.primary.scan_secondary(
-        &world.index,
-        world.partition,
-        (0, 0),
-        None,
-        1000,
-        &mut out,
-    );
+    let _ =
+        world.primary.scan_secondary(&world.index, world.partition, (0, 0), None, 1000, &mut out);
     assert_eq!(out.len(), 201, "there is no telling which has the number");
     assert!(out.iter().all(|item| !item.is_certain));
     assert!(out.is_sorted_by(|a, b| a.digest < b.digest));
@@ -207,7 +201,8 @@ fn purging_leaves_nothing_of_a_record() {
     drop(guard);
     world.model.retain(|(_, of)| *of != digest);
     world.held.remove(&digest);
-    let expected = world.model.iter().map(|(rank, digest)| (BvalOrder::Signed.bval(*rank), *digest));
+    let expected =
+        world.model.iter().map(|(rank, digest)| (BvalOrder::Signed.bval(*rank), *digest));
     assert_eq!(all_of(&world), Vec::from_iter(expected));
 }
 
@@ -251,7 +246,8 @@ fn population_and_writes_mix() {
         }
     }
     assert!(denied > 10 && world.index.populated_partitions() == 1);
-    let expected = world.model.iter().map(|(rank, digest)| (BvalOrder::Signed.bval(*rank), *digest));
+    let expected =
+        world.model.iter().map(|(rank, digest)| (BvalOrder::Signed.bval(*rank), *digest));
     assert_eq!(all_of(&world), Vec::from_iter(expected));
     assert_eq!(world.index.entry_count(), world.model.len() as u64);
 }
@@ -276,7 +272,8 @@ fn want_of_memory_leaves_everything_as_it_was() {
             world.write(&digest, &[bval]);
         }
     }
-    let expected = world.model.iter().map(|(rank, digest)| (BvalOrder::Signed.bval(*rank), *digest));
+    let expected =
+        world.model.iter().map(|(rank, digest)| (BvalOrder::Signed.bval(*rank), *digest));
     assert_eq!(all_of(&world), Vec::from_iter(expected));
 }
 
@@ -310,7 +307,8 @@ fn compaction_moves_entries_and_loses_none() {
         world.write(digest, &[]);
     }
     pool.compact(std::iter::once(&world.index));
-    let expected = world.model.iter().map(|(rank, digest)| (BvalOrder::Signed.bval(*rank), *digest));
+    let expected =
+        world.model.iter().map(|(rank, digest)| (BvalOrder::Signed.bval(*rank), *digest));
     assert_eq!(all_of(&world), Vec::from_iter(expected));
     drop(world);
     assert_eq!(pool.held_bytes(), 0);
