@@ -51,7 +51,7 @@ impl Namespace {
         let found = self.found(guard.find().ok_or(ResultCode::NOT_FOUND)?);
         let Found { meta, weight, .. } = found;
         self.check_delete(request, digest, &mut guard, found, turn)?;
-        let old_keys = self.old_keys(&meta, &mut guard, turn.fetched)?;
+        let old_keys = self.old_keys(Some(&meta), &mut guard, turn.fetched)?;
         if !durable {
             return Ok(self.expunge(&mut guard, weight, old_keys, turn)?);
         }

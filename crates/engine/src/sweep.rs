@@ -177,7 +177,7 @@ impl Namespace {
             if verdict == Verdict::Keep {
                 return Some((stored.meta, verdict));
             }
-            match self.old_keys(&stored.meta, &mut guard, &fetched) {
+            match self.old_keys(Some(&stored.meta), &mut guard, &fetched) {
                 Ok(old_keys) => {
                     let weight = self.weight_of(&stored);
                     if !guard.carry_out(verdict) {

@@ -28,6 +28,23 @@ enum Decision {
     Entomb(RecordMeta, NewBody),
 }
 
+impl Decision {
+    /// What becomes of a record that gets this metadata and body.
+    fn of(
+        meta: RecordMeta,
+        new: NewBody,
+        had_bins: bool,
+        policy: &WritePolicy,
+    ) -> Result<Self, ResultCode> {
+        match (new.bin_count, had_bins) {
+            (1.., _) => Ok(Self::Store(meta, new)),
+            (0, false) => Err(ResultCode::NOT_FOUND),
+            (0, true) if policy.durable_delete => Ok(Self::Entomb(entombed(meta), new)),
+            (0, true) => Ok(Self::Delete),
+        }
+    }
+}
+
 /// A write request with what is checked before any record is looked at.
 struct Write<'w, 'a> {
     request: &'w Request<'a>,
@@ -156,10 +173,8 @@ impl Namespace {
             check_filter(request, unread, || guard.body(turn.fetched))?;
         }
         // Also of a record that is dead but still there: indexes have it as long.
-        let old_keys = match &found {
-            Some(found) => self.old_keys(&found.meta, guard, turn.fetched)?,
-            None => OldKeys::default(),
-        };
+        let old_meta = found.as_ref().map(|found| &found.meta);
+        let old_keys = self.old_keys(old_meta, guard, turn.fetched)?;
         // A replace looks at nothing of the old body but the key, so it need not be read without one.
         let to_read = existing.filter(|found| !(policy.replace && found.is_keyless));
         let body = to_read.map(|_| guard.body(turn.fetched)).transpose()?;
@@ -187,13 +202,7 @@ impl Namespace {
         let new = record::apply(request, policy, old, key, &scene, turn.scratch, reply)?;
         // A replace does not look at the old bins: to it there were none.
         let had_bins = live.is_some() && !policy.replace;
-        let decision = match (new.bin_count, had_bins) {
-            (1.., _) => Decision::Store(meta, new),
-            (0, false) => return Err(ResultCode::NOT_FOUND.into()),
-            (0, true) if policy.durable_delete => Decision::Entomb(entombed(meta), new),
-            (0, true) => Decision::Delete,
-        };
-        Ok((decision, old_keys))
+        Ok((Decision::of(meta, new, had_bins, policy)?, old_keys))
     }
 
     /// Carries a decision out: storage, indexes and statistics change together. `old` is the weight of the

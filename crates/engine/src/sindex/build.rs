@@ -55,6 +55,7 @@ impl Namespace {
 
     /// Fills the next partitions of an index, on several threads.
     fn fill_some(&self, sindex: &Sindex) -> Result<(), OutOfMemory> {
+        let _filling = sindex.filling.lock();
         let begin = sindex.index.populated_partitions();
         let partitions = PartitionId::all().skip(begin).take(PARTITIONS_A_TURN);
         let threads = self.sindexes.builder_threads.load(Ordering::Relaxed);

@@ -46,22 +46,21 @@ struct Parts {
 }
 
 impl Namespace {
-    /// The numbers of the record under a guard, which has this metadata, before it changes. Without
-    /// indexes nothing is looked at.
+    /// The numbers of the record under a guard before it changes: it has this metadata, or is not there.
+    /// Without indexes nothing is looked at.
     ///
     /// # Errors
     /// What has to be read first.
     #[inline]
     pub(crate) fn old_keys(
         &self,
-        meta: &RecordMeta,
+        meta: Option<&RecordMeta>,
         guard: &mut WriteGuard<'_>,
         fetched: &Fetched,
     ) -> Result<OldKeys, Box<Fetch>> {
-        if self.sindexes.is_empty() {
-            Ok(OldKeys(None))
-        } else {
-            self.read_keys(meta, guard, fetched)
+        match meta {
+            Some(meta) if !self.sindexes.is_empty() => self.read_keys(meta, guard, fetched),
+            _ => Ok(OldKeys(None)),
         }
     }
 

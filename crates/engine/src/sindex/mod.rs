@@ -60,6 +60,8 @@ pub struct Sindex {
     set: SetId,
     index: SecondaryIndex,
     is_dropped: AtomicBool,
+    /// Held by whoever fills it, so that partitions are filled in order.
+    filling: Mutex<()>,
     /// When filling it began, in ms since 2010; 0: not yet.
     begun_ms: AtomicU64,
     load_seconds: AtomicU64,
@@ -259,6 +261,7 @@ impl Namespace {
             set: set.map_or(SetId::NONE, |set| set.id),
             index: SecondaryIndex::new(order, Arc::clone(&self.sindexes.pool)),
             is_dropped: AtomicBool::new(false),
+            filling: Mutex::default(),
             begun_ms: AtomicU64::new(0),
             load_seconds: AtomicU64::new(0),
             entries_per_bval: AtomicU64::new(0),
@@ -266,10 +269,11 @@ impl Namespace {
         });
         let mut list = Vec::clone(&list);
         list.insert(slot, Arc::clone(&sindex));
+        // The supervisor fills what is left, and not before.
+        let filling = sindex.filling.lock();
         self.sindexes.replace(list);
-        // The supervisor begins with what is left; until then it waits for the lock for changes.
         self.fill_if_small(&sindex);
-        drop(changes);
+        drop((filling, changes));
         self.bell.ring();
         Ok(())
     }

@@ -56,3 +56,19 @@ impl Namespace {
         progress
     }
 }
+
+#[cfg(test)]
+impl Namespace {
+    /// All that an index holds of a partition under these numbers.
+    pub(crate) fn all_under(
+        &self,
+        sindex: &Sindex,
+        partition: PartitionId,
+        range: (i64, i64),
+    ) -> Vec<SecondaryItem> {
+        let mut items = Vec::new();
+        let (index, limit) = (&sindex.index, usize::MAX);
+        let _ = self.records.scan_secondary(index, partition, range, None, limit, &mut items);
+        items
+    }
+}

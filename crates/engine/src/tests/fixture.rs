@@ -14,6 +14,7 @@ use wire::{
     Digest, Info1, Info2, OpCode, ParticleType, PartitionId, ProtoHeader, Request, ResultCode,
 };
 
+use super::sindex::check_sindexes;
 use crate::counters::Stripe;
 use crate::devices::{DevicePlan, NamespaceOpening};
 use crate::namespace::{Inspected, Namespace, Turn};
@@ -261,6 +262,7 @@ struct Sums {
 
 /// All statistics of a namespace that are kept in step equal those computed from scratch.
 pub(crate) fn check_statistics(namespace: &Namespace) {
+    check_sindexes(namespace);
     let mut all = Sums::default();
     let mut of_sets: BTreeMap<SetId, Sums> = BTreeMap::new();
     for partition in PartitionId::all() {

@@ -15,6 +15,7 @@ mod policies;
 mod robustness;
 mod set_index;
 mod sets;
+mod sindex;
 mod stress;
 mod supervision;
 mod truncation;

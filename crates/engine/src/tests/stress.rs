@@ -11,22 +11,22 @@ use crate::namespace::Namespace;
 use crate::supervisor::{Supervisor, World};
 
 /// A thread's way to send requests, at a time that all share.
-struct Client<'n> {
+pub(super) struct Client<'n> {
     namespace: &'n Namespace,
     clock_ms: &'n AtomicU64,
     scratch: Vec<u8>,
-    random: fastrand::Rng,
+    pub random: fastrand::Rng,
 }
 
 impl Client<'_> {
-    fn send(&mut self, digest: &Digest, request: RequestBuilder) -> Answer {
+    pub fn send(&mut self, digest: &Digest, request: RequestBuilder) -> Answer {
         let now = LastUpdateTime(self.clock_ms.load(Ordering::Relaxed));
         send(self.namespace, now, &mut self.scratch, digest, &request.into_body())
     }
 }
 
 /// Runs `work` on each of some threads, and the supervisor beside them, while time passes.
-fn run(namespace: &Namespace, works: &[&(dyn Fn(&mut Client<'_>) + Sync)]) {
+pub(super) fn run(namespace: &Namespace, works: &[&(dyn Fn(&mut Client<'_>) + Sync)]) {
     let clock_ms = AtomicU64::new(u64::from(START_SECONDS) * 1000);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -57,7 +57,7 @@ fn run(namespace: &Namespace, works: &[&(dyn Fn(&mut Client<'_>) + Sync)]) {
     });
 }
 
-fn settings() -> config::Namespace {
+pub(super) fn settings() -> config::Namespace {
     config::Namespace {
         nsup_period_seconds: 1,
         nsup_threads: 2,

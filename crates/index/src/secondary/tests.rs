@@ -6,6 +6,9 @@ use fastrand::Rng;
 use record::SetId;
 
 use super::*;
+use crate::entry::Entry;
+use crate::primary::PrimaryIndex;
+use crate::scan::ScanProgress;
 use crate::testing::{digest_in, entry, tombstone, with_allocations};
 
 /// A primary index, a secondary one, and what is in both.

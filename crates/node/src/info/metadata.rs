@@ -95,9 +95,8 @@ fn numbered((key, value): (Vec<u8>, u64)) -> Option<Item> {
 fn definitions(call: &Call<'_>) -> Vec<Item> {
     let of_namespace = |namespace: &Arc<engine::Namespace>| {
         let sindexes = namespace.sindexes.all();
-        let item = |sindex: &Arc<Sindex>| {
-            (sindex.definition.key(&namespace.name), sindex.name().to_vec())
-        };
+        let item =
+            |sindex: &Arc<Sindex>| (sindex.definition.key(&namespace.name), sindex.name().to_vec());
         sindexes.iter().map(item).collect::<Vec<_>>()
     };
     call.node.namespaces.iter().flat_map(of_namespace).collect()

@@ -117,7 +117,7 @@ impl Node {
             matching,
             begun: self.host.now(),
         };
-        let sindex = super::plan::sindex_for(request, &wanted, namespace)?;
+        let sindex = super::plan::sindex_for(request, wanted.matching.as_ref(), namespace)?;
         let now = self.host.monotonic();
         let id = request.field(FieldType::QUERY_ID).and_then(|id| id.try_into().ok());
         let brief = Brief {

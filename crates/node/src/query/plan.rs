@@ -79,16 +79,18 @@ impl Plan {
             Some(Err(_)) => return Err(ResultCode::PARAMETER),
             None => 0,
         };
+        let matching = Predicate::parse(request, &namespace.config())?;
+        // As in the original, whether there is an index is found out before the filter is built.
+        let sindex = sindex_for(request, matching.as_ref(), namespace)?;
         let filter = request.field(FieldType::FILTER).map(Filter::build).transpose()?;
         let set = request.set.map(|name| namespace.sets.by_name(name).map(|set| set.id));
         let wanted = Wanted {
             set: set.flatten(),
             bins: wanted_bins(request)?,
             filter: filter.map(Filter::into_owned),
-            matching: Predicate::parse(request, &namespace.config())?,
+            matching,
             begun: now,
         };
-        let sindex = sindex_for(request, &wanted, namespace)?;
         let begun = parts.iter().filter(|part| part.after.is_some()).count();
         let requested = (parts.len() - begun, begun);
         let id = request.field(FieldType::QUERY_ID).and_then(|id| id.try_into().ok());
@@ -118,7 +120,7 @@ impl Plan {
 /// The index that a where clause needs.
 pub(super) fn sindex_for(
     request: &Request<'_>,
-    wanted: &Wanted,
+    predicate: Option<&Predicate>,
     namespace: &Namespace,
 ) -> Result<Option<Arc<Sindex>>, ResultCode> {
     let find = |predicate: &Predicate| {
@@ -126,7 +128,7 @@ pub(super) fn sindex_for(
         let (bin, context) = (predicate.bin(), predicate.context());
         namespace.sindexes.find(request.set, bin, key_type, index_type, context)
     };
-    wanted.matching.as_ref().map(find).transpose()
+    predicate.map(find).transpose()
 }
 
 /// The name of an index, as it is shown.

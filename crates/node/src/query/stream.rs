@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use engine::latencies::LatencyKind;
 use engine::query::Row;
+use engine::sindex::Predicate;
 use engine::stats::NamespaceCounter;
 use engine::{Stripe, Turn};
 use storage::{Fetch, Fetched, Pledges, Ticket};
@@ -97,6 +98,11 @@ impl Query {
         begun: Duration,
         stripe: Stripe,
     ) -> Result<Self, ResultCode> {
+        if let Some(cells) = plan.wanted.matching.as_ref().and_then(Predicate::region_cells) {
+            let counters = &plan.namespace.counters;
+            counters.raise(stripe, NamespaceCounter::GeoRegionQueryReqs);
+            counters.add(stripe, NamespaceCounter::GeoRegionQueryCells, cells as u64);
+        }
         let job = match plan.short_ms {
             Some(_) => None,
             None => {

@@ -14,6 +14,8 @@ use storage::device::ram::RamDevice;
 use self::plain::Plain;
 use self::requests::{DeleteSpec, ReadSpec, SETS, WriteSpec};
 use super::fixture::*;
+use super::sindex::definition;
+use crate::sindex::{IndexType, KeyType};
 use crate::supervisor::Event;
 
 /// Records that requests are about: few, so that they meet often.
@@ -68,6 +70,7 @@ impl Pair {
             93..96 => self.supervise(),
             96 => self.remove_tombstones(),
             97 => self.truncate(),
+            98 => self.index(),
             _ => self.reconfigure(),
         }
         self.compare();
@@ -154,6 +157,19 @@ impl Pair {
         }
         let known = self.plain.truncated_before_ms.entry(name).or_default();
         *known = if undo { 0 } else { time_ms.max(*known) };
+    }
+
+    /// Makes or drops a secondary index. They are compared with the records after each step.
+    fn index(&mut self) {
+        let (namespace, random) = (&self.fixture.namespace, &mut self.random);
+        let bin = ["a", "b", "n"][random.usize(..3)];
+        if random.u32(..4) == 0 {
+            namespace.drop_sindex(bin.as_bytes());
+        } else {
+            let kind = if random.bool() { KeyType::Numeric } else { KeyType::String };
+            let _ =
+                namespace.create_sindex(bin.as_bytes(), definition(bin, kind, IndexType::Default));
+        }
     }
 
     fn reconfigure(&mut self) {
