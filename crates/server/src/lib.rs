@@ -9,6 +9,7 @@ pub mod devices;
 pub mod host;
 pub mod limits;
 pub mod logging;
+pub mod metadata;
 pub mod net;
 pub mod service;
 pub mod signals;

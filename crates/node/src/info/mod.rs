@@ -40,7 +40,6 @@ use call::{Call, Refusal, put};
 
 pub use identity::BUILD;
 pub(crate) use latencies::enabled_benchmarks;
-pub(crate) use metadata::Metadata;
 pub(crate) use statistics::heap_efficiency_pct;
 
 /// Once an answer has more bytes than this, what else was asked is left unanswered. A few bytes can
