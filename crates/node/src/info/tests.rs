@@ -5,6 +5,7 @@ mod counters;
 mod recorded;
 mod storage;
 mod tools;
+mod udf;
 
 use super::answer;
 use super::testing::{CLIENT, ask, node};

@@ -9,7 +9,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use record::LastUpdateTime;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde::{Deserialize, de};
 use serde_json::ser::PrettyFormatter;
@@ -168,16 +169,41 @@ impl<'d> Visitor<'d> for FileOf {
         let (cluster_key, tid) = first.ok_or_else(|| de::Error::invalid_length(0, &self))?;
         let mut items = Vec::new();
         let mut keys = HashSet::new();
-        while let Some(text) = array.next_element::<ItemText>()? {
-            let item = text.item().map_err(A::Error::custom)?;
-            if let Some(objection) = self.0.objection(&item) {
-                return Err(A::Error::custom(objection));
-            }
-            if !keys.insert(item.key.clone()) {
-                return Err(A::Error::custom("the key is there already"));
-            }
+        while let Some(item) = array.next_element_seed(ItemOf(self.0, &mut keys))? {
             items.push(item);
         }
         Ok(Contents { committed: Committed { cluster_key, tid }, items })
+    }
+}
+
+/// Reads an item of a module that has these keys already. Done as a visitor, since what a visitor
+/// objects to is told with the line at which it ends.
+struct ItemOf<'k>(Module, &'k mut HashSet<Box<[u8]>>);
+
+impl<'d> DeserializeSeed<'d> for ItemOf<'_> {
+    type Value = Item;
+
+    fn deserialize<D: Deserializer<'d>>(self, from: D) -> Result<Item, D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'d> Visitor<'d> for ItemOf<'_> {
+    type Value = Item;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an item")
+    }
+
+    fn visit_map<A: MapAccess<'d>>(self, object: A) -> Result<Item, A::Error> {
+        let text = ItemText::deserialize(MapAccessDeserializer::new(object))?;
+        let item = text.item().map_err(A::Error::custom)?;
+        let objection = match self.0.objection(&item) {
+            None if self.1.insert(item.key.clone()) => return Ok(item),
+            None => "the key is there already",
+            Some(objection) => objection,
+        };
+        let key = String::from_utf8_lossy(&item.key);
+        Err(A::Error::custom(format_args!("item {key:?}: {objection}")))
     }
 }
