@@ -55,8 +55,8 @@ impl Namespace {
         self.remember()
     }
 
-    /// Makes a truncation hold, of a set or of the namespace, or takes it back (`None`). A set that is not there yet is truncated
-    /// when it comes into being.
+    /// Makes a truncation hold, of a set or of the namespace, or takes it back (`None`). A set that is
+    /// not there yet is truncated when it comes into being.
     ///
     /// # Errors
     /// As [`Self::truncate`].

@@ -46,7 +46,7 @@ pub trait MetadataFiles: Send + Sync {
     /// the power goes, either these are there or the former ones.
     ///
     /// # Errors
-    /// When they could not be kept; then the former ones are there.
+    /// When that is not sure. Some day these or the former ones may be found.
     fn save(&self, module: &str, bytes: &[u8]) -> io::Result<()>;
 
     /// What was saved last; `None` if nothing ever was.

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tests::announce;
 use tests::harness::{GOLDEN_CONFIGURATION, Launch, Server};
 use tests::raw::{Connection, Draft, INFO, frame};
 
@@ -192,6 +193,7 @@ fn a_kill_amid_changes_loses_none_that_was_acknowledged() -> Result<()> {
         expected.extend(answered.cloned());
         launch = killer.join().ok().context("the killer has panicked")??;
     }
+    announce(format_args!("{} changes were answered before kills", expected.len()));
     ensure!(!expected.is_empty(), "nothing was answered");
     expect_all(&launch.start()?, &expected)
 }

@@ -164,6 +164,17 @@ fn a_short_request_has_no_endless_answer() {
 }
 
 #[test]
+fn a_request_changes_metadata_a_limited_number_of_times() {
+    let (_, node) = node();
+    let mut out = Vec::new();
+    let commands = (0..2000).map(|set| format!("status\ntruncate:namespace=test;set={set}\n"));
+    let changes = answer(&node, commands.collect::<String>().as_bytes(), CLIENT, &mut out);
+    assert_eq!(changes, super::CHANGES_MAX);
+    assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 2 * super::CHANGES_MAX);
+    assert_eq!(node.metadata.items(crate::metadata::Module::Truncate).len(), changes);
+}
+
+#[test]
 fn any_bytes_are_answered() {
     let (_, node) = node();
     let mut random = fastrand::Rng::with_seed(7);

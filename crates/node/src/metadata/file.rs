@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -178,7 +179,7 @@ impl<'d> Visitor<'d> for FileOf {
 
 /// Reads an item of a module that has these keys already. Done as a visitor, since what a visitor
 /// objects to is told with the line at which it ends.
-struct ItemOf<'k>(Module, &'k mut HashSet<Box<[u8]>>);
+struct ItemOf<'k>(Module, &'k mut HashSet<Arc<[u8]>>);
 
 impl<'d> DeserializeSeed<'d> for ItemOf<'_> {
     type Value = Item;

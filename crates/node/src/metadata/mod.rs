@@ -15,6 +15,7 @@ mod store;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use record::LastUpdateTime;
 
@@ -101,13 +102,13 @@ impl Module {
     }
 }
 
-/// A key of a module with its value.
+/// A key of a module with its value. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Item {
     /// The key. Names of sets are any bytes, so keys are.
-    pub key: Box<[u8]>,
+    pub key: Arc<[u8]>,
     /// The value; `None`: deleted.
-    pub value: Option<Box<[u8]>>,
+    pub value: Option<Arc<[u8]>>,
     /// How often the key was set, as [`merge`] counts it.
     pub generation: u32,
     /// When it was last set.
@@ -137,7 +138,7 @@ pub enum Occasion {
 /// Why an item was not set, or is not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum SetError {
-    /// Nothing has changed.
+    /// The change does not hold.
     #[error("{place} cannot be written: {error}; check the work directory")]
     NotKept {
         /// What should have been written.
@@ -145,7 +146,7 @@ pub enum SetError {
         /// Why not.
         error: io::Error,
     },
-    /// Nothing has changed.
+    /// The change does not hold.
     #[error("there are too many keys already")]
     Full,
     /// The change is kept, but somebody could not act on it.

@@ -119,6 +119,21 @@ impl Store {
         self.set_how(module, key, value, How::Anyway)
     }
 
+    /// Sets or deletes a key that `decide` finds by what is there, or refuses to. Nobody changes the
+    /// module meanwhile.
+    ///
+    /// # Errors
+    /// What `decide` returns, or a [`SetError`].
+    pub fn set_with<E: From<SetError>>(
+        &self,
+        module: Module,
+        decide: impl FnOnce(&[Item]) -> Result<(Vec<u8>, Option<Vec<u8>>), E>,
+    ) -> Result<bool, E> {
+        let _changing = self.slot(module).changing.lock();
+        let (key, value) = decide(&self.items(module))?;
+        Ok(self.change(module, &key, value.as_deref(), How::ByRule)?)
+    }
+
     fn set_how(
         &self,
         module: Module,
@@ -126,9 +141,19 @@ impl Store {
         value: Option<&[u8]>,
         how: How,
     ) -> Result<bool, SetError> {
-        let slot = self.slot(module);
-        let _changing = slot.changing.lock();
-        let mut contents = slot.contents.read().clone();
+        let _changing = self.slot(module).changing.lock();
+        self.change(module, key, value, how)
+    }
+
+    /// Changes a key. The caller holds `changing`.
+    fn change(
+        &self,
+        module: Module,
+        key: &[u8],
+        value: Option<&[u8]>,
+        how: How,
+    ) -> Result<bool, SetError> {
+        let mut contents = self.slot(module).contents.read().clone();
         let place = contents.items.iter().position(|item| *item.key == *key);
         let old = place.and_then(|place| contents.items.get(place));
         let Some(item) = change(module, old, (key, value), how, self.host.now()) else {

@@ -194,10 +194,13 @@ fn a_file_that_is_none_is_refused_with_its_line() {
     }
 }
 
+/// Key, value, why, and whether it was durable by then.
+type Seen = (String, Option<String>, Occasion, bool);
+
 /// Writes down what it is told, and may refuse it.
 #[derive(Default)]
 struct Witness {
-    seen: Mutex<Vec<(String, Option<String>, Occasion, bool)>>,
+    seen: Mutex<Vec<Seen>>,
     host: Option<Arc<TestHost>>,
     refuses: bool,
 }
@@ -254,6 +257,27 @@ fn a_change_is_durable_then_holds_then_is_acted_on() {
     assert!(matches!(set("d", Some("1")), Err(SetError::NotInForce(_))));
     assert!(node.metadata.get(Module::Xdr, b"d").is_some(), "it holds all the same");
     assert_eq!((witness.seen.lock().len(), other.seen.lock().len()), (3, 1));
+}
+
+#[test]
+fn a_change_may_depend_on_what_is_there() {
+    let (_, node) = node();
+    // Each name once, as indexes have it.
+    let create = |key: &str, name: &str| {
+        node.metadata.set_with(Module::Xdr, |items| {
+            let taken = items.iter().any(|item| item.value.as_deref() == Some(name.as_bytes()));
+            if taken { Err(SetError::Full) } else { Ok((key.into(), Some(name.into()))) }
+        })
+    };
+    assert!(create("a", "first").unwrap());
+    assert!(matches!(create("b", "first"), Err(SetError::Full)));
+    assert!(create("b", "second").unwrap());
+    let threads = std::thread::scope(|scope| {
+        let threads = [0; 8].map(|_| scope.spawn(|| create("c", "third").is_ok_and(|new| new)));
+        threads.map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(threads.iter().filter(|new| **new).count(), 1);
+    assert_eq!(node.metadata.committed(Module::Xdr).tid, 3);
 }
 
 #[test]
