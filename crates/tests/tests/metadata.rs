@@ -106,6 +106,8 @@ fn truncations_last_in_memory_too() -> Result<()> {
 fn modules_of_the_original_are_taken_over() -> Result<()> {
     let launch = launch()?;
     fs::write(file(&launch, "UDF"), MODULES)?;
+    // A draft that a crash has left.
+    fs::write(file(&launch, "UDF").with_extension("smd.save"), "[\n[1, 1],")?;
     let mut server = launch.start()?;
     let list = ask(&server, "udf-list")?;
     let [one, two, ""] = list.split(';').collect::<Vec<_>>()[..] else {

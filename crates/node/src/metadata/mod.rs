@@ -115,7 +115,7 @@ pub struct Item {
     pub timestamp: LastUpdateTime,
 }
 
-/// Acts on the items of a module.
+/// Acts on the items of a module. It may look into the store, but not change the module that it hears of.
 pub trait Acceptor: Send + Sync {
     /// Takes over an item: one of those that were there at the start, in their order, or one that has
     /// changed, in the order of changes. A deleted one has no value.
