@@ -1,8 +1,33 @@
 //! Eviction: when a namespace outgrows a threshold, the records that would expire first go early.
 
+use std::fmt;
+use std::sync::OnceLock;
+
 use record::{SecondsSince2010, VoidTime};
 
 use crate::namespace::Namespace;
+
+/// Whoever keeps what the nodes of a cluster have in common.
+type Keeper = Box<dyn Fn(VoidTime) -> bool + Send + Sync>;
+
+/// Who hears of a new threshold first, to keep it and then have it set.
+#[derive(Default)]
+pub struct ThresholdKeeper(OnceLock<Keeper>);
+
+impl ThresholdKeeper {
+    /// Has `keeper` told of thresholds. It says whether it had them set
+    /// ([`Namespace::set_evict_void_time`]). The first one stays.
+    pub fn set(&self, keeper: impl Fn(VoidTime) -> bool + Send + Sync + 'static) {
+        // A namespace belongs to one node.
+        let _ = self.0.set(Box::new(keeper));
+    }
+}
+
+impl fmt::Debug for ThresholdKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ThresholdKeeper").field(&self.0.get().is_some()).finish()
+    }
+}
 
 /// What eviction came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +39,15 @@ pub enum Eviction {
 }
 
 impl Namespace {
+    /// Has records with an earlier void-time evicted.
+    pub(crate) fn evict_before(&self, threshold: VoidTime) {
+        let is_kept = self.threshold_keeper.0.get().is_some_and(|keeper| keeper(threshold));
+        if !is_kept {
+            // A device that fails is reported; what is evicted may come back with a restart then.
+            let _ = self.set_evict_void_time(threshold.0);
+        }
+    }
+
     /// Where eviction has to cut to remove the configured share of evictable records.
     ///
     /// Void-times between now and the latest are counted in buckets; buckets go, earliest first, as

@@ -16,6 +16,7 @@ use wire::{Digest, PartitionId, ResultCode};
 use crate::bell::Bell;
 use crate::compression::CompressionStat;
 use crate::counters::{Bank, Stripe};
+use crate::eviction::ThresholdKeeper;
 use crate::latencies::Latencies;
 use crate::sets::{Set, Sets};
 use crate::settings::NamespaceSettings;
@@ -59,6 +60,8 @@ pub struct Namespace {
     pub query_compression: CompressionStat,
     /// Wakes whoever supervises the namespace.
     pub bell: Bell,
+    /// Hears first which records eviction is to take.
+    pub threshold_keeper: ThresholdKeeper,
     pub(crate) records: Records,
     medium: Medium,
     pub(crate) size_histograms: ArcSwap<SizeHistograms>,
@@ -146,6 +149,7 @@ impl Namespace {
             compression: CompressionStat::default(),
             query_compression: CompressionStat::default(),
             bell: Bell::default(),
+            threshold_keeper: ThresholdKeeper::default(),
             records: Records::in_memory(),
             medium: medium_of(&config.storage_engine),
             size_histograms: ArcSwap::default(),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use config::Set as SetConfig;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use record::{LastUpdateTime, SetId};
 use wire::ResultCode;
 use wire::message::SET_NAME_BYTES_MAX;
@@ -91,11 +91,17 @@ impl Set {
 pub struct Sets {
     by_id: Box<[OnceLock<Box<Set>>]>,
     ids: RwLock<HashMap<Box<[u8]>, SetId>>,
+    /// Truncations of sets that are not there yet. Locked after `ids`.
+    foreseen: Mutex<HashMap<Box<[u8]>, u64>>,
 }
 
 impl Default for Sets {
     fn default() -> Self {
-        Self { by_id: (0..SetId::MAX).map(|_| OnceLock::new()).collect(), ids: RwLock::default() }
+        Self {
+            by_id: (0..SetId::MAX).map(|_| OnceLock::new()).collect(),
+            ids: RwLock::default(),
+            foreseen: Mutex::default(),
+        }
     }
 }
 
@@ -138,13 +144,41 @@ impl Sets {
                 let place = ids.len();
                 let id = SetId(place as u16 + 1);
                 let slot = self.by_id.get(place).ok_or(ResultCode::PARAMETER)?;
-                slot.get_or_init(|| Box::new(Set::new(id, name, config)));
+                let set = slot.get_or_init(|| Box::new(Set::new(id, name, config)));
+                if let Some(lut) = self.foreseen.lock().get(name) {
+                    set.truncate_lut.store(*lut, Ordering::SeqCst);
+                }
                 ids.insert(name.into(), id);
                 id
             }
         };
         drop(ids);
         self.by_id(id).ok_or(ResultCode::PARAMETER)
+    }
+
+    /// The set with this name, or else sees to it that it will be truncated up to this moment when it
+    /// comes into being; with `None` no longer.
+    pub(crate) fn by_name_or_foresee(
+        &self,
+        name: &[u8],
+        time: Option<LastUpdateTime>,
+    ) -> Option<&Set> {
+        // Held to the end, so that the set does not come into being meanwhile.
+        let ids = self.ids.read();
+        if let Some(id) = ids.get(name) {
+            return self.by_id(*id);
+        }
+        let mut foreseen = self.foreseen.lock();
+        match time {
+            Some(time) => {
+                let lut = foreseen.entry(name.into()).or_default();
+                *lut = time.0.max(*lut);
+            }
+            None => {
+                foreseen.remove(name);
+            }
+        }
+        None
     }
 
     /// All sets, in the order in which they came into being.

@@ -139,6 +139,13 @@ impl Supervisor {
         }
     }
 
+    /// The same for a namespace that has come up with a threshold of eviction: that was meant for the
+    /// records of then, not for those that will be written.
+    pub fn resume(namespace: &Namespace, now: LastUpdateTime) -> Self {
+        let threshold = namespace.gauges.evict_void_time.load(Ordering::Relaxed);
+        Self { evicted_before: VoidTime(threshold), ..Self::new(now) }
+    }
+
     /// Does what is due, and returns when the next step is (ms since 2010).
     ///
     /// `clock` is read again to time a cycle.
@@ -255,8 +262,7 @@ fn set_eviction_threshold(namespace: &Namespace, now: SecondsSince2010, events: 
             let gauges = &namespace.gauges;
             let ttl = i64::from(threshold.0) - i64::from(now.0);
             gauges.evict_ttl_seconds.store(ttl, Ordering::Relaxed);
-            // A device that fails is reported; what is evicted may come back with a restart then.
-            let _ = namespace.set_evict_void_time(threshold.0);
+            namespace.evict_before(threshold);
         }
         Eviction::Nothing => events.push(Event::NothingToEvict),
     }

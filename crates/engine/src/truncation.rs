@@ -55,6 +55,69 @@ impl Namespace {
         self.remember()
     }
 
+    /// Makes a truncation hold, of a set or of the namespace, or takes it back (`None`). A set that is
+    /// not there yet is truncated when it comes into being.
+    ///
+    /// # Errors
+    /// As [`Self::truncate`].
+    pub fn apply_truncation(
+        &self,
+        set: Option<&[u8]>,
+        time: Option<LastUpdateTime>,
+    ) -> io::Result<()> {
+        let set = match set {
+            None => None,
+            Some(name) => match self.sets.by_name_or_foresee(name, time) {
+                Some(set) => Some(set),
+                None => return Ok(()),
+            },
+        };
+        match (set, time) {
+            (None, Some(time)) => {
+                // This moment holds, also instead of a later one.
+                self.gauges.truncate_lut.fetch_min(time.0, Ordering::SeqCst);
+                self.truncate(time)
+            }
+            (None, None) => self.undo_truncate(),
+            (Some(set), Some(time)) => {
+                set.truncate_lut.fetch_min(time.0, Ordering::SeqCst);
+                self.truncate_set(set, time)
+            }
+            (Some(set), None) => self.undo_truncate_set(set),
+        }
+    }
+
+    /// The same at a start, when nobody reads or writes yet: does nothing if that is how it is.
+    ///
+    /// # Errors
+    /// As [`Self::truncate`].
+    pub fn recall_truncation(
+        &self,
+        set: Option<&[u8]>,
+        time: Option<LastUpdateTime>,
+    ) -> io::Result<()> {
+        let now = match set {
+            None => self.gauges.truncate_lut.load(Ordering::Relaxed),
+            Some(name) => match self.sets.by_name(name) {
+                Some(set) => set.truncate_lut.load(Ordering::Relaxed),
+                None => 0,
+            },
+        };
+        let holds = match time {
+            Some(time) => now >= time.0,
+            None => now == 0,
+        };
+        if holds {
+            return Ok(());
+        }
+        self.apply_truncation(set, time)?;
+        if self.record_count() == 0 {
+            // There is nothing to remove, nor to tell of.
+            self.end_truncation(&self.begin_truncation());
+        }
+        Ok(())
+    }
+
     /// Whether records last written at `time` in this set are truncated.
     pub(crate) fn is_truncated(&self, set: Option<&Set>, time: LastUpdateTime) -> bool {
         time.0 < self.gauges.truncate_lut.load(Ordering::Relaxed)

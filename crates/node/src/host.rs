@@ -1,5 +1,6 @@
 //! What a node knows of the outside world.
 
+use std::io;
 use std::time::Duration;
 
 use record::LastUpdateTime;
@@ -32,6 +33,47 @@ pub trait Host: Send + Sync + 'static {
 
     /// The log.
     fn log(&self) -> &dyn Log;
+
+    /// Where the system metadata are kept. A host without such a place forgets them with the node.
+    fn metadata(&self) -> &dyn MetadataFiles {
+        &Nowhere
+    }
+}
+
+/// A file for each module of the system metadata.
+pub trait MetadataFiles: Send + Sync {
+    /// Keeps these bytes in place of those that were there. When this returns they last, and whenever
+    /// the power goes, either these are there or the former ones.
+    ///
+    /// # Errors
+    /// When that is not sure. Some day these or the former ones may be found.
+    fn save(&self, module: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// What was saved last; `None` if nothing ever was.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn load(&self, module: &str) -> io::Result<Option<Vec<u8>>>;
+
+    /// Where they are, for whoever has to look.
+    fn place(&self, module: &str) -> String;
+}
+
+/// Keeps nothing.
+struct Nowhere;
+
+impl MetadataFiles for Nowhere {
+    fn save(&self, _: &str, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn load(&self, _: &str) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    fn place(&self, module: &str) -> String {
+        module.to_owned()
+    }
 }
 
 /// The log, as info commands see it.

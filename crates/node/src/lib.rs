@@ -8,8 +8,10 @@ pub mod batch;
 pub mod counters;
 pub mod host;
 pub mod info;
+pub mod metadata;
 pub mod node;
 pub mod ticker;
+pub mod udf;
 pub mod worker;
 
 mod dispatch;

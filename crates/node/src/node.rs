@@ -1,8 +1,8 @@
 //! The node: its namespaces, settings and identity.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,9 +16,10 @@ use record::LastUpdateTime;
 
 use crate::counters::ServiceCounter;
 use crate::host::Host;
-use crate::info::Metadata;
+use crate::metadata::{self, Store, Unreadable};
 use crate::query::{Jobs, Queue};
 use crate::ticker::Slices;
+use crate::udf::ModuleRunner;
 use crate::view::View;
 
 /// Longest name of a namespace in bytes.
@@ -35,9 +36,9 @@ pub struct Node {
     /// When it came up, by the wall clock.
     pub started_at: LastUpdateTime,
     /// The cluster that it is in.
-    pub(crate) view: Mutex<View>,
-    /// What the nodes of a cluster keep in common.
-    pub(crate) metadata: Metadata,
+    pub(crate) view: Arc<Mutex<View>>,
+    /// What the nodes of a cluster keep in common beside records.
+    pub metadata: Arc<Store>,
     /// Long queries.
     pub(crate) jobs: Jobs,
     /// Those that change records, between two steps.
@@ -51,6 +52,7 @@ pub struct Node {
     /// The last slice of each latency histogram, as `latencies` shows it.
     pub(crate) slices: Mutex<Slices>,
     config: ArcSwap<Config>,
+    module_runner: OnceLock<Arc<dyn ModuleRunner>>,
     /// `microsecond-histograms`, at hand for every request.
     histograms_in_micros: AtomicBool,
     /// Held while settings change, so that no change is lost.
@@ -68,7 +70,8 @@ impl Node {
         Self::with(config, namespaces, host, loops)
     }
 
-    /// A node with this configuration and these namespaces, in its order.
+    /// A node with this configuration and these namespaces, in its order. Its metadata are empty until
+    /// [`Self::restore_metadata`].
     pub fn with(
         config: Config,
         namespaces: Vec<Arc<Namespace>>,
@@ -76,12 +79,15 @@ impl Node {
         loops: usize,
     ) -> Self {
         set_builder_threads(&namespaces, &config);
+        let view = Arc::new(Mutex::new(View::form(host.random(), host.monotonic())));
+        let metadata = Arc::new(Store::new(Arc::clone(&host), Arc::clone(&view)));
+        metadata::register(&metadata, &namespaces);
         Self {
             namespaces,
             counters: Bank::new(loops),
             started_at: host.now(),
-            view: Mutex::new(View::form(host.random(), host.monotonic())),
-            metadata: Metadata::default(),
+            view,
+            metadata,
             jobs: Jobs::default(),
             background: Queue::default(),
             info_latency: Latency::new(loops),
@@ -92,8 +98,33 @@ impl Node {
             histograms_in_micros: AtomicBool::new(config.service.microsecond_histograms),
             host,
             config: ArcSwap::from_pointee(config),
+            module_runner: OnceLock::new(),
             changing: Mutex::new(()),
         }
+    }
+
+    /// Takes over the metadata that an earlier run of the node kept, before it serves anybody. Who is to
+    /// act on them has registered with [`Self::metadata`] by then.
+    ///
+    /// # Errors
+    /// When some of them cannot be read: a node that went on would overwrite them.
+    pub fn restore_metadata(&self) -> Result<(), Unreadable> {
+        self.metadata.load()?;
+        metadata::recall(&self.metadata, &self.namespaces);
+        self.metadata.announce();
+        for namespace in &self.namespaces {
+            namespace.finish_sindexes(|| self.host.now());
+        }
+        Ok(())
+    }
+
+    /// Has UDF modules checked and run by this; the first one stays. Without one, none are stored.
+    pub fn run_modules_with(&self, runner: Arc<dyn ModuleRunner>) {
+        let _ = self.module_runner.set(runner);
+    }
+
+    pub(crate) fn module_runner(&self) -> Option<&Arc<dyn ModuleRunner>> {
+        self.module_runner.get()
     }
 
     /// The namespace with this name; in a message it may be followed by a zero byte.

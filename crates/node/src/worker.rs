@@ -38,6 +38,9 @@ impl Answer {
     pub(crate) const POINT: Self = Self::Whole { work: 1 };
 }
 
+/// What a change of metadata costs, in requests about one record: it waits for the disk.
+const CHANGE_WORK: usize = 1000;
+
 /// Answers requests on one thread; keeps what can be reused from one to the next.
 #[derive(Debug)]
 pub struct Worker {
@@ -120,10 +123,12 @@ impl Worker {
             ProtoType::Message => return Ok(self.message(body, from, out)),
             ProtoType::Compressed => return Ok(self.compressed(body, from, out)),
             ProtoType::Info => {
+                let mut changes = 0;
                 proto::frame(out, ProtoType::Info, |out| {
-                    info::answer(&self.node, body, from, out);
+                    changes = info::answer(&self.node, body, from, out);
                 });
                 self.node.counters.raise(self.stripe, ServiceCounter::InfoComplete);
+                return Ok(Answer::Whole { work: 1 + changes * CHANGE_WORK });
             }
             ProtoType::Admin => admin::append_result(out, ResultCode::SEC_NOT_CONFIGURED),
             ProtoType::InternalXdr => return Err(Unanswerable),

@@ -4,12 +4,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use config::Config;
-use node::host::{Connections, Log as _};
+use node::host::{Connections, Log as _, MetadataFiles};
 use node::{Host, Vitals};
 use record::LastUpdateTime;
 use record::meta::EPOCH_UNIX_SECONDS;
 
 use crate::logging::Log;
+use crate::metadata::Files;
 use crate::vitals::Gauge;
 use crate::{limits, net};
 
@@ -20,18 +21,26 @@ pub struct RealHost {
     log: Arc<Log>,
     limits: Arc<net::Limits>,
     service_addresses: Vec<String>,
+    metadata: Files,
     connections: OnceLock<Arc<net::Stats>>,
 }
 
 impl RealHost {
-    /// The world with this log, these limits of connections and these addresses to tell clients.
-    pub fn new(log: Arc<Log>, limits: Arc<net::Limits>, service_addresses: Vec<String>) -> Self {
+    /// The world with this log, these limits of connections, these addresses to tell clients, and these
+    /// files.
+    pub fn new(
+        log: Arc<Log>,
+        limits: Arc<net::Limits>,
+        service_addresses: Vec<String>,
+        metadata: Files,
+    ) -> Self {
         Self {
             started: Instant::now(),
             gauge: Gauge::default(),
             log,
             limits,
             service_addresses,
+            metadata,
             connections: OnceLock::new(),
         }
     }
@@ -94,6 +103,10 @@ impl Host for RealHost {
 
     fn log(&self) -> &dyn node::host::Log {
         &*self.log
+    }
+
+    fn metadata(&self) -> &dyn MetadataFiles {
+        &self.metadata
     }
 }
 

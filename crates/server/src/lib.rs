@@ -10,6 +10,7 @@ pub mod host;
 pub mod jobs;
 pub mod limits;
 pub mod logging;
+pub mod metadata;
 pub mod net;
 pub mod service;
 pub mod signals;

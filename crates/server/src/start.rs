@@ -15,6 +15,7 @@ use crate::devices::{self, DeviceThreads};
 use crate::host::RealHost;
 use crate::jobs::JobThreads;
 use crate::logging::Log;
+use crate::metadata::{self, Files};
 use crate::net::{self, Endpoint, Protocol, Server};
 use crate::service::NodeService;
 use crate::supervise::Supervisors;
@@ -38,7 +39,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let clamped = (room < config.service.proto_fd_max).then_some(config.service.proto_fd_max);
     config.service.proto_fd_max = room;
     resolve(&mut config)?;
-    make_directories(&config)?;
+    let homeless = match make_directories(&config) {
+        Ok(()) => None,
+        // Nobody asked for a place.
+        Err(error) if arguments.config_file.is_none() => Some(error),
+        Err(error) => return Err(error),
+    };
 
     let log = Log::open(&config, arguments.early_verbose)?;
     log.install();
@@ -50,10 +56,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "proto-fd-max {wanted} is lowered to {room}: raise the limit of open files (ulimit -n)"
         );
     }
+    let files = match homeless {
+        None => Files::below(Path::new(&config.service.work_directory)),
+        Some(error) => {
+            tracing::warn!(
+                target: "smd",
+                "{error:#}; without it the system metadata (truncations, indexes, UDF modules) are \
+                 forgotten when the server ends"
+            );
+            Files::none()
+        }
+    };
     if !arguments.fgdaemon {
         write_pid_file(&config)?;
     }
-    serve(config, log, arguments.cold_start)
+    serve(config, log, files, arguments.cold_start)
 }
 
 /// The configuration that the command line names, with what deserves attention in it.
@@ -92,7 +109,7 @@ fn resolve(config: &mut Config) -> anyhow::Result<()> {
 
 fn make_directories(config: &Config) -> anyhow::Result<()> {
     let work = Path::new(&config.service.work_directory);
-    for directory in [work, &work.join("smd"), Path::new(&config.mod_lua.user_path)] {
+    for directory in [work, &metadata::folder_in(work), Path::new(&config.mod_lua.user_path)] {
         fs::create_dir_all(directory).with_context(|| {
             format!(
                 "cannot make directory {}: give work-directory and user-path a place that this \
@@ -126,7 +143,7 @@ fn announce(config: &Config) {
 }
 
 /// Serves until a signal says stop.
-fn serve(config: Config, log: Arc<Log>, cold_start: bool) -> anyhow::Result<()> {
+fn serve(config: Config, log: Arc<Log>, files: Files, cold_start: bool) -> anyhow::Result<()> {
     let signals = signals::Signals::install()?;
     let listening = addresses::listen_addresses(&config.network.service)?;
     let advertised = addresses::advertised_addresses(
@@ -135,7 +152,8 @@ fn serve(config: Config, log: Arc<Log>, cold_start: bool) -> anyhow::Result<()> 
         config.service.advertise_ipv6,
     );
     let limits = Arc::new(net::Limits::default());
-    let host = Arc::new(RealHost::new(Arc::clone(&log), Arc::clone(&limits), advertised));
+    let host = RealHost::new(Arc::clone(&log), Arc::clone(&limits), advertised, files);
+    let host = Arc::new(host);
     host.configured(&config);
     let threads = config.service.service_threads.unwrap_or(1) as usize;
     // A loop for each core keeps it; fewer loops may share the machine with another server.
@@ -144,10 +162,13 @@ fn serve(config: Config, log: Arc<Log>, cold_start: bool) -> anyhow::Result<()> 
         threads,
         pin: threads == cpus(),
     };
+    // Before devices are touched: a refusal leaves them as they are.
+    node::metadata::verify(host.metadata())?;
     let namespaces = devices::open_namespaces(&config, options.threads, cold_start)?;
     let device_threads = DeviceThreads::start(&config, &namespaces)?;
     let host_of_node = Arc::clone(&host) as Arc<dyn Host>;
     let node = Arc::new(Node::with(config, namespaces, host_of_node, options.threads));
+    node.restore_metadata()?;
     let supervisors = Supervisors::start(&node.namespaces)?;
     let ticker = crate::ticker::TickerThread::start(&node)?;
     let jobs = JobThreads::start(&node, cpus())?;

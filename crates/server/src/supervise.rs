@@ -49,7 +49,7 @@ impl Drop for Supervisors {
 }
 
 fn supervise(namespace: &Namespace, stop: &AtomicBool) {
-    let mut supervisor = Supervisor::new(now());
+    let mut supervisor = Supervisor::resume(namespace, now());
     let mut events = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let world = World { now: now(), memory_used_pct: memory_used_pct() };

@@ -16,6 +16,7 @@ mod get_config;
 mod hll;
 mod inflate;
 mod info_text;
+mod metadata;
 mod msgpack;
 mod node_compressed;
 mod node_info;
@@ -92,6 +93,7 @@ pub const TARGETS: &[Entry] = &[
     hll::ENTRY,
     inflate::ENTRY,
     info_text::ENTRY,
+    metadata::ENTRY,
     msgpack::ENTRY,
     node_compressed::ENTRY,
     node_info::ENTRY,

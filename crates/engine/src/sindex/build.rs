@@ -27,6 +27,12 @@ pub(crate) enum Filling {
 }
 
 impl Namespace {
+    /// Fills all indexes, before anybody is served: an index that was there before a restart is there
+    /// after it.
+    pub fn finish_sindexes(&self, clock: impl Fn() -> LastUpdateTime) {
+        while self.fill_sindexes(&clock) == Filling::Unfinished {}
+    }
+
     /// Fills indexes, for one turn. `clock` is read to time it.
     pub(crate) fn fill_sindexes(&self, clock: &impl Fn() -> LastUpdateTime) -> Filling {
         let all = self.sindexes.all();

@@ -80,6 +80,18 @@ pub enum SindexRefusal {
     Set(ResultCode),
 }
 
+impl std::error::Error for SindexRefusal {}
+
+impl fmt::Display for SindexRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameTaken => f.write_str("another secondary index has this name"),
+            Self::TooMany => write!(f, "there are {SINDEXES_MAX} secondary indexes already"),
+            Self::Set(_) => f.write_str("the set of a secondary index cannot be made"),
+        }
+    }
+}
+
 /// Statistics of an index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SindexStats {

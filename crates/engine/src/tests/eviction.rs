@@ -1,12 +1,13 @@
 //! Eviction: when, what, and what is spared.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use config::Namespace as NamespaceConfig;
 
 use super::fixture::*;
 use crate::stats::NamespaceCounter;
-use crate::supervisor::Event;
+use crate::supervisor::{Event, Supervisor, World};
 
 /// 64 bytes a record, evicted in cycles of 10 seconds beyond half of 64,000 bytes.
 fn settings(config: &mut NamespaceConfig) {
@@ -141,4 +142,39 @@ fn an_operator_can_evict_up_to_a_time_to_live() {
     fixture.namespace.gauges.evict_void_time.store(void_time, Ordering::Relaxed);
     cycle(&mut fixture);
     assert!(!fixture.is_there(0), "after a reset the same time is new");
+}
+
+#[test]
+fn a_keeper_hears_of_a_threshold_before_it_holds() {
+    let mut fixture = Fixture::with(settings);
+    let told = Arc::new(AtomicU32::new(0));
+    let of_keeper = Arc::clone(&told);
+    // It says that it has seen to it, and has not.
+    fixture.namespace.threshold_keeper.set(move |threshold| {
+        of_keeper.store(threshold.0, Ordering::Relaxed);
+        true
+    });
+    fill(&mut fixture, 0..500, "s");
+    cycle(&mut fixture);
+    assert_eq!(told.load(Ordering::Relaxed), START_SECONDS + 10 + 1440);
+    assert_eq!(fixture.namespace.gauges.evict_void_time.load(Ordering::Relaxed), 0);
+    assert_eq!(fixture.count_of(NamespaceCounter::EvictedObjects), 0);
+}
+
+#[test]
+fn a_threshold_from_before_the_start_spares_what_is_written_since() {
+    let mut fixture = Fixture::with(settings);
+    let void_time = START_SECONDS + 1500;
+    fixture.namespace.set_evict_void_time(void_time).unwrap();
+    fill(&mut fixture, 0..10, "s");
+    let mut supervisor = Supervisor::resume(&fixture.namespace, fixture.now);
+    fixture.pass_seconds(10);
+    let world = World { now: fixture.now, memory_used_pct: 0 };
+    supervisor.step(&fixture.namespace, world, || world.now, &mut Vec::new());
+    assert_eq!(fixture.namespace.record_count(), 10);
+    fixture.namespace.set_evict_void_time(void_time + 1).unwrap();
+    fixture.pass_seconds(10);
+    let world = World { now: fixture.now, memory_used_pct: 0 };
+    supervisor.step(&fixture.namespace, world, || world.now, &mut Vec::new());
+    assert_eq!(fixture.namespace.record_count(), 0);
 }

@@ -130,3 +130,59 @@ fn a_truncation_while_another_is_carried_out_is_not_forgotten() {
     let (events, _) = fixture.supervise();
     assert_eq!(events.first(), Some(&Event::Truncated { removed: 1 }));
 }
+
+#[test]
+fn a_set_comes_truncated_if_that_was_foreseen() {
+    let mut fixture = Fixture::new();
+    let apply = |fixture: &Fixture, name: &[u8], ms: Option<u64>| {
+        fixture.namespace.apply_truncation(Some(name), ms.map(LastUpdateTime)).unwrap();
+    };
+    let (now, name) = (fixture.now.0, b"s".as_slice());
+    for ms in [now - 9, now - 5, now - 7] {
+        apply(&fixture, name, Some(ms));
+    }
+    apply(&fixture, b"t", Some(now));
+    apply(&fixture, b"t", None);
+    assert_eq!(fixture.namespace.sets.iter().count(), 0, "none comes by that");
+    for (key, name) in [(1, "s"), (2, "t")] {
+        fixture.do_ok(key, put("a", "1").set(name));
+    }
+    let lut = |name: &[u8]| {
+        fixture.namespace.sets.by_name(name).unwrap().truncate_lut.load(Ordering::Relaxed)
+    };
+    assert_eq!((lut(b"s"), lut(b"t")), (now - 5, 0));
+}
+
+#[test]
+fn what_is_told_of_a_truncation_holds() {
+    let mut fixture = Fixture::new();
+    fixture.do_ok(1, put("a", "1").set("s"));
+    fixture.pass_ms(5);
+    let lut = |fixture: &Fixture| set(fixture).truncate_lut.load(Ordering::Relaxed);
+    for time in [fixture.now, LastUpdateTime(fixture.now.0 - 9)] {
+        fixture.namespace.apply_truncation(Some(b"s"), Some(time)).unwrap();
+        assert_eq!(lut(&fixture), time.0, "also one before the last");
+    }
+    assert!(fixture.is_there(1));
+    fixture.namespace.apply_truncation(Some(b"s"), None).unwrap();
+    assert_eq!(lut(&fixture), 0);
+}
+
+#[test]
+fn a_start_without_records_has_nothing_to_remove() {
+    let mut fixture = Fixture::new();
+    let now = fixture.now;
+    let gauges = &fixture.namespace.gauges;
+    fixture.namespace.recall_truncation(None, Some(now)).unwrap();
+    assert_eq!(gauges.truncate_lut.load(Ordering::Relaxed), now.0);
+    assert!(!gauges.truncating.load(Ordering::Relaxed));
+    fixture.namespace.recall_truncation(None, Some(LastUpdateTime(now.0 - 1))).unwrap();
+    assert_eq!(gauges.truncate_lut.load(Ordering::Relaxed), now.0, "the larger one wins");
+    fixture.namespace.recall_truncation(None, None).unwrap();
+    assert_eq!(gauges.truncate_lut.load(Ordering::Relaxed), 0);
+    fixture.create(1);
+    fixture.pass_ms(1);
+    fixture.namespace.recall_truncation(None, Some(fixture.now)).unwrap();
+    assert!(!fixture.is_there(1));
+    assert_eq!(fixture.supervise().0.first(), Some(&Event::Truncated { removed: 1 }));
+}

@@ -40,18 +40,21 @@ use call::{Call, Refusal, put};
 
 pub use identity::BUILD;
 pub(crate) use latencies::enabled_benchmarks;
-pub(crate) use metadata::Metadata;
 pub(crate) use statistics::heap_efficiency_pct;
 
 /// Once an answer has more bytes than this, what else was asked is left unanswered. A few bytes can
 /// ask for a hundred thousand, and a request has room for millions of them.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 
+/// The same after so many commands that may change metadata: each may wait for the disk.
+const CHANGES_MAX: usize = 1_000;
+
 /// Answers the body of an info request: a line for each command, in order. An empty body asks for
-/// the summary.
-pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
+/// the summary. Returns how many commands may have waited for the disk.
+pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) -> usize {
     let start = node.host.monotonic();
     let before = out.len();
+    let mut changes = 0;
     let mut append = |command: &Command<'_>| {
         let mut value = Vec::new();
         answer_command(node, command, from, &mut value);
@@ -64,12 +67,19 @@ pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
         }
     } else {
         for command in commands(body) {
-            if append(&as_c_string(command.line)) > ANSWER_BYTES_MAX {
+            changes += usize::from(changes_metadata(command.name));
+            let is_long = append(&as_c_string(command.line)) > ANSWER_BYTES_MAX;
+            if is_long || changes == CHANGES_MAX {
                 break;
             }
         }
     }
     record_time(node, node.host.monotonic().saturating_sub(start));
+    changes
+}
+
+fn changes_metadata(name: &[u8]) -> bool {
+    registry::find(name).is_some_and(|command| command.permission.is_about_metadata())
 }
 
 /// Answers one line with its value alone.

@@ -6,12 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use config::SET_NAME_MAX;
 use engine::Namespace;
-use engine::sindex::{Definition, IndexType, KeyType, Sindex, SindexRefusal};
+use engine::sindex::{Definition, IndexType, KeyType, SINDEXES_MAX, Sindex};
 use value::context::ContextError;
 use wire::ResultCode;
 
 use super::call::{Call, Pairs, Refusal, put, put_joined};
 use super::cluster::FLAG_BYTES_MAX;
+use crate::metadata::{Item, Module, SetError};
 
 /// Most bytes of an index's name.
 const NAME_BYTES_MAX: usize = 63;
@@ -130,39 +131,90 @@ pub(super) fn exists(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> 
 /// Deleting what is not there succeeds.
 pub(super) fn delete(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let name = name_given(call, out);
-    let namespace = call.node.namespace(call.namespace_name()?);
-    if let Some((name, namespace)) = name.zip(namespace)
-        && namespace.drop_sindex(name)
-    {
-        call.node.metadata.sindex.note();
+    let namespace = call.namespace_name()?;
+    if let Some(name) = name {
+        let named = call.node.metadata.set_with(Module::Sindex, |items| {
+            let of_namespace = indexes_of(items, namespace);
+            let mut keys = of_namespace.filter(|(_, value)| *value == name).map(|(key, _)| key);
+            let key = keys.next().ok_or(Unmade::IsThere)?;
+            let is_unique = keys.next().is_none();
+            let key = is_unique.then(|| key.to_vec()).ok_or(Unmade::NotUnique)?;
+            Ok((key, None))
+        });
+        finish(call, named)?;
     }
     put(out, "ok");
     Ok(())
+}
+
+/// Why an index is neither made nor dropped.
+enum Unmade {
+    /// There is nothing to do.
+    IsThere,
+    NotUnique,
+    NameTaken,
+    TooMany,
+    NotKept(SetError),
+}
+
+impl From<SetError> for Unmade {
+    fn from(error: SetError) -> Self {
+        Self::NotKept(error)
+    }
+}
+
+/// Keys and names of a namespace's indexes.
+fn indexes_of<'i>(
+    items: &'i [Item],
+    namespace: &'i [u8],
+) -> impl Iterator<Item = (&'i [u8], &'i [u8])> {
+    let live = items.iter().filter_map(|item| Some((&*item.key, item.value.as_deref()?)));
+    live.filter(move |(key, _)| {
+        key.strip_prefix(namespace).is_some_and(|rest| rest.starts_with(b"|"))
+    })
+}
+
+fn finish(call: &Call<'_>, outcome: Result<bool, Unmade>) -> Result<(), Refusal> {
+    let text = match outcome {
+        Ok(_) | Err(Unmade::IsThere) => return Ok(()),
+        Err(Unmade::NotUnique) => "'indexname' is not unique",
+        Err(Unmade::NameTaken) => "'indexname' already exists with different definition",
+        Err(Unmade::TooMany) => {
+            let text = "already at sindex definition limit";
+            return Err(Refusal::new(ResultCode::SINDEX_MAX_COUNT, text));
+        }
+        Err(Unmade::NotKept(error)) => {
+            call.node.host.log().message(&format!("secondary index: {error}"));
+            return Err(Refusal::new(ResultCode::TIMEOUT, "timeout"));
+        }
+    };
+    Err(Refusal::new(ResultCode::SINDEX_FOUND, text))
 }
 
 pub(super) fn create(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let name = call.required("indexname", NAME_BYTES_MAX)?;
     let namespace = call.namespace_name()?;
-    let definition = definition(call)?;
-    if let Some(namespace) = call.node.namespace(namespace) {
-        namespace.create_sindex(name, definition).map_err(refusal_of)?;
-    }
-    call.node.metadata.sindex.note();
+    let key = definition(call)?.key(&String::from_utf8_lossy(namespace));
+    let made = call.node.metadata.set_with(Module::Sindex, |items| {
+        let mut count = 0;
+        for (other, value) in indexes_of(items, namespace) {
+            if *other == *key {
+                // The same again, or another name for it.
+                return Ok((key, Some(name.to_vec())));
+            }
+            if value == name {
+                return Err(Unmade::NameTaken);
+            }
+            count += 1;
+        }
+        if count >= SINDEXES_MAX {
+            return Err(Unmade::TooMany);
+        }
+        Ok((key, Some(name.to_vec())))
+    });
+    finish(call, made)?;
     put(out, "ok");
     Ok(())
-}
-
-fn refusal_of(refusal: SindexRefusal) -> Refusal {
-    match refusal {
-        SindexRefusal::NameTaken => {
-            let text = "'indexname' already exists with different definition";
-            Refusal::new(ResultCode::SINDEX_FOUND, text)
-        }
-        SindexRefusal::TooMany => {
-            Refusal::new(ResultCode::SINDEX_MAX_COUNT, "already at sindex definition limit")
-        }
-        SindexRefusal::Set(code) => Refusal::new(code, "cannot add set for this index"),
-    }
 }
 
 /// What the parameters define.

@@ -1,8 +1,11 @@
 //! A host for tests: clocks stand still until they are told to move, and the log is a list.
 
+use std::collections::HashMap;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use config::{Config, LOG_CONTEXTS, LogLevel, StorageEngine};
@@ -14,7 +17,8 @@ use storage::{Reader, Signal, Ticket};
 use wire::client::RequestBuilder;
 use wire::{Digest, Info2, OpCode, ParticleType, ProtoType};
 
-use crate::host::{Connections, Host, Log, Vitals};
+use crate::host::{Connections, Host, Log, MetadataFiles, Vitals};
+use crate::metadata::Unreadable;
 use crate::node::Node;
 use crate::unfinished::Progress;
 use crate::worker::{Answer, Worker};
@@ -28,6 +32,10 @@ pub(crate) struct TestHost {
     levels: Mutex<Vec<LogLevel>>,
     pub messages: Mutex<Vec<String>>,
     pub addresses: Mutex<Vec<String>>,
+    /// Files of the system metadata.
+    pub files: Mutex<HashMap<String, Vec<u8>>>,
+    /// Whether nothing can be written.
+    pub full: AtomicBool,
 }
 
 impl TestHost {
@@ -37,6 +45,8 @@ impl TestHost {
             levels: Mutex::new(vec![LogLevel::Info; LOG_CONTEXTS.len()]),
             messages: Mutex::default(),
             addresses: Mutex::new(vec!["10.0.0.1:3000".into()]),
+            files: Mutex::default(),
+            full: AtomicBool::new(false),
         })
     }
 
@@ -82,6 +92,28 @@ impl Host for TestHost {
     fn log(&self) -> &dyn Log {
         self
     }
+
+    fn metadata(&self) -> &dyn MetadataFiles {
+        self
+    }
+}
+
+impl MetadataFiles for TestHost {
+    fn save(&self, module: &str, bytes: &[u8]) -> io::Result<()> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.files.lock().insert(module.into(), bytes.into());
+        Ok(())
+    }
+
+    fn load(&self, module: &str) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.files.lock().get(module).cloned())
+    }
+
+    fn place(&self, module: &str) -> String {
+        format!("smd/{module}.smd")
+    }
 }
 
 impl Log for TestHost {
@@ -114,11 +146,31 @@ pub(crate) fn node() -> (Arc<TestHost>, Arc<Node>) {
     node_with(config)
 }
 
+/// A node that comes up where another one was, with the same namespaces in memory.
+pub(crate) fn restarted(host: &Arc<TestHost>) -> Result<Arc<Node>, Unreadable> {
+    let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
+    config.resolve(&config::Host { cpus: 2, node_id: 0xA1, heartbeat_mtu_bytes: 65_536 });
+    let node = Node::new(config, host.clone(), 1);
+    node.restore_metadata()?;
+    Ok(Arc::new(node))
+}
+
 /// A node whose namespace `test` has this storage engine, on these devices.
 pub(crate) fn node_on(
     engine: StorageEngine,
     devices: Vec<Arc<dyn Device>>,
 ) -> (Arc<TestHost>, Arc<Node>) {
+    let host = TestHost::new();
+    let node = node_on_with(&host, engine, devices);
+    (host, node)
+}
+
+/// The same with a host that is there already.
+pub(crate) fn node_on_with(
+    host: &Arc<TestHost>,
+    engine: StorageEngine,
+    devices: Vec<Arc<dyn Device>>,
+) -> Arc<Node> {
     let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
     config.resolve(&config::Host { cpus: 2, node_id: 0xA1, heartbeat_mtu_bytes: 65_536 });
     config.namespaces.truncate(1);
@@ -126,9 +178,7 @@ pub(crate) fn node_on(
     let plan = DevicePlan { devices, image: None, encryption: None, threads: 1, random: || 0xD15C };
     let opening = NamespaceOpening::begin(config.namespaces[0].clone(), 1, plan).unwrap();
     let (namespace, _) = opening.finish(START.seconds()).unwrap();
-    let host = TestHost::new();
-    let node = Node::with(config, vec![Arc::new(namespace)], host.clone(), 1);
-    (host, Arc::new(node))
+    Arc::new(Node::with(config, vec![Arc::new(namespace)], host.clone(), 1))
 }
 
 /// A node with these settings.

@@ -5,6 +5,7 @@ mod counters;
 mod recorded;
 mod storage;
 mod tools;
+mod udf;
 
 use super::answer;
 use super::testing::{CLIENT, ask, node};
@@ -209,6 +210,17 @@ fn a_short_request_has_no_endless_answer() {
     answer(&node, "partition-info\n".repeat(1000).as_bytes(), CLIENT, &mut out);
     assert!(out.len() < 2 * super::ANSWER_BYTES_MAX);
     assert!(out.ends_with(b"\n"));
+}
+
+#[test]
+fn a_request_changes_metadata_a_limited_number_of_times() {
+    let (_, node) = node();
+    let mut out = Vec::new();
+    let commands = (0..2000).map(|set| format!("status\ntruncate:namespace=test;set={set}\n"));
+    let changes = answer(&node, commands.collect::<String>().as_bytes(), CLIENT, &mut out);
+    assert_eq!(changes, super::CHANGES_MAX);
+    assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 2 * super::CHANGES_MAX);
+    assert_eq!(node.metadata.items(crate::metadata::Module::Truncate).len(), changes);
 }
 
 #[test]

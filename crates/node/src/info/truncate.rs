@@ -6,6 +6,7 @@ use record::meta::EPOCH_UNIX_SECONDS;
 use wire::ResultCode;
 
 use super::call::{Call, Refusal, c_number_prefix, put};
+use crate::metadata::{Module, SetError, truncation_key};
 
 /// Most bytes of a time.
 const TIME_BYTES_MAX: usize = 24;
@@ -27,37 +28,37 @@ fn threshold(call: &Call<'_>) -> Result<LastUpdateTime, Refusal> {
     Ok(LastUpdateTime(since_2010_ms))
 }
 
-/// A device does not take what has to last.
-fn not_kept(error: std::io::Error) -> Refusal {
-    let text = format!("cannot be kept through a restart: {error}; check the devices");
-    Refusal::new(ResultCode::UNKNOWN, text)
-}
-
-/// Truncates a set. One that this node does not have is no error: it may be on others.
-pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let namespace = call.namespace_name()?;
-    let set = call.required("set", SET_NAME_MAX)?;
-    let time = threshold(call)?;
-    if let Some(namespace) = call.node.namespace(namespace)
-        && let Some(set) = namespace.sets.by_name(set)
-    {
-        namespace.truncate_set(set, time).map_err(not_kept)?;
-    }
-    call.node.metadata.truncate.note();
+/// Sets a truncation, or takes it back. Namespaces and sets that this node does not have are no error:
+/// they may be on others.
+fn truncate(
+    call: &Call<'_>,
+    set: Option<&[u8]>,
+    time: Option<LastUpdateTime>,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let key = truncation_key(call.namespace_name()?, set);
+    let value = time.map(|time| time.0.to_string());
+    let value = value.as_ref().map(String::as_bytes);
+    call.node.metadata.set(Module::Truncate, &key, value).map_err(not_kept)?;
     put(out, "ok");
     Ok(())
+}
+
+/// The disk does not take what has to last.
+fn not_kept(error: SetError) -> Refusal {
+    Refusal::new(ResultCode::UNKNOWN, format!("cannot be kept through a restart: {error}"))
+}
+
+pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    call.namespace_name()?;
+    let set = call.required("set", SET_NAME_MAX)?;
+    truncate(call, Some(set), Some(threshold(call)?), out)
 }
 
 pub(super) fn namespace(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let namespace = call.namespace_name()?;
+    call.namespace_name()?;
     refuse_set(call)?;
-    let time = threshold(call)?;
-    if let Some(namespace) = call.node.namespace(namespace) {
-        namespace.truncate(time).map_err(not_kept)?;
-    }
-    call.node.metadata.truncate.note();
-    put(out, "ok");
-    Ok(())
+    truncate(call, None, Some(threshold(call)?), out)
 }
 
 /// Whoever names a set may have meant the other command.
@@ -70,27 +71,15 @@ fn refuse_set(call: &Call<'_>) -> Result<(), Refusal> {
 
 /// Takes a truncation back; what is removed stays so.
 pub(super) fn undo_set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let namespace = call.namespace_name()?;
+    call.namespace_name()?;
     let set = call.required("set", SET_NAME_MAX)?;
-    if let Some(namespace) = call.node.namespace(namespace)
-        && let Some(set) = namespace.sets.by_name(set)
-    {
-        namespace.undo_truncate_set(set).map_err(not_kept)?;
-    }
-    call.node.metadata.truncate.note();
-    put(out, "ok");
-    Ok(())
+    truncate(call, Some(set), None, out)
 }
 
 pub(super) fn undo_namespace(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let namespace = call.namespace_name()?;
+    call.namespace_name()?;
     refuse_set(call)?;
-    if let Some(namespace) = call.node.namespace(namespace) {
-        namespace.undo_truncate().map_err(not_kept)?;
-    }
-    call.node.metadata.truncate.note();
-    put(out, "ok");
-    Ok(())
+    truncate(call, None, None, out)
 }
 
 /// Sets the void-time below which eviction takes records: `ttl` seconds from now, or none.
@@ -107,10 +96,9 @@ pub(super) fn eviction_reset(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), R
             call.node.host.now().seconds().0.saturating_add(ttl as u32)
         }
     };
-    if let Some(namespace) = call.node.namespace(namespace) {
-        namespace.set_evict_void_time(void_time).map_err(not_kept)?;
-    }
-    call.node.metadata.evict.note();
+    let value = (void_time != 0).then(|| void_time.to_string());
+    let value = value.as_ref().map(String::as_bytes);
+    call.node.metadata.replace(Module::Evict, namespace, value).map_err(not_kept)?;
     put(out, "ok");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! UDF modules. None can be stored yet; requests are checked as they will be.
+//! UDF modules: stored, listed, shown and removed.
 //!
 //! These commands refuse in a form of their own: `error=<word>`.
 
@@ -8,6 +8,8 @@ use wire::ResultCode;
 use wire::info::ParamError;
 
 use super::call::{Call, Refusal, c_number, put};
+use crate::metadata::{Module, SetError};
+use crate::udf::{CompileError, Stored, hash};
 
 /// Most bytes of a module's name.
 const FILENAME_BYTES_MAX: usize = 127;
@@ -16,56 +18,106 @@ const CONTENT_BYTES_MAX: usize = 1 << 20;
 /// Most bytes of a number.
 const NUMBER_BYTES_MAX: usize = 31;
 
-pub(super) fn list(_: &Call<'_>, _: &mut Vec<u8>) -> Result<(), Refusal> {
+/// The modules, in the order in which their names came.
+pub(super) fn list(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    for item in call.node.metadata.items(Module::Udf) {
+        let Some(value) = item.value else { continue };
+        let language = Stored::of_value(&value).map_or_else(String::new, |stored| stored.language);
+        put(out, "filename=");
+        out.extend_from_slice(&item.key);
+        put(out, format_args!(",hash={},type={language};", hash(&value)));
+    }
     Ok(())
 }
 
 pub(super) fn get(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    put(
-        out,
-        match filename(call) {
-            Ok(_) => "error=not_found",
-            Err(word) => word,
-        },
-    );
+    let found = filename(call).and_then(|name| {
+        let item = call.node.metadata.get(Module::Udf, name);
+        let value = item.and_then(|item| item.value).ok_or("error=not_found")?;
+        Stored::of_value(&value).ok_or("error=unknown_error")
+    });
+    match found {
+        Err(word) => put(out, word),
+        Ok(Stored { content64, .. }) if content64.is_empty() => put(out, "error=empty"),
+        Ok(Stored { content64, language, .. }) => {
+            put(out, format_args!("type={language};content={content64};"));
+        }
+    }
     Ok(())
 }
 
+/// Removing what is not there succeeds.
 pub(super) fn remove(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    put(
-        out,
-        match filename(call) {
-            Ok(_) => "ok",
-            Err(word) => word,
-        },
-    );
+    match filename(call) {
+        Ok(name) => set(call, name, None, out),
+        Err(word) => put(out, word),
+    }
     Ok(())
 }
 
-pub(super) fn clear_cache(_: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+pub(super) fn clear_cache(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    if let Some(runner) = call.node.module_runner() {
+        runner.clear_cache();
+    }
     put(out, "ok");
     Ok(())
 }
 
 pub(super) fn put_module(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    match check(call) {
-        Ok(_) => Err(Refusal::new(
-            ResultCode::UNSUPPORTED_FEATURE,
-            "UDF modules come in a later release",
-        )),
+    let Sent { name, content64, source } = match check(call) {
+        Ok(sent) => sent,
         Err(word) => {
             put(out, word);
-            Ok(())
+            return Ok(());
+        }
+    };
+    let Some(runner) = call.node.module_runner() else {
+        let text = "UDF modules come in a later release";
+        return Err(Refusal::new(ResultCode::UNSUPPORTED_FEATURE, text));
+    };
+    match runner.check_module(name, &source) {
+        Ok(()) => {
+            let value = Stored::lua(name, content64).value();
+            set(call, name.as_bytes(), Some(value.as_bytes()), out);
+        }
+        Err(CompileError { file, line, message }) => {
+            let message = BASE64.encode(message);
+            let text = format!("error=compile_error;file={file};line={line};message={message}");
+            put(out, text);
         }
     }
+    Ok(())
+}
+
+/// Stores or removes a module, and answers.
+fn set(call: &Call<'_>, name: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
+    let word = match call.node.metadata.set(Module::Udf, name, value) {
+        Ok(_) => "ok",
+        Err(error) => {
+            let name = String::from_utf8_lossy(name);
+            call.node.host.log().message(&format!("UDF module {name}: {error}"));
+            match error {
+                SetError::NotInForce(_) => "error=unknown_error",
+                // So the original says that a change was not accepted.
+                SetError::NotKept { .. } | SetError::Full => "error=timeout",
+            }
+        }
+    };
+    put(out, word);
 }
 
 fn filename<'a>(call: &Call<'a>) -> Result<&'a [u8], &'static str> {
     call.params().get("filename", FILENAME_BYTES_MAX).map_err(|_| "error=invalid_filename")
 }
 
-/// The module that a request brings.
-fn check(call: &Call<'_>) -> Result<Vec<u8>, &'static str> {
+/// A module as a request brings it.
+struct Sent<'a> {
+    name: &'a str,
+    content64: &'a str,
+    source: Vec<u8>,
+}
+
+fn check<'a>(call: &Call<'a>) -> Result<Sent<'a>, &'static str> {
     let name = filename(call)?;
     let dot = name.iter().position(|byte| *byte == b'.');
     if dot.is_none_or(|dot| dot == 0) || name.ends_with(b".") {
@@ -86,10 +138,13 @@ fn check(call: &Call<'_>) -> Result<Vec<u8>, &'static str> {
     if content.len() as u64 != size {
         return Err("error=invalid_content_len");
     }
-    let module = BASE64.decode(content).unwrap_or_default();
-    match module.len() {
-        0 => Err("error=invalid_base64_content"),
-        size if size > CONTENT_BYTES_MAX => Err("error=invalid_udf_content_len,>1M"),
-        _ => Ok(module),
+    let source = BASE64.decode(content).unwrap_or_default();
+    match source.len() {
+        0 => return Err("error=invalid_base64_content"),
+        size if size > CONTENT_BYTES_MAX => return Err("error=invalid_udf_content_len,>1M"),
+        _ => {}
     }
+    // What is not text has no place in JSON.
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "error=json_error");
+    Ok(Sent { name: text(name)?, content64: text(content)?, source })
 }

@@ -1,6 +1,7 @@
 //! Options.
 
 use std::net::TcpListener;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +12,8 @@ use crate::{ask, expect_failure, expect_service, launch};
 
 /// The port of a server without a configuration.
 const DEFAULT_PORT: u16 = 3000;
+/// Held by whoever uses that port.
+static ON_DEFAULT_PORT: Mutex<()> = Mutex::new(());
 /// How long its start may take, on a machine that also runs other tests.
 const START_MAX: Duration = Duration::from_secs(3);
 
@@ -77,6 +80,7 @@ fn check_config_only_looks() -> Result<()> {
 
 #[test]
 fn without_arguments_a_single_node_is_ready_at_once() -> Result<()> {
+    let _turn = ON_DEFAULT_PORT.lock().unwrap_or_else(PoisonError::into_inner);
     if TcpListener::bind(("127.0.0.1", DEFAULT_PORT)).is_err() {
         announce(format_args!("SKIPPED: port {DEFAULT_PORT} is in use on this machine"));
         return Ok(());
@@ -91,6 +95,27 @@ fn without_arguments_a_single_node_is_ready_at_once() -> Result<()> {
     ensure!(network.contains("service.address=127.0.0.1"), "loopback only, not {network}");
     let home = server.folder().join(".bolide");
     ensure!(home.join("smd").is_dir(), "its files are below {}", home.display());
+    Ok(())
+}
+
+#[test]
+fn without_arguments_and_without_a_home_metadata_are_forgotten() -> Result<()> {
+    let _turn = ON_DEFAULT_PORT.lock().unwrap_or_else(PoisonError::into_inner);
+    if TcpListener::bind(("127.0.0.1", DEFAULT_PORT)).is_err() {
+        announce(format_args!("SKIPPED: port {DEFAULT_PORT} is in use on this machine"));
+        return Ok(());
+    }
+    let server = launch()?.after("export HOME=/proc/no/such").start_on(DEFAULT_PORT)?;
+    expect_service(&server, "test")?;
+    ensure!(ask(&server, "truncate:namespace=test;set=s")? == "ok");
+    ensure!(ask(&server, "smd-show:module=truncate")?.starts_with("test|s="));
+    let log = server.log();
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARNING")).collect();
+    let [warning] = warnings[..] else { anyhow::bail!("{log}") };
+    ensure!(
+        warning.contains("/proc/no/such/.bolide") && warning.contains("forgotten"),
+        "{warning}"
+    );
     Ok(())
 }
 

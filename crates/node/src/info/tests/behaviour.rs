@@ -71,13 +71,21 @@ fn truncation_times_are_checked() {
 }
 
 #[test]
-fn truncating_a_set_that_is_not_there_leaves_later_ones_alone() {
+fn a_set_that_is_not_there_yet_is_truncated_when_it_comes() {
     let (host, node) = node();
     host.advance(SECOND);
-    assert_eq!(ask(&node, "truncate:namespace=test;set=later"), "ok");
-    send(&node, &write(Some("later"), "k", 0));
+    let time = host.now().0;
+    for set in ["later", "never"] {
+        assert_eq!(ask(&node, &format!("truncate:namespace=test;set={set}")), "ok");
+    }
+    assert_eq!(ask(&node, "truncate-undo:namespace=test;set=never"), "ok");
+    assert_eq!(ask(&node, "sets/test/later"), "", "it does not come by that");
+    for set in ["later", "never"] {
+        send(&node, &write(Some(set), "k", 0));
+    }
     assert!(ask(&node, "sets/test/later").starts_with("objects=1:"));
-    assert!(ask(&node, "sets/test/later").contains(":truncate_lut=0:"));
+    assert!(ask(&node, "sets/test/later").contains(&format!(":truncate_lut={time}:")));
+    assert!(ask(&node, "sets/test/never").contains(":truncate_lut=0:"));
 }
 
 #[test]
