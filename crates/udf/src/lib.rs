@@ -1,0 +1,1 @@
+//! User-defined functions: the only crate that knows Lua.
