@@ -24,6 +24,9 @@ local SORTED_BY_C_MAX = 10000
 
 string.scan, string.dump = nil, nil
 dofile, loadfile = nil, nil
+-- Of versions before 5.4, and not in the original's build.
+math.cosh, math.frexp, math.ldexp, math.log10 = nil, nil, nil, nil
+math.pow, math.sinh, math.tanh = nil, nil, nil
 os = { clock = os_lib.clock, date = os_lib.date, difftime = os_lib.difftime, time = os_lib.time }
 
 -- Calls into C that may fail: the error gets the position of whoever called the function that
