@@ -210,18 +210,48 @@ pub(crate) fn to_bin(value: &Value, budget: &Budget) -> Result<Option<Particle>,
 /// The msgpack of a value, lists and maps ordered as their flags say.
 pub(crate) fn to_msgpack(value: &Value, budget: &Budget) -> Result<Vec<u8>, Trouble> {
     let mut out = Vec::new();
-    append(&mut out, value, budget.limit_bytes(), 0)?;
+    append(&mut out, value, &mut Room::new(budget), 0)?;
     Ok(out)
 }
 
-fn append(out: &mut Vec<u8>, value: &Value, limit: usize, depth: usize) -> Result<(), Trouble> {
-    if depth > MAX_NESTING {
-        return Err(Trouble::Depth);
+/// How much may still be written. Shared lists make a value that is small in memory and endless when
+/// written.
+struct Room {
+    bytes: usize,
+}
+
+impl Room {
+    fn new(budget: &Budget) -> Self {
+        Self { bytes: budget.limit_bytes() }
     }
-    // Shared lists make a value that is small in memory and endless when written.
-    if out.len() > limit {
-        return Err(Trouble::Memory);
+
+    /// Takes what a value needs at `depth`. Lists and maps count as they do in memory: there may be
+    /// many in few bytes.
+    fn take(&mut self, value: &Value, depth: usize) -> Result<(), Trouble> {
+        const CONTAINER_BYTES: usize = 64;
+        const SCALAR_BYTES: usize = 8;
+        if depth > MAX_NESTING {
+            return Err(Trouble::Depth);
+        }
+        let bytes = match value {
+            Value::List(_) | Value::Map(_) => CONTAINER_BYTES,
+            Value::Str(text) | Value::Geo(text) | Value::Ext(text) => SCALAR_BYTES + text.len(),
+            // Of text, bytes become three times as many.
+            Value::Bytes(bytes) => SCALAR_BYTES + 3 * bytes.len(),
+            _ => SCALAR_BYTES,
+        };
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(Trouble::Memory)?;
+        Ok(())
     }
+}
+
+fn append(
+    out: &mut Vec<u8>,
+    value: &Value,
+    room: &mut Room,
+    depth: usize,
+) -> Result<(), Trouble> {
+    room.take(value, depth)?;
     match value {
         Value::Nil => write::nil(out),
         Value::Bool(value) => write::boolean(out, *value),
@@ -231,13 +261,13 @@ fn append(out: &mut Vec<u8>, value: &Value, limit: usize, depth: usize) -> Resul
         Value::Geo(text) => append_bytes(out, ParticleType::GEOJSON.0, text),
         Value::Bytes(bytes) => bytes.read(|data, kind| append_bytes(out, kind, data)),
         Value::Ext(raw) => out.extend_from_slice(raw),
-        Value::List(list) => append_list(out, list, limit, depth)?,
+        Value::List(list) => append_list(out, list, room, depth)?,
         Value::Map(map) => {
             let pairs = map.pairs();
             write::map_start(out, pairs.len(), map.flags());
             for (key, value) in pairs {
                 append_key(out, &key);
-                append(out, &value, limit, depth + 1)?;
+                append(out, &value, room, depth + 1)?;
             }
         }
     }
@@ -247,7 +277,7 @@ fn append(out: &mut Vec<u8>, value: &Value, limit: usize, depth: usize) -> Resul
 fn append_list(
     out: &mut Vec<u8>,
     list: &ListRef,
-    limit: usize,
+    room: &mut Room,
     depth: usize,
 ) -> Result<(), Trouble> {
     let (items, flags) = (list.items(), list.flags());
@@ -255,7 +285,7 @@ fn append_list(
     let start = out.len();
     let mut ends = Vec::new();
     for item in &items {
-        append(out, item, limit, depth + 1)?;
+        append(out, item, room, depth + 1)?;
         ends.push(out.len() - start);
     }
     if !flags.is_ordered() {
@@ -288,22 +318,17 @@ fn append_bytes(out: &mut Vec<u8>, kind: u8, data: &[u8]) {
 /// What `tostring` says of a list, map, bytes or GeoJSON.
 pub(crate) fn text(value: &Value, budget: &Budget) -> Result<Vec<u8>, Trouble> {
     let mut out = Vec::new();
-    append_text(&mut out, value, budget.limit_bytes(), 0)?;
+    append_text(&mut out, value, &mut Room::new(budget), 0)?;
     Ok(out)
 }
 
 fn append_text(
     out: &mut Vec<u8>,
     value: &Value,
-    limit: usize,
+    room: &mut Room,
     depth: usize,
 ) -> Result<(), Trouble> {
-    if depth > MAX_NESTING {
-        return Err(Trouble::Depth);
-    }
-    if out.len() > limit {
-        return Err(Trouble::Memory);
-    }
+    room.take(value, depth)?;
     match value {
         Value::Nil | Value::Ext(_) => out.extend(b"NIL"),
         Value::Bool(value) => out.extend(value.to_string().bytes()),
@@ -315,7 +340,7 @@ fn append_text(
             out.push(b'[');
             for (index, item) in list.items().iter().enumerate() {
                 append_separator(out, index);
-                append_text(out, item, limit, depth + 1)?;
+                append_text(out, item, room, depth + 1)?;
             }
             out.push(b']');
         }
@@ -325,7 +350,7 @@ fn append_text(
                 append_separator(out, index);
                 append_key_text(out, key);
                 out.push(b':');
-                append_text(out, value, limit, depth + 1)?;
+                append_text(out, value, room, depth + 1)?;
             }
             out.push(b'}');
         }

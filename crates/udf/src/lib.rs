@@ -10,6 +10,7 @@
 //! it keeps to what the language promises is the one thing that is believed.
 //!
 //! - `state`: what a Lua state may do; `prelude.lua` is the part of it that is written in Lua;
+//! - `hook`: what ends a call whose time is over;
 //! - `objects`: `list`, `map`, `bytes`, `record` and the others, as scripts see them;
 //! - `value`, `convert`: values between particles and Lua;
 //! - `pattern`: Lua's string patterns, with an eye on the clock;
@@ -17,6 +18,7 @@
 
 mod call;
 mod convert;
+mod hook;
 mod host;
 mod modules;
 mod objects;

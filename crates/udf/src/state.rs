@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Value as LuaValue, VmState};
+use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Value as LuaValue};
 
+use crate::hook;
 use crate::host::{Host, Level};
 use crate::modules::Sources;
 use crate::objects::{self, Body, fill, function, others, record::RecordObject};
@@ -11,15 +12,13 @@ use crate::shared::{Answer, Args, NO_MEMORY, OVERDUE, Shared, boolean, nothing, 
 
 /// What makes a state safe and complete.
 const PRELUDE: &str = include_str!("prelude.lua");
-/// Instructions between two looks at the clock. A single instruction can take milliseconds, on
-/// texts that nearly fill the memory; so this is small, and looking is cheap.
-const INSTRUCTIONS: u32 = 200;
 
 /// A state with a module loaded.
 pub(crate) struct State {
     lua: Lua,
     invoke: Function,
     invoke_stream: Function,
+    /// After `lua`: fields are dropped in their order, and the hook looks at this.
     pub shared: Arc<Shared>,
     /// Of the sources that it was made from.
     pub version: u64,
@@ -41,21 +40,14 @@ impl State {
             | StdLib::MATH
             | StdLib::COROUTINE
             | StdLib::OS;
-        let lua = Lua::new_with(libs, LuaOptions::new().catch_rust_panics(false))?;
+        let lua = Lua::new_with(libs, LuaOptions::new())?;
         let shared = Shared::new(limit_bytes);
         shared.enter(host);
         objects::register(&lua, &shared)?;
         let native = natives(&lua, &shared, sources)?;
         let (invoke, invoke_stream) = lua.load(PRELUDE).set_name("=prelude").call(native)?;
         lua.set_memory_limit(limit_bytes)?;
-        let watch = shared.clone();
-        lua.set_global_hook(
-            HookTriggers::new().every_nth_instruction(INSTRUCTIONS),
-            move |_, _| match watch.is_overdue() {
-                true => Err(mlua::Error::runtime(OVERDUE)),
-                false => Ok(VmState::Continue),
-            },
-        )?;
+        hook::install(&lua, &shared)?;
         Ok(Self { lua, invoke, invoke_stream, shared, version: sources.version })
     }
 

@@ -266,7 +266,8 @@ fn aggregate(recording: &Recording, call: Call<'_>) -> (Vec<Particle>, Option<Ve
     }
     let mut values = Vec::new();
     for mut records in partitions.into_values() {
-        records.sort_by_key(|record| record.digest);
+        // In the order of a partition.
+        records.sort_by_key(|record| std::cmp::Reverse(record.digest));
         let mut records = records.into_iter();
         let mut source =
             || records.next().map(|record| Box::new(record.clone()) as Box<dyn RecordAccess>);
