@@ -1,0 +1,3 @@
+function attack(rec)
+  while true do collectgarbage("collect") collectgarbage("step") end
+end

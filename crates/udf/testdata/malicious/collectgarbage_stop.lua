@@ -1,0 +1,4 @@
+function attack(rec)
+  collectgarbage("stop")
+  while true do local t = { {}, {}, {} } end
+end

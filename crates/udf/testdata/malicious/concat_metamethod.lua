@@ -1,0 +1,4 @@
+function attack(rec)
+  local t = setmetatable({}, { __concat = function(a, b) return a .. b end })
+  return t .. "x"
+end

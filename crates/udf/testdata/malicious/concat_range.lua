@@ -1,0 +1,3 @@
+function attack(rec)
+  return table.concat({}, "x", 1, 1 << 40)
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  return debug.getregistry()
+end

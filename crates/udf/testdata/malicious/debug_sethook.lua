@@ -1,0 +1,4 @@
+function attack(rec)
+  debug.sethook()
+  while true do end
+end

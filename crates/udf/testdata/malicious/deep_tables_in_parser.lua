@@ -1,0 +1,3 @@
+function attack(rec)
+  return assert(load("return " .. ("{"):rep(300000)))()
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  return 1 // 0
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  dofile("/etc/passwd")
+end

@@ -1,0 +1,10 @@
+function attack(rec)
+  local co = coroutine.create(function()
+    local value <close> = setmetatable({}, { __close = function() while true do end end })
+    error("first")
+  end)
+  while true do
+    coroutine.resume(co)
+    coroutine.close(co)
+  end
+end

@@ -1,0 +1,4 @@
+function attack(rec)
+  ::again::
+  goto again
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  xpcall(error, function() while true do end end)
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  for i = 1, math.huge do end
+end

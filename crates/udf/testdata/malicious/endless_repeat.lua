@@ -1,0 +1,3 @@
+function attack(rec)
+  repeat until false
+end

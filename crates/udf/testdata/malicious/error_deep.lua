@@ -1,0 +1,4 @@
+function attack(rec)
+  local function f() local ok, e = pcall(f) error(e) end
+  f()
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  error(("x"):rep(3e7), 0)
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  return string.format(("%d"):rep(10))
+end

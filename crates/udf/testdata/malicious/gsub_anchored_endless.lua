@@ -1,0 +1,3 @@
+function attack(rec)
+  while true do ("x"):gsub("^", "y") end
+end

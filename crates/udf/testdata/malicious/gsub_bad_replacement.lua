@@ -1,0 +1,3 @@
+function attack(rec)
+  return ("x"):gsub("x", "%2")
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  return io.popen("true")
+end

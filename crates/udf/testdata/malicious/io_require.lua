@@ -1,0 +1,3 @@
+function attack(rec)
+  return require("io").open("/etc/passwd")
+end

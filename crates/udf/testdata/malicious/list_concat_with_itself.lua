@@ -1,0 +1,4 @@
+function attack(rec)
+  local l = list{ 1 }
+  while true do list.concat(l, l) end
+end

@@ -1,0 +1,4 @@
+function attack(rec)
+  local l = list()
+  list.append(l, l)
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  return assert(load("\27Lua", "x", "b"))()
+end

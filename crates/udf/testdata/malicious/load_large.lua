@@ -1,0 +1,3 @@
+function attack(rec)
+  return assert(load(("x = 1 "):rep(1000000)))()
+end

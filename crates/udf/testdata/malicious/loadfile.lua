@@ -1,0 +1,3 @@
+function attack(rec)
+  loadfile("/etc/passwd")()
+end

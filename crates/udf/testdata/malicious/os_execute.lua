@@ -1,0 +1,3 @@
+function attack(rec)
+  return os.execute("true")
+end

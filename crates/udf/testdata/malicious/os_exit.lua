@@ -1,0 +1,3 @@
+function attack(rec)
+  os.exit(1)
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  return os.getenv("PATH")
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  os.remove("/tmp/none")
+end

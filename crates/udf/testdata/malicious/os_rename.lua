@@ -1,0 +1,3 @@
+function attack(rec)
+  os.rename("/tmp/none", "/tmp/other")
+end

@@ -1,0 +1,4 @@
+function attack(rec)
+  package.cpath = "/lib/?.so"
+  return require("libc")
+end

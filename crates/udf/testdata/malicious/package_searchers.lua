@@ -1,0 +1,3 @@
+function attack(rec)
+  return package.searchers[2]("io")
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  while true do print("x") end
+end

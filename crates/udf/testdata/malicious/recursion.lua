@@ -1,0 +1,4 @@
+function attack(rec)
+  local function f() return 1 + f() end
+  return f()
+end

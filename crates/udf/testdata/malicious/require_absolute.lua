@@ -1,0 +1,3 @@
+function attack(rec)
+  return require("/etc/passwd")
+end

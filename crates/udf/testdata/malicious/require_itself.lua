@@ -1,0 +1,3 @@
+function attack(rec)
+  return require("require_itself_again")
+end

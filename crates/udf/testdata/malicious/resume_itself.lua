@@ -1,0 +1,5 @@
+function attack(rec)
+  local co
+  co = coroutine.wrap(function() co() end)
+  co()
+end

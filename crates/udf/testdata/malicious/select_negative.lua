@@ -1,0 +1,3 @@
+function attack(rec)
+  return select(-100, 1)
+end

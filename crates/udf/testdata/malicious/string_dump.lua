@@ -1,0 +1,3 @@
+function attack(rec)
+  return string.dump(attack)
+end

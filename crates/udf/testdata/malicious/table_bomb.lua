@@ -1,0 +1,4 @@
+function attack(rec)
+  local t = {}
+  while true do t[#t + 1] = {} end
+end

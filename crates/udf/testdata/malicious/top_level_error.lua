@@ -1,0 +1,3 @@
+error("at the top")
+
+function attack(rec) end

@@ -1,0 +1,1 @@
+Lua this is no text

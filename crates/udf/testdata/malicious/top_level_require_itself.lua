@@ -1,0 +1,3 @@
+require("top_level_require_itself")
+
+function attack(rec) end

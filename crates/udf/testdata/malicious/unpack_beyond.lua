@@ -1,0 +1,3 @@
+function attack(rec)
+  return string.unpack("z", "never ends")
+end

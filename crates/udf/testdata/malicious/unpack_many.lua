@@ -1,0 +1,3 @@
+function attack(rec)
+  return table.unpack({}, 1, 1 << 30)
+end

@@ -1,0 +1,5 @@
+function attack(rec)
+  getmetatable(aerospike).__index = nil
+  getmetatable(rec).__gc = function() end
+  setmetatable(rec, {})
+end

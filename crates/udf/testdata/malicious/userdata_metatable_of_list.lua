@@ -1,0 +1,3 @@
+function attack(rec)
+  setmetatable(list(), { __index = function() while true do end end })
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  return utf8.codepoint("\xff\xff", 1, -1)
+end

@@ -1,0 +1,3 @@
+function attack(rec)
+  return coroutine.wrap(function() table.sort({ 3, 2, 1 }, coroutine.yield) end)()
+end

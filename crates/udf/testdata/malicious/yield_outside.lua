@@ -1,0 +1,3 @@
+function attack(rec)
+  coroutine.yield(1)
+end

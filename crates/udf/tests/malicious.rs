@@ -1,0 +1,69 @@
+//! Scripts that mean harm: each ends with an error in time, and the node goes on.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use support::{Record, Watch};
+use udf::{Call, Limits, Modules, Outcome, Reply};
+
+/// What a script is given.
+const LIMIT: Duration = Duration::from_millis(200);
+/// What it may take all told. A single instruction may be long: copying tens of megabytes.
+const PATIENCE: Duration = Duration::from_millis(1_200);
+const GOOD: &str = "function good(rec, a) local l = list{a} return l[1] + 1 end";
+
+fn apply(modules: &Modules, module: &str, function: &str, arguments: &[u8]) -> Outcome {
+    let call = Call { module, function: function.as_bytes(), arguments };
+    modules.apply(call, Box::new(Record::default()), Watch::new(LIMIT))
+}
+
+fn assert_usable(modules: &Modules, after: &str) {
+    let outcome = apply(modules, "good", "good", &[0x91, 0x29]);
+    let Reply::Success(value) = &outcome.reply else { panic!("after {after}: {outcome:?}") };
+    assert_eq!(value.bytes, 42_i64.to_be_bytes(), "after {after}");
+}
+
+#[test]
+fn every_script_ends_with_an_error_in_time() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/malicious");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let only = std::env::var("BOLIDE_SCRIPT").unwrap_or_default();
+    let modules = Modules::new(Limits::default());
+    modules.put("good.lua", GOOD.as_bytes());
+    let mut wrong = Vec::new();
+    for file in files {
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        if !name.contains(&only) {
+            continue;
+        }
+        println!("{name}");
+        modules.put(&format!("{name}.lua"), &fs::read(&file).unwrap());
+        let start = Instant::now();
+        // Twice: what the first call leaves behind must not help the second.
+        for _ in 0..2 {
+            let start = Instant::now();
+            let outcome = apply(&modules, &name, "attack", &[]);
+            let took = start.elapsed();
+            if took > PATIENCE {
+                wrong.push(format!("{name} took {took:?}"));
+            }
+            match outcome.reply {
+                Reply::Failure(text) if !only.is_empty() => {
+                    println!("{name}: {took:?} {}", text[..text.len().min(200)].escape_ascii());
+                }
+                Reply::Failure(_) => {}
+                other => wrong.push(format!("{name}: {other:?}")),
+            }
+        }
+        if !only.is_empty() {
+            println!("{name}: {:?}", start.elapsed());
+        }
+        assert_usable(&modules, &name);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
