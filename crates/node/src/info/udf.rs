@@ -97,7 +97,7 @@ fn set(call: &Call<'_>, name: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
             let name = String::from_utf8_lossy(name);
             call.node.host.log().message(&format!("UDF module {name}: {error}"));
             match error {
-                SetError::NotInForce(_) => "error=unknown_error",
+                SetError::NotInForce(_) | SetError::Invalid(_) => "error=unknown_error",
                 // So the original says that a change was not accepted.
                 SetError::NotKept { .. } | SetError::Full => "error=timeout",
             }
