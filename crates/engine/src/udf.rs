@@ -41,6 +41,15 @@ impl Loaded {
     }
 }
 
+/// Why a function is not called, and what the reply tells of the record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "they are those of a reply")]
+pub struct Refused {
+    pub result: ResultCode,
+    pub generation: u32,
+    pub void_time: u32,
+}
+
 /// What became of a write for a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Written {
@@ -60,10 +69,14 @@ impl Namespace {
         request: &Request<'_>,
         digest: &Digest,
         turn: &Turn<'_>,
-    ) -> Result<Result<Loaded, ResultCode>, Fetch> {
-        match self.try_load(request, digest, turn) {
+    ) -> Result<Result<Loaded, Refused>, Fetch> {
+        let mut seen = Seen::default();
+        match self.try_load(request, digest, turn, &mut seen) {
             Ok(loaded) => Ok(Ok(loaded)),
-            Err(Stop::Fails(result)) => Ok(Err(result)),
+            Err(Stop::Fails(result)) => {
+                let Seen { generation, void_time } = seen;
+                Ok(Err(Refused { result, generation, void_time }))
+            }
             Err(Stop::Waits(fetch)) => Err(*fetch),
         }
     }
@@ -73,6 +86,7 @@ impl Namespace {
         request: &Request<'_>,
         digest: &Digest,
         turn: &Turn<'_>,
+        seen: &mut Seen,
     ) -> Result<Loaded, Stop> {
         let mut guard = self.records.read(digest);
         let stored = guard.find();
@@ -90,6 +104,7 @@ impl Namespace {
         if meta.tombstone || self.is_doomed(&meta, set, turn.now.seconds()) {
             return Ok(loaded);
         }
+        *seen = Seen::from(&meta);
         if set.map(|set| &*set.name) != request.set {
             return Err(ResultCode::PARAMETER.into());
         }

@@ -3,7 +3,7 @@
 use storage::Ticket;
 
 use crate::batch::Batch;
-use crate::query::Query;
+use crate::query::{Aggregation, Query};
 use crate::single::Single;
 use crate::udf::Pending;
 use crate::worker::Worker;
@@ -29,6 +29,8 @@ pub enum Unfinished {
     Batch(Batch),
     /// To a query, of which a slice has been run.
     Query(Box<Query>),
+    /// To a query that runs a function over its records.
+    Aggregation(Box<Aggregation>),
     /// To a request that calls a function.
     Call(Box<Pending>),
 }
@@ -40,6 +42,7 @@ impl Unfinished {
             Self::Single(single) => single.advance(worker, out),
             Self::Batch(batch) => batch.advance(worker, out),
             Self::Query(query) => query.advance(worker, out),
+            Self::Aggregation(aggregation) => aggregation.advance(worker, out),
             Self::Call(call) => call.advance(worker, out),
         }
     }
@@ -50,6 +53,7 @@ impl Unfinished {
             Self::Single(single) => Some(single.ticket()),
             Self::Batch(batch) => batch.ticket(),
             Self::Query(query) => query.ticket(),
+            Self::Aggregation(aggregation) => Some(aggregation.ticket()),
             Self::Call(call) => Some(call.ticket()),
         }
     }
@@ -57,7 +61,7 @@ impl Unfinished {
     /// Notes that the client did not take at once all that it was given last.
     pub fn delayed(&mut self) {
         match self {
-            Self::Single(_) | Self::Call(_) => {}
+            Self::Single(_) | Self::Call(_) | Self::Aggregation(_) => {}
             Self::Batch(batch) => batch.delayed(),
             Self::Query(query) => query.delayed(),
         }
@@ -69,6 +73,7 @@ impl Unfinished {
             Self::Single(single) => single.buffered_bytes(),
             Self::Batch(batch) => batch.buffered_bytes(),
             Self::Query(query) => query.buffered_bytes(),
+            Self::Aggregation(aggregation) => aggregation.buffered_bytes(),
             Self::Call(call) => call.buffered_bytes(),
         }
     }

@@ -1,6 +1,7 @@
-//! The threads that carry out jobs which nobody waits for: queries that change records.
+//! The threads that carry out what may take long: functions, and queries that change records.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -38,8 +39,11 @@ impl JobThreads {
 
 fn work(node: &Node, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
-        if let Some(time) = node.work_on_jobs() {
-            node.wait_for_jobs(time);
+        match catch_unwind(AssertUnwindSafe(|| node.work_on_jobs())) {
+            Ok(Some(time)) => node.wait_for_jobs(time),
+            Ok(None) => {}
+            // Whoever waits for that job learns that it has failed.
+            Err(_) => tracing::error!(target: "query", "a job panicked"),
         }
     }
 }

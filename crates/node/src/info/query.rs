@@ -72,7 +72,7 @@ fn describe(job: &Job, now: Duration, out: &mut Vec<u8>) {
     pair("from", &brief.from.to_string().replace(':', "+"));
     pair("job-type", &brief.kind.name());
     pair("net-io-bytes", &of(&counts.reply_bytes));
-    if brief.kind == JobKind::Basic {
+    if matches!(brief.kind, JobKind::Basic | JobKind::Aggregation) {
         pair("net-io-time", &0);
     }
     pair("socket-timeout", &brief.socket_timeout_ms);

@@ -260,7 +260,9 @@ impl Background {
         allowance: usize,
     ) -> Stepped {
         // Records that are gone by now are not made anew.
-        request.header.info3 |= Info3::UPDATE_ONLY;
+        if self.job.brief.kind == JobKind::BackgroundOps {
+            request.header.info3 |= Info3::UPDATE_ONLY;
+        }
         let mut scratch = Scratch::default();
         for _ in 0..STEP_RECORDS.min(allowance) {
             let Some(&listed) = self.walk.ahead().first() else { break };

@@ -14,6 +14,8 @@ use wire::ResultCode;
 pub(crate) enum JobKind {
     /// Returns records.
     Basic,
+    /// Runs a function over records, and returns what it yields.
+    Aggregation,
     /// Applies operations to records.
     BackgroundOps,
     /// Calls a function for records.
@@ -25,6 +27,7 @@ impl JobKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",
+            Self::Aggregation => "aggregation",
             Self::BackgroundOps => "background-ops",
             Self::BackgroundUdf => "background-udf",
         }

@@ -8,8 +8,9 @@
 //! *Long* queries are jobs: they are listed, paced and aborted. *Short* ones are neither, and end at a deadline.
 //!
 //! Where to look: what a request asks for in `plan.rs`, the way through partitions in `walk.rs`, the stream of rows in
-//! `stream.rs`, jobs that change records in `background.rs`, the table of jobs in `jobs.rs`.
+//! `stream.rs`, functions over records in `aggregate.rs`, jobs that change records in `background.rs`, the table of jobs in `jobs.rs`.
 
+mod aggregate;
 mod background;
 mod jobs;
 mod pace;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use engine::Turn;
 use wire::{FieldType, Info2, Request, ResultCode, reply};
 
+pub use self::aggregate::Aggregation;
 pub(crate) use self::background::Queue;
 pub(crate) use self::jobs::{Job, JobKind, Jobs};
 pub use self::stream::Query;
@@ -63,18 +65,17 @@ impl Node {
         waits: &mut Waits,
         out: &mut Vec<u8>,
     ) -> Answer {
-        let changes = match udf_op(request) {
-            Ok(op) => op.map_or(request.header.info2.contains(Info2::WRITE), |op| op == BACKGROUND),
-            Err(result) => {
-                reply::header_only(out, result, 0, 0);
-                return Answer::POINT;
+        let changes = request.header.info2.contains(Info2::WRITE);
+        let begun = match udf_op(request) {
+            Ok(Some(AGGREGATION)) => self.aggregation(request, body, from, turn, waits),
+            Ok(op) if changes || op.is_some() => {
+                self.background(request, body, from, out).map(|()| Answer::POINT)
             }
-        };
-        let begun = if changes {
-            self.background(request, body, from, out).map(|()| Answer::POINT)
-        } else {
-            let begun = self.begin_query(request, from, woken, turn);
-            begun.map(|query| query.start(turn, waits, out))
+            Ok(_) => {
+                let begun = self.begin_query(request, from, woken, turn);
+                begun.map(|query| query.start(turn, waits, out))
+            }
+            Err(result) => Err(result),
         };
         begun.unwrap_or_else(|result| {
             if result == ResultCode::NAMESPACE {
@@ -94,10 +95,6 @@ impl Node {
     ) -> Result<Query, ResultCode> {
         let namespace = request.namespace.and_then(|name| self.namespace(name));
         let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
-        if request.present.contains(FieldType::UDF_FILENAME) {
-            // Aggregations come with a later step.
-            return Err(ResultCode::UNSUPPORTED_FEATURE);
-        }
         let planned = Plan::of(request, namespace, &self.config(), turn.now);
         let begun = planned.and_then(|plan| Query::new(self, plan, from, woken, turn.stripe));
         begun.inspect_err(|_| {

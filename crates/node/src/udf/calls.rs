@@ -20,9 +20,12 @@ use crate::unfinished::{Progress, Unfinished};
 use crate::waits::{Caller, Claim, Waits};
 use crate::worker::{Answer, Worker};
 
-/// Calls that wait for a thread.
-#[derive(Debug, Default)]
-pub(crate) struct Calls(Mutex<VecDeque<Call>>);
+/// Work of functions that waits for a thread.
+#[derive(Default)]
+pub(crate) struct Calls(Mutex<VecDeque<Task>>);
+
+/// What a thread is to do.
+pub(crate) type Task = Box<dyn FnOnce(&Node) + Send>;
 
 /// A call that waits for a thread.
 struct Call {
@@ -79,34 +82,22 @@ impl Node {
             slot: Arc::clone(&slot),
             caller: waits.call(&claim),
         };
-        self.calls.0.lock().push_back(call);
-        self.wake_for_jobs();
+        self.submit(Box::new(|node| call.carry_out(node)));
         let (namespace, body_bytes) = (Arc::clone(namespace), body.len());
         let pending = Pending { namespace, claim, slot, held: None, body_bytes };
         Answer::Partial(Box::new(Unfinished::Call(Box::new(pending))))
     }
 
-    /// Carries a call out, if one waits.
+    /// Has one of the host's threads do something.
+    pub(crate) fn submit(&self, task: Task) {
+        self.calls.0.lock().push_back(task);
+        self.wake_for_jobs();
+    }
+
+    /// Does what waits for a thread longest, if anything does.
     pub(crate) fn work_on_calls(&self) -> bool {
-        let Some(call) = self.calls.0.lock().pop_front() else { return false };
-        let Call { namespace, body, woken, deadline, slot, caller } = call;
-        // It was read before, so it can be read again.
-        if let Ok(request) = Request::parse(&body) {
-            let mut pledges = Pledges::default();
-            let executed = self.run_call(&namespace, &request, deadline, &mut pledges);
-            let took = self.host.monotonic().saturating_sub(woken);
-            let (stripe, in_micros) = (Stripe::SHARED, self.histograms_in_micros());
-            namespace.latencies.record(stripe, LatencyKind::Udf, took, in_micros);
-            let mut reply = Vec::new();
-            executed.answer(ReplyWriter::new(&mut reply));
-            if request.header.info1.contains(Info1::COMPRESS_RESPONSE) {
-                let (before, after) = compress::shrink_last_frame(&mut reply, 0);
-                namespace.compression.record(before, after);
-            }
-            *slot.lock() = Some(Done { reply, pledges });
-        }
-        caller.answered();
-        true
+        let task = self.calls.0.lock().pop_front();
+        task.map(|task| task(self)).is_some()
     }
 
     fn run_call(
@@ -127,6 +118,28 @@ impl Node {
             namespace.counters.raise(Stripe::SHARED, counter);
         }
         executed
+    }
+}
+
+impl Call {
+    fn carry_out(self, node: &Node) {
+        let Self { namespace, body, woken, deadline, slot, caller } = self;
+        // It was read before, so it can be read again.
+        if let Ok(request) = Request::parse(&body) {
+            let mut pledges = Pledges::default();
+            let executed = node.run_call(&namespace, &request, deadline, &mut pledges);
+            let took = node.host.monotonic().saturating_sub(woken);
+            let (stripe, in_micros) = (Stripe::SHARED, node.histograms_in_micros());
+            namespace.latencies.record(stripe, LatencyKind::Udf, took, in_micros);
+            let mut reply = Vec::new();
+            executed.answer(ReplyWriter::new(&mut reply));
+            if request.header.info1.contains(Info1::COMPRESS_RESPONSE) {
+                let (before, after) = compress::shrink_last_frame(&mut reply, 0);
+                namespace.compression.record(before, after);
+            }
+            *slot.lock() = Some(Done { reply, pledges });
+        }
+        caller.answered();
     }
 }
 
@@ -192,8 +205,8 @@ impl fmt::Debug for Pending {
     }
 }
 
-impl fmt::Debug for Call {
+impl fmt::Debug for Calls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("namespace", &self.namespace.name).finish_non_exhaustive()
+        f.debug_tuple("Calls").field(&self.0.lock().len()).finish()
     }
 }

@@ -4,15 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::udf::{Call, Reply, Write};
-use engine::udf::{Loaded, Written};
+use engine::udf::{Loaded, Refused, Written};
 use engine::{Namespace, Stripe, Turn};
 use storage::{Fetch, Fetched, Pledges};
 use wire::client::{Reply as Message, RequestBuilder};
 use wire::reply::ReplyWriter;
-use wire::{Digest, FieldType, Info2, OpCode, ParticleType, ProtoHeader, Request, ResultCode};
+use wire::{
+    Digest, FieldType, Info2, Info3, OpCode, ParticleType, ProtoHeader, Request, ResultCode,
+};
 
 use super::record::LoadedRecord;
 use crate::node::Node;
+
+/// Longest name of a module or function in a request, in bytes.
+const NAME_BYTES_MAX: usize = 127;
 
 /// What came of a call.
 #[derive(Debug)]
@@ -106,15 +111,18 @@ impl Work<'_> {
             fetched: &self.fetched,
             pledges: self.pledges,
         };
-        let loaded = match self.namespace.load(self.request, self.digest, &turn)? {
-            Ok(loaded) => loaded,
-            Err(result) => return Ok(Some(Executed::refused(result))),
-        };
-        let namespace = Arc::clone(self.namespace);
-        let record = LoadedRecord { loaded: loaded.clone(), namespace, now };
         let Some(call) = call_of(self.request) else {
             return Ok(Some(Executed::refused(ResultCode::PARAMETER)));
         };
+        let loaded = match self.namespace.load(self.request, self.digest, &turn)? {
+            Ok(loaded) => loaded,
+            Err(Refused { result, generation, void_time }) => {
+                let refused = Executed::refused(result);
+                return Ok(Some(Executed { generation, void_time, ..refused }));
+            }
+        };
+        let namespace = Arc::clone(self.namespace);
+        let record = LoadedRecord { loaded: loaded.clone(), namespace, now };
         let outcome = self.node.udf.apply(call, Box::new(record), self.deadline);
         let result = match &outcome.reply {
             Reply::Success(_) => ResultCode::OK,
@@ -145,23 +153,43 @@ impl Work<'_> {
                 let body = reply.get(ProtoHeader::SIZE..).unwrap_or_default();
                 let header =
                     Message::parse(body).map(|(reply, _)| reply.header).unwrap_or_default();
-                executed.generation = header.generation;
-                executed.void_time = header.record_ttl;
-                let is_there = header.generation != 0;
-                executed.effect = if is_there { Effect::Written } else { Effect::Deleted };
+                if header.generation == 0 {
+                    // As in the original, a deleted record is told of with the generation that it
+                    // would have.
+                    executed.effect = Effect::Deleted;
+                    executed.generation = meta.generation.next().0.into();
+                    executed.void_time = 0;
+                } else {
+                    executed.effect = Effect::Written;
+                    executed.generation = header.generation;
+                    executed.void_time = header.record_ttl;
+                }
             }
-            Written::Done(result) => executed = Executed::refused(result),
+            Written::Done(result) => (executed.result, executed.returned) = (result, None),
         }
         Ok(Some(executed))
     }
 }
 
-/// The function that a request names.
+/// The function that a request names, for its record. `None` also for flags that have no meaning for it, since a function
+/// decides by itself whether it creates or replaces its record.
 fn call_of<'r>(request: &Request<'r>) -> Option<Call<'r>> {
+    let header = &request.header;
+    let has_policy =
+        header.info2.intersects(Info2::GENERATION | Info2::GENERATION_GT | Info2::CREATE_ONLY)
+            || header
+                .info3
+                .intersects(Info3::UPDATE_ONLY | Info3::CREATE_OR_REPLACE | Info3::REPLACE_ONLY);
+    if has_policy { None } else { named_call(request) }
+}
+
+/// The function that a request names, whatever for.
+pub(crate) fn named_call<'r>(request: &Request<'r>) -> Option<Call<'r>> {
     let module = std::str::from_utf8(request.field(FieldType::UDF_FILENAME)?).ok()?;
     let function = request.field(FieldType::UDF_FUNCTION)?;
     let arguments = request.field(FieldType::UDF_ARGUMENTS)?;
-    Some(Call { module, function, arguments })
+    let is_short = module.len() <= NAME_BYTES_MAX && function.len() <= NAME_BYTES_MAX;
+    is_short.then_some(Call { module, function, arguments })
 }
 
 /// The write that a function asks for, as a message.

@@ -20,4 +20,5 @@ pub use self::module::{Stored, hash};
 pub use self::runner::Runner;
 
 pub(crate) use self::calls::Calls;
-pub(crate) use self::execute::{Effect, execute};
+pub(crate) use self::execute::{Effect, execute, named_call};
+pub(crate) use self::record::LoadedRecord;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use wire::{ParticleType, ResultCode};
 
 /// See the module.
-pub(super) struct LoadedRecord {
+pub(crate) struct LoadedRecord {
     pub loaded: Loaded,
     pub namespace: Arc<Namespace>,
     pub now: LastUpdateTime,

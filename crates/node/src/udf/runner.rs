@@ -5,7 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::udf::{Call, CompileError, Level, Limits, Modules, Outcome, RecordAccess};
+use ::udf::{
+    Call, CompileError, Level, Limits, Modules, Outcome, RecordAccess, Sink, Source, StreamFailure,
+};
 
 use super::module::Stored;
 use crate::host::Host;
@@ -54,6 +56,20 @@ impl Runner {
         deadline: Duration,
     ) -> Outcome {
         self.modules.apply(call, record, self.watch(deadline))
+    }
+
+    /// Runs a function over records.
+    ///
+    /// # Errors
+    /// What the client is told.
+    pub(crate) fn aggregate(
+        &self,
+        call: Call<'_>,
+        source: &mut Source<'_>,
+        sink: &mut Sink<'_>,
+        deadline: Duration,
+    ) -> Result<(), StreamFailure> {
+        self.modules.aggregate(call, source, sink, self.watch(deadline))
     }
 
     fn watch(&self, deadline: Duration) -> Arc<dyn ::udf::Host> {

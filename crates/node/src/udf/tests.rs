@@ -96,7 +96,7 @@ fn a_function_creates_updates_and_removes_its_record() {
     assert_eq!(call(&node, request("add", &n(5))), success(1, 5));
     assert_eq!(call(&node, request("add", &n(2))), success(2, 7));
     assert_eq!(call(&node, request("get", &n(0))), success(2, 7));
-    assert_eq!(call(&node, request("drop", &[0x90])), success(0, 0));
+    assert_eq!(call(&node, request("drop", &[0x90])), success(3, 0));
     assert_eq!(node.namespaces[0].object_count(), 0);
     for (name, count) in [
         (NamespaceCounter::ClientUdfComplete, 4),
