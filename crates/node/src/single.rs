@@ -11,12 +11,13 @@ use std::time::Duration;
 use engine::{Namespace, Stripe, Turn};
 use storage::{Fetch, Pledges, Ticket};
 use wire::reply::ReplyWriter;
-use wire::{FieldType, Info1, Info2, Request, ResultCode, compress, reply};
+use wire::{Info1, Request, ResultCode, compress, reply};
 
 use crate::counters::ServiceCounter;
 use crate::dispatch::{Executed, execute};
 use crate::node::Node;
 use crate::outcome::{self, Origin};
+use crate::udf::is_call;
 use crate::unfinished::{Progress, Unfinished};
 use crate::waits::{Claim, Waits};
 use crate::worker::{Answer, Worker};
@@ -143,14 +144,6 @@ impl Node {
             outcome::benchmark(namespace, command, moments, in_micros, stripe);
         }
     }
-}
-
-/// Whether a request calls a function for its record.
-fn is_call(request: &Request<'_>) -> bool {
-    let info2 = request.header.info2;
-    info2.contains(Info2::WRITE)
-        && !info2.contains(Info2::DELETE)
-        && request.present.contains(FieldType::UDF_FILENAME)
 }
 
 impl Single {

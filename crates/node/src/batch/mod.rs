@@ -13,15 +13,19 @@
 //! - A row whose record has to be read from a device ends its slice, but not its frame. The records of the rows that
 //!   follow are read with it, so that the device has more than one read to do at a time; then the batch
 //!   goes on from that row.
+//! - A row that calls a function ends its slice likewise: another thread carries it out, and those that
+//!   follow it and call functions as well.
 //! - What a slice has written waits for its devices before it is sent, if they are to be waited for.
 //!   When one fails, the batch ends with `UNKNOWN`, and those rows are not answered.
 //! - A batch that breaks off, or names an unknown namespace, ends there with `PARAMETER`: the rows
 //!   before are carried out, and those of the frame under way are not answered.
 //!
 //! Where to look: who may start a batch and what rows do to it in `slice.rs`, frames in `frames.rs`,
-//! batches between two slices in `partial.rs`, reading ahead in `ahead.rs`.
+//! batches between two slices in `partial.rs`, reading ahead in `ahead.rs`, rows that call functions in
+//! `calls.rs`.
 
 mod ahead;
+mod calls;
 mod frames;
 mod partial;
 mod slice;
@@ -119,7 +123,7 @@ impl Node {
             is_late: false,
         };
         let start = out.len();
-        let ran = slice::run(self, &mut state, &mut rows, &slice::Open::default(), turn, out);
+        let ran = slice::run(self, &mut state, &mut rows, &mut slice::Open::default(), turn, out);
         if let Some(result) = ran.end
             && ran.pledged.is_empty()
         {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use engine::{Stripe, Turn};
 use storage::{Fetch, Fetched, Pledges, Ticket};
-use wire::batch::Rows;
+use wire::batch::{Place, Rows};
 use wire::{Request, ResultCode};
 
+use super::calls::{self, Slot};
 use super::{State, ahead, slice};
 use crate::counters::ServiceCounter;
 use crate::node::Node;
@@ -20,7 +21,7 @@ use crate::worker::Worker;
 pub struct Batch {
     node: Arc<Node>,
     stripe: Stripe,
-    body: Box<[u8]>,
+    body: Arc<[u8]>,
     state: State,
     is_over: bool,
     /// Once it has waited.
@@ -35,6 +36,10 @@ pub struct Batch {
     held: Vec<u8>,
     /// The overall result, if those are the last.
     end: Option<ResultCode>,
+    /// Where another thread puts what came of rows that call functions.
+    slot: Arc<Slot>,
+    /// Whether it waits for such rows.
+    calls: bool,
 }
 
 impl Batch {
@@ -42,7 +47,22 @@ impl Batch {
         let (claim, fetched, held) = (None, Fetched::default(), Vec::new());
         let body = body.into();
         let (is_over, ahead, open, end) = (false, 0, slice::Open::default(), None);
-        Self { node, stripe, body, state, is_over, claim, fetched, ahead, open, held, end }
+        let (slot, calls) = (Arc::default(), false);
+        Self {
+            node,
+            stripe,
+            body,
+            state,
+            is_over,
+            claim,
+            fetched,
+            ahead,
+            open,
+            held,
+            end,
+            slot,
+            calls,
+        }
     }
 
     /// Appends the replies of one slice to `out`. The worker is that which began the batch.
@@ -55,6 +75,11 @@ impl Batch {
             }
             if !outcome.fetched.is_empty() {
                 self.fetched = outcome.fetched;
+            }
+            self.open.called.append(&mut self.slot.lock());
+            if std::mem::take(&mut self.calls) && self.open.called.is_empty() {
+                // The thread that had the rows is gone.
+                return self.finish(ResultCode::UNKNOWN, out);
             }
         }
         if !self.held.is_empty() || self.end.is_some() {
@@ -79,8 +104,8 @@ impl Batch {
     /// `None` if the message is not what it was, which cannot be.
     fn run(&mut self, turn: &mut Turn<'_>, out: &mut Vec<u8>) -> Option<slice::Ran> {
         let message = Request::parse(&self.body).ok()?;
-        let mut rows = rows_at(&message, &self.state)?;
-        Some(slice::run(&self.node, &mut self.state, &mut rows, &self.open, turn, out))
+        let mut rows = rows_at(&message, self.state.place)?;
+        Some(slice::run(&self.node, &mut self.state, &mut rows, &mut self.open, turn, out))
     }
 
     /// Takes in what a slice came to that began at `start` of `out`: begins reads, and takes frames out
@@ -92,7 +117,7 @@ impl Batch {
         (out, start): (&mut Vec<u8>, usize),
     ) -> Progress {
         self.open = ran.open;
-        if ran.miss.is_none() && ran.pledged.is_empty() {
+        if ran.miss.is_none() && ran.pledged.is_empty() && !ran.calls {
             return match ran.end {
                 Some(result) => self.finish(result, out),
                 None => Progress::More,
@@ -105,6 +130,10 @@ impl Batch {
             waits.hold(claim, ran.pledged);
         }
         let ticket = claim.ticket();
+        self.calls = ran.calls;
+        if ran.calls {
+            calls::begin(&self.node, &self.body, &self.state, &self.slot, waits.call(claim));
+        }
         if let Some(fetch) = ran.miss {
             self.read(&fetch, waits);
         }
@@ -123,7 +152,7 @@ impl Batch {
         self.fetched.clear();
         waits.read(claim, fetch);
         if let Ok(message) = Request::parse(&self.body)
-            && let Some(mut rows) = rows_at(&message, &self.state)
+            && let Some(mut rows) = rows_at(&message, self.state.place)
         {
             let first_bytes = fetch.span.size_bytes;
             let read = |fetch: &Fetch| waits.read(claim, fetch);
@@ -158,9 +187,9 @@ impl Batch {
 }
 
 /// The rows of a batch from those that are still to come.
-fn rows_at<'m>(message: &Request<'m>, state: &State) -> Option<Rows<'m>> {
+pub(super) fn rows_at<'m>(message: &Request<'m>, place: Place) -> Option<Rows<'m>> {
     let (_, mut rows) = Rows::of(message).ok()?;
-    rows.resume(state.place).ok()?;
+    rows.resume(place).ok()?;
     Some(rows)
 }
 

@@ -1,5 +1,7 @@
 //! One slice of a batch: rows are carried out until they are enough for a turn.
 
+use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use wire::batch::{BatchFlags, Place, Row, Rows};
 use wire::reply::RowCodes;
 use wire::{Digest, FieldType, Info2, Request, ResultCode, reply};
 
+use super::calls::{self, Called};
 use super::frames::{FRAME_BYTES_MAX, Frames};
 use super::{Course, State};
 use crate::counters::ServiceCounter;
@@ -41,6 +44,8 @@ pub(super) struct Ran {
     pub end: Option<ResultCode>,
     /// What has to be read before the next row can be carried out, if the slice ended with that.
     pub miss: Option<Fetch>,
+    /// Whether it ended with a row that calls a function, which is for another thread.
+    pub calls: bool,
     /// The frame that is open then.
     pub open: Open,
     /// What devices have to do before the rows may be answered.
@@ -54,6 +59,8 @@ pub(super) struct Open {
     pub frame: Vec<u8>,
     /// Rows carried out since a slice ended without a miss.
     rows: usize,
+    /// What came of the next rows, which call functions.
+    pub called: VecDeque<Called>,
 }
 
 /// Why a slice ended.
@@ -64,6 +71,8 @@ enum End {
     Over(ResultCode),
     /// The record of the row at this place has to be read first.
     Misses(Place, Fetch),
+    /// The row at this place calls a function.
+    Calls(Place),
 }
 
 /// Runs one slice, from the row at which `rows` stand. When no row is left, [`finish`] is still to come.
@@ -71,29 +80,40 @@ pub(super) fn run(
     node: &Node,
     state: &mut State,
     rows: &mut Rows<'_>,
-    open: &Open,
+    open: &mut Open,
     turn: &mut Turn<'_>,
     out: &mut Vec<u8>,
 ) -> Ran {
+    let called = mem::take(&mut open.called);
     let frames = Frames::new(out, node, turn.stripe, state.compresses, &open.frame);
     let now = if open.rows == 0 { state.begun } else { node.host.monotonic() };
     let (namespace, pledged) = (None, Vec::new());
-    let mut slice = Slice { node, state, frames, namespace, now, ran: open.rows, pledged };
+    let mut slice = Slice { node, state, frames, namespace, now, ran: open.rows, pledged, called };
     let end = slice.run_rows(rows, turn);
     slice.collect_pledges(turn);
     let mut ran = Ran {
         rows: slice.ran - open.rows,
         end: None,
         miss: None,
+        calls: false,
         open: Open::default(),
         pledged: std::mem::take(&mut slice.pledged),
     };
-    if let End::Misses(place, fetch) = end {
-        ran.miss = Some(fetch);
-        ran.open = Open { frame: slice.frames.suspend(), rows: slice.ran };
+    let place = match &end {
+        End::Misses(place, _) | End::Calls(place) => Some(*place),
+        End::Enough | End::Over(_) => None,
+    };
+    if let Some(place) = place {
+        ran.calls = matches!(end, End::Calls(_));
+        if let End::Misses(_, fetch) = end {
+            ran.miss = Some(fetch);
+        }
+        let called = mem::take(&mut slice.called);
+        ran.open = Open { frame: slice.frames.suspend(), rows: slice.ran, called };
         state.place = place;
         return ran;
     }
+    ran.open.called = mem::take(&mut slice.called);
     slice.frames.close();
     slice.frame_closed();
     state.place = rows.place();
@@ -135,6 +155,8 @@ struct Slice<'s> {
     ran: usize,
     /// Pledges of rows in other namespaces than that of the last.
     pledged: Vec<Pledged>,
+    /// What came of the next rows, which call functions.
+    called: VecDeque<Called>,
 }
 
 impl<'s> Slice<'s> {
@@ -155,6 +177,17 @@ impl<'s> Slice<'s> {
             };
             if self.ran.is_multiple_of(GROUP_ROWS) {
                 self.now = self.node.host.monotonic();
+            }
+            if calls::is_call(&row.request) {
+                match self.called.pop_front() {
+                    None => return End::Calls(place),
+                    Some(called) => {
+                        let result = self.answer_call(row, namespace, called);
+                        self.steer(result);
+                    }
+                }
+                self.ran += 1;
+                continue;
             }
             match self.run_row(row, namespace, turn) {
                 Ok(result) => self.steer(result),
@@ -225,6 +258,21 @@ impl<'s> Slice<'s> {
                 result
             }
         })
+    }
+
+    /// Writes the answer to a row that has called a function.
+    fn answer_call(
+        &mut self,
+        row: &Row<'_>,
+        namespace: &Namespace,
+        Called { executed, pledged }: Called,
+    ) -> ResultCode {
+        executed.answer(self.frames.begin_row(row.index, codes_of(&row.request)));
+        for counter in calls::counters(&executed) {
+            namespace.counters.raise(Stripe::SHARED, counter);
+        }
+        self.pledged.extend(pledged);
+        executed.result
     }
 
     /// Decides what becomes of the answer to the row just carried out, and of those to come.

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -174,7 +175,8 @@ impl Node {
                 }
             }
         };
-        match job.step(self, now) {
+        let stepped = catch_unwind(AssertUnwindSafe(|| job.step(self, now)));
+        match stepped.unwrap_or(Stepped::Over(Ending::Failed)) {
             Stepped::On => job.not_before = now,
             Stepped::Until(time) => job.not_before = time,
             Stepped::Over(ending) => {

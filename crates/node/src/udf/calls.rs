@@ -12,7 +12,7 @@ use engine::stats::NamespaceCounter;
 use parking_lot::Mutex;
 use storage::{Pledges, Ticket};
 use wire::reply::{self, ReplyWriter};
-use wire::{Info1, Request, ResultCode, compress};
+use wire::{FieldType, Info1, Info2, Request, ResultCode, compress};
 
 use super::execute::{Effect, Executed, execute};
 use crate::node::Node;
@@ -56,6 +56,14 @@ pub struct Pending {
     /// The answer, while devices have something to do.
     held: Option<Vec<u8>>,
     body_bytes: usize,
+}
+
+/// Whether a request calls a function for its record.
+pub(crate) fn is_call(request: &Request<'_>) -> bool {
+    let info2 = request.header.info2;
+    info2.contains(Info2::WRITE)
+        && !info2.contains(Info2::DELETE)
+        && request.present.contains(FieldType::UDF_FILENAME)
 }
 
 impl Node {

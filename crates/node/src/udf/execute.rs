@@ -40,7 +40,7 @@ pub(crate) enum Effect {
 }
 
 impl Executed {
-    pub(super) fn refused(result: ResultCode) -> Self {
+    pub(crate) fn refused(result: ResultCode) -> Self {
         Self { result, returned: None, generation: 0, void_time: 0, effect: Effect::None }
     }
 

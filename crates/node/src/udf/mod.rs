@@ -19,6 +19,6 @@ pub use self::calls::Pending;
 pub use self::module::{Stored, hash};
 pub use self::runner::Runner;
 
-pub(crate) use self::calls::Calls;
-pub(crate) use self::execute::{Effect, execute, named_call};
+pub(crate) use self::calls::{Calls, is_call};
+pub(crate) use self::execute::{Effect, Executed, execute, named_call};
 pub(crate) use self::record::LoadedRecord;

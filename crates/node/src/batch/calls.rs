@@ -1,0 +1,95 @@
+//! Rows that call functions: carried out by another thread, several at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::stats::NamespaceCounter;
+use parking_lot::Mutex;
+use storage::Pledges;
+use wire::batch::Place;
+use wire::{Request, ResultCode};
+
+use super::State;
+use super::partial::rows_at;
+use crate::node::Node;
+use crate::udf::{Effect, Executed, execute};
+use crate::waits::{Caller, Pledged};
+
+pub(super) use crate::udf::is_call;
+
+/// Rows, from the first that calls a function, that are carried out together.
+const ROWS_MAX: usize = 64;
+
+/// What came of a row that calls a function.
+#[derive(Debug)]
+pub(super) struct Called {
+    pub executed: Executed,
+    /// What devices have to do before it is answered.
+    pub pledged: Option<Pledged>,
+}
+
+/// Where another thread puts what came of rows.
+pub(super) type Slot = Mutex<VecDeque<Called>>;
+
+/// Has another thread carry out the rows from the place of a batch on, as far as they call functions.
+pub(super) fn begin(
+    node: &Arc<Node>,
+    body: &Arc<[u8]>,
+    state: &State,
+    slot: &Arc<Slot>,
+    caller: Caller,
+) {
+    let (body, slot) = (Arc::clone(body), Arc::clone(slot));
+    let (place, deadline) = (state.place, state.deadline);
+    node.submit(Box::new(move |node| {
+        carry_out(node, &body, place, deadline, &slot);
+        caller.answered();
+    }));
+}
+
+fn carry_out(node: &Node, body: &[u8], place: Place, deadline: Duration, slot: &Slot) {
+    // The message is what it was, so this cannot fail.
+    let Ok(message) = Request::parse(body) else { return };
+    let Some(mut rows) = rows_at(&message, place) else { return };
+    for _ in 0..ROWS_MAX {
+        // What is no row ends the batch when it is its turn.
+        let Ok(Some(row)) = rows.next_row() else { return };
+        let request = &row.request;
+        if !is_call(request) {
+            return;
+        }
+        let Some(namespace) = request.namespace.and_then(|name| node.namespace(name)) else {
+            return;
+        };
+        let mut pledges = Pledges::default();
+        let executed = match request.valid_digest() {
+            Some(digest) if node.host.monotonic() < deadline => {
+                execute(node, namespace, request, &digest, deadline, &mut pledges)
+            }
+            Some(_) => Executed::refused(ResultCode::TIMEOUT),
+            None => Executed::refused(ResultCode::PARAMETER),
+        };
+        let pledged = (!pledges.is_empty()).then(|| (Arc::clone(namespace), pledges));
+        slot.lock().push_back(Called { executed, pledged });
+    }
+}
+
+/// The counters of a row that ended so: for the row, and for the function.
+pub(super) fn counters(executed: &Executed) -> impl Iterator<Item = NamespaceCounter> {
+    use NamespaceCounter::*;
+    let of_row = match executed.result {
+        ResultCode::OK => BatchSubUdfComplete,
+        ResultCode::TIMEOUT => BatchSubUdfTimeout,
+        ResultCode::FILTERED_OUT => BatchSubUdfFilteredOut,
+        _ => BatchSubUdfError,
+    };
+    let of_function = match (executed.result, executed.effect) {
+        (ResultCode::OK, Effect::None) => Some(BatchSubLangReadSuccess),
+        (ResultCode::OK, Effect::Written) => Some(BatchSubLangWriteSuccess),
+        (ResultCode::OK, Effect::Deleted) => Some(BatchSubLangDeleteSuccess),
+        (ResultCode::UDF_EXECUTION, _) => Some(BatchSubLangError),
+        _ => None,
+    };
+    [Some(of_row), of_function].into_iter().flatten()
+}
