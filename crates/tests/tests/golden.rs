@@ -46,13 +46,25 @@ fn golden_exp() -> Result<()> {
     replay("exp.jsonl.gz")
 }
 
-/// Geo values, their cells, and comparisons; queries by region come with a later step.
+/// Geo values, their cells, comparisons, and queries by region and by point.
 #[test]
 fn golden_geo() -> Result<()> {
     replay("geo.jsonl.gz")
 }
 
-/// Info commands: names, parameters, error texts, configuration.
+/// Queries with and without a where clause: partitions, resumption, selection, filters, each type of index.
+#[test]
+fn golden_query() -> Result<()> {
+    replay("query.jsonl.gz")
+}
+
+/// User-defined functions: of one record, of rows of batches, over the records of queries.
+#[test]
+fn golden_udf() -> Result<()> {
+    replay("udf.jsonl.gz")
+}
+
+/// Info commands: names, parameters, error texts, configuration, indexes and modules.
 #[test]
 fn golden_info() -> Result<()> {
     replay("info.jsonl.gz")

@@ -1,20 +1,17 @@
-//! Requests that need a capability of a later step of this project.
+//! Requests of which the recorded server refused a part for its edition, and this one does not.
 //!
-//! Such a request may be refused (result 16 or 25) without counting as a difference: it is excepted,
-//! counted and listed. This list shrinks as capabilities arrive, and ends empty.
+//! Such a request may differ without counting as a difference: it is excepted, counted and listed.
 
 use super::batch;
 use super::link::Request;
 use super::message::{Message, decode_first};
-use super::reply::{FRAME_HEADER_SIZE, Kind, Reply, latin1};
+use super::reply::{FRAME_HEADER_SIZE, Kind, Reply};
 
 /// Results that refuse a request for lack of a feature.
 const REFUSALS: [u8; 2] = [16, 25];
 
 /// Flag of the second info byte.
 const INFO2_DURABLE_DELETE: u8 = 0x10;
-
-const FIELD_UDF_FILE: u8 = 30;
 
 /// Why a step may be refused: the capability it needs.
 pub type Capability = &'static str;
@@ -23,9 +20,7 @@ pub type Capability = &'static str;
 pub fn later_capability(request: Request<'_>) -> Option<Capability> {
     match request.kind {
         Kind::Batch => later_batch(&decode_first(body(request.bytes)).ok()?),
-        Kind::Query => Some("query"),
-        Kind::Info => later_info(&latin1(body(request.bytes))),
-        Kind::Record => later_message(&decode_first(body(request.bytes)).ok()?),
+        Kind::Query | Kind::Info | Kind::Record => None,
     }
 }
 
@@ -50,16 +45,10 @@ pub fn took_effect(kind: Kind, reply: &Reply) -> bool {
     reply.messages().is_ok_and(|messages| messages.iter().any(|message| message.result == 0))
 }
 
-fn later_message(message: &Message) -> Option<Capability> {
-    message.field(FIELD_UDF_FILE).map(|_| "record UDF")
-}
-
 fn later_batch(message: &Message) -> Option<Capability> {
+    let is_durable = |row: &Message| row.info[1] & INFO2_DURABLE_DELETE != 0;
     let rows = batch::rows(message);
-    later_message(message).or_else(|| rows.iter().find_map(later_message)).or_else(|| {
-        let is_durable = |row: &Message| row.info[1] & INFO2_DURABLE_DELETE != 0;
-        rows.iter().any(is_durable).then_some("durable deletes, which the recorded server refused")
-    })
+    rows.iter().any(is_durable).then_some("durable deletes, which the recorded server refused")
 }
 
 /// Whether a batch did things that its reply does not tell: rows are carried out, but not answered,
@@ -69,19 +58,6 @@ pub fn may_hide_effects(request: Request<'_>, reply: &Reply) -> bool {
     request.kind == Kind::Batch
         && later_capability(request).is_some()
         && overall.is_some_and(|last| last.result != 0)
-}
-
-fn later_info(text: &str) -> Option<Capability> {
-    text.lines().find_map(|line| {
-        let name = line.split([':', '/', ';']).next()?;
-        match name {
-            "query-show" | "query-abort" | "query-abort-all" => Some("query jobs"),
-            "sindex" => Some("secondary indexes"),
-            _ if name.starts_with("sindex-") => Some("secondary indexes"),
-            _ if name.starts_with("udf-") => Some("UDF modules"),
-            _ => None,
-        }
-    })
 }
 
 fn body(frame: &[u8]) -> &[u8] {
