@@ -146,6 +146,7 @@ fn natives(
         ("plain", plain_error),
         ("class_of", class_of),
         ("is_overdue", |args| boolean(args.shared.was_overdue())),
+        ("check", check),
         ("expand", others::expand),
     ];
     let native = lua.create_table()?;
@@ -209,6 +210,14 @@ fn plain(error: &mlua::Error) -> String {
         }
         mlua::Error::MemoryError(_) => NO_MEMORY.to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// Ends the call if its time is over: before work that the hook does not see.
+fn check(args: &Args<'_>) -> Answer {
+    match args.shared.is_overdue() {
+        true => Err(mlua::Error::runtime(OVERDUE)),
+        false => nothing(),
     }
 }
 

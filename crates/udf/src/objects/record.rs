@@ -208,7 +208,7 @@ pub(crate) fn log(args: &Args<'_>) -> Answer {
 
 fn current_time(args: &Args<'_>) -> Answer {
     check_self(args)?;
-    one(LuaValue::Integer(args.shared.now_ms().cast_signed()))
+    one(LuaValue::Integer((args.shared.now_us() / 1_000).cast_signed()))
 }
 
 /// Without a function in this version.

@@ -96,8 +96,9 @@ impl Host for Watch {
         self.lines.lock().unwrap().push((level, file.to_owned(), line, text));
     }
 
-    fn now_ms(&self) -> u64 {
-        1_700_000_000_000
+    fn now_us(&self) -> u64 {
+        let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        u64::try_from(since_epoch.as_micros()).unwrap_or_default()
     }
 
     fn is_overdue(&self) -> bool {
