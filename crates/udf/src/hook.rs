@@ -15,7 +15,7 @@ use mlua::{Lua, ffi};
 use crate::shared::{OVERDUE, Shared};
 
 /// Instructions between two looks at the clock.
-const INSTRUCTIONS: c_int = 200;
+const INSTRUCTIONS: c_int = 100;
 /// The same while they are slow: a single one can take milliseconds, on texts that nearly fill the
 /// memory.
 const SLOW_INSTRUCTIONS: c_int = 4;

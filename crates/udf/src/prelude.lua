@@ -207,7 +207,7 @@ function table.concat(t, separator, from, to)
   for i = from or 1, to or #t do
     local piece = t[i]
     if type(piece) ~= "string" and type(piece) ~= "number" then
-      error("invalid value (at index " .. i .. ") in table for 'concat'", 2)
+      error("invalid value (" .. type(piece) .. ") at index " .. i .. " in table for 'concat'", 2)
     end
     pieces[#pieces + 1] = piece
   end
@@ -253,6 +253,14 @@ for _, name in next_of, { "lower", "reverse", "upper" } do
   string[name] = function(text)
     if type(text) == "string" and #text > 4096 then check() end
     return settle(raw_pcall(change, text))
+  end
+end
+
+for _, name in next_of, { "codepoint", "len", "offset" } do
+  local look = utf8[name]
+  utf8[name] = function(text, ...)
+    if type(text) == "string" and #text > 4096 then check() end
+    return settle(raw_pcall(look, text, ...))
   end
 end
 

@@ -130,17 +130,12 @@ impl State {
     /// Ends a call; says whether the state may serve another. One that keeps much is not kept.
     pub fn leave(&self) -> bool {
         let limit = self.shared.budget.limit_bytes() / 2;
-        let is_small =
-            self.shared.budget.used_bytes() < limit && self.lua.used_memory() < limit;
+        let is_small = self.shared.budget.used_bytes() < limit && self.lua.used_memory() < limit;
         self.shared.leave() && is_small
     }
 }
 
-fn natives(
-    lua: &Lua,
-    shared: &Arc<Shared>,
-    sources: &Arc<Sources>,
-) -> mlua::Result<mlua::Table> {
+fn natives(lua: &Lua, shared: &Arc<Shared>, sources: &Arc<Sources>) -> mlua::Result<mlua::Table> {
     const BODIES: &[(&str, Body)] = &[
         ("caught", caught),
         ("plain", plain_error),
@@ -181,7 +176,7 @@ fn caught(args: &Args<'_>) -> Answer {
     match &error {
         LuaValue::String(text) if args.len() > 1 => {
             let text = text.to_string_lossy().replacen("to 'table.", "to '", 1);
-            let text = text.replacen("to 'string.", "to '", 1);
+            let text = text.replacen("to 'string.", "to '", 1).replacen("to 'utf8.", "to '", 1);
             one(LuaValue::String(args.lua.create_string(text)?))
         }
         _ => one(error),

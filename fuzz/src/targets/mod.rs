@@ -101,6 +101,8 @@ pub const TARGETS: &[Entry] = &[
     reply::ENTRY,
     request::ENTRY,
     scalar::ENTRY,
+    udf_arguments::ENTRY,
+    udf_bin::ENTRY,
     set_config::ENTRY,
     unpack::ENTRY,
     value::ENTRY,
