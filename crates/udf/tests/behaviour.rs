@@ -1,5 +1,7 @@
 //! What the recordings do not show: limits, several updates, log lines, modules that change.
 
+#![allow(clippy::unwrap_used, reason = "a test may assert")]
+
 mod support;
 
 use std::sync::{Arc, Mutex};

@@ -93,7 +93,8 @@ impl Watch {
 impl Host for Watch {
     fn log(&self, level: Level, file: &str, line: usize, text: &[u8]) {
         let text = String::from_utf8_lossy(text).into_owned();
-        self.lines.lock().unwrap().push((level, file.to_owned(), line, text));
+        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines.push((level, file.to_owned(), line, text));
     }
 
     fn now_us(&self) -> u64 {
