@@ -26,6 +26,8 @@ mod reply;
 mod request;
 mod scalar;
 mod set_config;
+mod udf_arguments;
+mod udf_bin;
 mod unpack;
 mod value;
 mod yaml;
@@ -101,9 +103,9 @@ pub const TARGETS: &[Entry] = &[
     reply::ENTRY,
     request::ENTRY,
     scalar::ENTRY,
+    set_config::ENTRY,
     udf_arguments::ENTRY,
     udf_bin::ENTRY,
-    set_config::ENTRY,
     unpack::ENTRY,
     value::ENTRY,
     yaml::ENTRY,

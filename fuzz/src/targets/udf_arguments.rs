@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use udf::{Call, Host, Level, Limits, Modules, RecordAccess, RecordInfo, Reply};
-use wire::{FieldType, ParticleType};
+use wire::{FieldType, ParticleType, Request};
 
 use super::{Entry, Outcome, Target};
 
@@ -12,7 +12,7 @@ pub const ENTRY: Entry = Entry {
     name: "udf_arguments",
     what: "arguments of functions: converted, returned, written to a bin",
     seeds: |corpus| {
-        let requests = corpus.requests.iter().filter_map(|body| wire::Request::parse(body).ok());
+        let requests = corpus.requests.iter().filter_map(|body| Request::parse(body).ok());
         let arguments = requests.filter_map(|request| request.field(FieldType::UDF_ARGUMENTS));
         let mut seeds: Vec<_> = arguments.map(<[u8]>::to_vec).collect();
         seeds.extend(super::values(corpus).into_iter().filter_map(|value| {
@@ -26,7 +26,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// Goes through every conversion, and through the objects' own ways to change.
-const SOURCE: &str = r#"
+const SOURCE: &str = r##"
 local function visit(value, depth)
   if depth > 3 then return end
   local class = getmetatable(value)
@@ -64,7 +64,7 @@ function bin(rec)
   aerospike:update(rec)
   return value
 end
-"#;
+"##;
 
 /// A host with a generous limit.
 struct Watch(Instant);
