@@ -38,7 +38,7 @@ impl Corpus {
     /// When a file is missing or not what it should be.
     pub fn load() -> Result<Self> {
         let mut corpus = Self::default();
-        for area in ["record", "list", "map", "batch", "info"] {
+        for area in ["record", "list", "map", "batch", "udf", "info"] {
             let file = format!("crates/tests/testdata/golden/{area}.jsonl.gz");
             corpus.read_transcript(&tree(&file))?;
         }

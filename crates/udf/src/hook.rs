@@ -14,9 +14,11 @@ use mlua::{Lua, ffi};
 
 use crate::shared::{OVERDUE, Shared};
 
-/// Instructions between two looks at the clock. A single instruction can take milliseconds, on
-/// texts that nearly fill the memory; so this is small, and looking is cheap.
-const INSTRUCTIONS: c_int = 200;
+/// Instructions between two looks at the clock.
+const INSTRUCTIONS: c_int = 100;
+/// The same while they are slow: a single one can take milliseconds, on texts that nearly fill the
+/// memory.
+const SLOW_INSTRUCTIONS: c_int = 4;
 
 /// Its address is the key under which the registry holds what the hook asks.
 static KEY: u8 = 0;
@@ -49,14 +51,17 @@ unsafe extern "C-unwind" fn watch(state: *mut ffi::lua_State, _: *mut ffi::lua_D
         ffi::lua_rawgetp(state, ffi::LUA_REGISTRYINDEX, key());
         let shared = ffi::lua_touserdata(state, -1).cast_const().cast::<Shared>();
         ffi::lua_pop(state, 1);
-        let is_overdue = match shared.as_ref() {
-            // A host that panics gets no answer it likes: the call ends.
-            Some(shared) => catch_unwind(AssertUnwindSafe(|| shared.is_overdue())).unwrap_or(true),
-            None => false,
-        };
+        let Some(shared) = shared.as_ref() else { return };
+        let look = AssertUnwindSafe(|| (shared.is_overdue(), shared.is_slow()));
+        // If the host panics, the call ends.
+        let (is_overdue, is_slow) = catch_unwind(look).unwrap_or((true, false));
         if is_overdue {
             ffi::lua_pushlstring(state, OVERDUE.as_ptr().cast(), OVERDUE.len());
             ffi::lua_error(state);
+        }
+        let count = if is_slow { SLOW_INSTRUCTIONS } else { INSTRUCTIONS };
+        if count != ffi::lua_gethookcount(state) {
+            ffi::lua_sethook(state, Some(watch), ffi::LUA_MASKCOUNT, count);
         }
     }
 }

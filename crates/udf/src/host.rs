@@ -34,8 +34,9 @@ pub trait Host: Send + Sync {
     /// Takes a log line: where in which file it was written, and its text.
     fn log(&self, level: Level, file: &str, line: usize, text: &[u8]);
 
-    /// Milliseconds since the Unix epoch.
-    fn now_ms(&self) -> u64;
+    /// Microseconds since the Unix epoch: what scripts get as the time, and by what slow instructions
+    /// are noticed.
+    fn now_us(&self) -> u64;
 
     /// Whether the call has had its time. Asked every few hundred instructions; once it has said
     /// so, the call ends.

@@ -8,7 +8,7 @@
 
 local native = ...
 local caught_error, plain_error, log = native.caught, native.plain, native.log
-local find_source, class_of, is_overdue = native.source, native.class_of, native.is_overdue
+local find_source, class_of, is_overdue, check = native.source, native.class_of, native.is_overdue, native.check
 local scan, expand = string.scan, native.expand
 local error, getmetatable_of, math_type, next_of = error, getmetatable, math.type, next
 local raw_load, raw_pcall, rawget, select = load, pcall, rawget, select
@@ -207,7 +207,7 @@ function table.concat(t, separator, from, to)
   for i = from or 1, to or #t do
     local piece = t[i]
     if type(piece) ~= "string" and type(piece) ~= "number" then
-      error("invalid value (at index " .. i .. ") in table for 'concat'", 2)
+      error("invalid value (" .. type(piece) .. ") at index " .. i .. " in table for 'concat'", 2)
     end
     pieces[#pieces + 1] = piece
   end
@@ -244,7 +244,24 @@ end
 
 function string.rep(text, count, separator)
   if text == "" and (separator == nil or separator == "") and math_type(count) then return "" end
+  if math_type(count) and count > 4096 then check() end
   return settle(raw_pcall(rep, text, count, separator))
+end
+
+for _, name in next_of, { "lower", "reverse", "upper" } do
+  local change = string[name]
+  string[name] = function(text)
+    if type(text) == "string" and #text > 4096 then check() end
+    return settle(raw_pcall(change, text))
+  end
+end
+
+for _, name in next_of, { "codepoint", "len", "offset" } do
+  local look = utf8[name]
+  utf8[name] = function(text, ...)
+    if type(text) == "string" and #text > 4096 then check() end
+    return settle(raw_pcall(look, text, ...))
+  end
 end
 
 local function check_string(value, number, name)

@@ -1,7 +1,7 @@
 //! What the functions of one Lua state share, and what they say when something is wrong.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use mlua::{Lua, MultiValue, Value as LuaValue};
 use parking_lot::Mutex;
@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     host: Mutex<Option<Arc<dyn Host>>>,
     is_overdue: AtomicBool,
     is_spent: AtomicBool,
+    /// When the hook looked last, by the host's clock.
+    looked_at_us: AtomicU64,
 }
 
 impl Shared {
@@ -31,11 +33,13 @@ impl Shared {
             host: Mutex::new(None),
             is_overdue: AtomicBool::new(false),
             is_spent: AtomicBool::new(false),
+            looked_at_us: AtomicU64::new(0),
         })
     }
 
     /// Starts a call.
     pub fn enter(&self, host: Arc<dyn Host>) {
+        self.looked_at_us.store(host.now_us(), Relaxed);
         *self.host.lock() = Some(host);
     }
 
@@ -57,6 +61,13 @@ impl Shared {
         is_overdue
     }
 
+    /// Whether the instructions since the last look took long: a few of them may copy megabytes.
+    pub fn is_slow(&self) -> bool {
+        const LONG_US: u64 = 200;
+        let now_us = self.now_us();
+        now_us.saturating_sub(self.looked_at_us.swap(now_us, Relaxed)) >= LONG_US
+    }
+
     /// Whether the call was found to have had its time.
     pub fn was_overdue(&self) -> bool {
         self.is_overdue.load(Relaxed)
@@ -74,8 +85,8 @@ impl Shared {
         }
     }
 
-    pub fn now_ms(&self) -> u64 {
-        self.host.lock().as_ref().map_or(0, |host| host.now_ms())
+    pub fn now_us(&self) -> u64 {
+        self.host.lock().as_ref().map_or(0, |host| host.now_us())
     }
 }
 
@@ -140,11 +151,8 @@ impl Args<'_> {
 
     /// An argument of the wrong type.
     pub fn expected(&self, number: usize, what: &str) -> mlua::Error {
-        let got = if number > self.len() {
-            "no value".to_owned()
-        } else {
-            type_name(self.get(number))
-        };
+        let got =
+            if number > self.len() { "no value".to_owned() } else { type_name(self.get(number)) };
         self.bad(number, format_args!("{what} expected, got {got}"))
     }
 

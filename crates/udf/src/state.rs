@@ -130,22 +130,18 @@ impl State {
     /// Ends a call; says whether the state may serve another. One that keeps much is not kept.
     pub fn leave(&self) -> bool {
         let limit = self.shared.budget.limit_bytes() / 2;
-        let is_small =
-            self.shared.budget.used_bytes() < limit && self.lua.used_memory() < limit;
+        let is_small = self.shared.budget.used_bytes() < limit && self.lua.used_memory() < limit;
         self.shared.leave() && is_small
     }
 }
 
-fn natives(
-    lua: &Lua,
-    shared: &Arc<Shared>,
-    sources: &Arc<Sources>,
-) -> mlua::Result<mlua::Table> {
+fn natives(lua: &Lua, shared: &Arc<Shared>, sources: &Arc<Sources>) -> mlua::Result<mlua::Table> {
     const BODIES: &[(&str, Body)] = &[
         ("caught", caught),
         ("plain", plain_error),
         ("class_of", class_of),
         ("is_overdue", |args| boolean(args.shared.was_overdue())),
+        ("check", check),
         ("expand", others::expand),
     ];
     let native = lua.create_table()?;
@@ -180,7 +176,7 @@ fn caught(args: &Args<'_>) -> Answer {
     match &error {
         LuaValue::String(text) if args.len() > 1 => {
             let text = text.to_string_lossy().replacen("to 'table.", "to '", 1);
-            let text = text.replacen("to 'string.", "to '", 1);
+            let text = text.replacen("to 'string.", "to '", 1).replacen("to 'utf8.", "to '", 1);
             one(LuaValue::String(args.lua.create_string(text)?))
         }
         _ => one(error),
@@ -209,6 +205,14 @@ fn plain(error: &mlua::Error) -> String {
         }
         mlua::Error::MemoryError(_) => NO_MEMORY.to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// Ends the call if its time is over: before work that the hook does not see.
+fn check(args: &Args<'_>) -> Answer {
+    match args.shared.is_overdue() {
+        true => Err(mlua::Error::runtime(OVERDUE)),
+        false => nothing(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use value::msgpack::Flags;
 use wire::ParticleType;
 
@@ -216,12 +216,8 @@ impl Drop for ListData {
 
 impl ListRef {
     pub fn new(budget: &Arc<Budget>, flags: Flags) -> Result<Self, Trouble> {
-        let data = ListData {
-            items: Vec::new(),
-            flags,
-            has_nodes: false,
-            charge: Charge::new(budget)?,
-        };
+        let data =
+            ListData { items: Vec::new(), flags, has_nodes: false, charge: Charge::new(budget)? };
         Ok(Self(Arc::new(Mutex::new(data))))
     }
 
@@ -242,55 +238,59 @@ impl ListRef {
         self.0.lock().items.clone()
     }
 
-    fn admit(&self, value: &Value) -> Result<(), Trouble> {
+    /// Makes room for a value, and for nils up to a length. Nothing has changed if it fails.
+    fn admit(&self, value: &Value, len: usize) -> Result<MutexGuard<'_, ListData>, Trouble> {
         if reaches(value, Arc::as_ptr(&self.0).addr()) {
             return Err(Trouble::Cycle);
         }
         let mut list = self.0.lock();
-        list.has_nodes |= value.node().is_some();
-        list.charge.add(value.weight())
-    }
-
-    /// Makes the list at least this long, with nils.
-    fn pad(&self, len: usize) -> Result<(), Trouble> {
-        let mut list = self.0.lock();
         let missing = len.saturating_sub(list.items.len());
-        list.charge.add(missing.checked_mul(Value::Nil.weight()).ok_or(Trouble::Memory)?)?;
+        let padding = missing.checked_mul(Value::Nil.weight()).ok_or(Trouble::Memory)?;
+        list.charge.add(padding.checked_add(value.weight()).ok_or(Trouble::Memory)?)?;
+        list.has_nodes |= value.node().is_some();
         if missing > 0 {
             list.items.resize(len, Value::Nil);
         }
-        Ok(())
+        Ok(list)
     }
 
     pub fn push(&self, value: Value) -> Result<(), Trouble> {
-        self.admit(&value)?;
-        self.0.lock().items.push(value);
+        self.admit(&value, 0)?.items.push(value);
         Ok(())
     }
 
     /// Inserts at an index from 0, after nils where the list is shorter.
     pub fn insert(&self, index: usize, value: Value) -> Result<(), Trouble> {
-        self.admit(&value)?;
-        self.pad(index)?;
-        self.0.lock().items.insert(index, value);
+        self.admit(&value, index)?.items.insert(index, value);
         Ok(())
     }
 
     /// Sets the item at an index from 0, after nils where the list is shorter.
     pub fn set(&self, index: usize, value: Value) -> Result<(), Trouble> {
-        self.admit(&value)?;
-        self.pad(index)?;
-        let mut list = self.0.lock();
+        let mut list = self.admit(&value, index)?;
         let old = match list.items.get_mut(index) {
-            Some(slot) => Some(std::mem::replace(slot, value)),
+            Some(slot) => std::mem::replace(slot, value),
             None => {
                 list.items.push(value);
-                None
+                return Ok(());
             }
         };
-        list.charge.give_back(old.as_ref().map_or(0, Value::weight));
+        list.charge.give_back(old.weight());
         drop(list);
         drop(old);
+        Ok(())
+    }
+
+    /// Appends values: all of them or none.
+    pub fn extend(&self, mut values: Vec<Value>) -> Result<(), Trouble> {
+        let target = Arc::as_ptr(&self.0).addr();
+        if values.iter().any(|value| reaches(value, target)) {
+            return Err(Trouble::Cycle);
+        }
+        let mut list = self.0.lock();
+        list.charge.add(values.iter().map(Value::weight).sum())?;
+        list.has_nodes |= values.iter().any(|value| value.node().is_some());
+        list.items.append(&mut values);
         Ok(())
     }
 
@@ -314,10 +314,6 @@ impl ListRef {
             drop(list);
             drop(old);
         }
-    }
-
-    pub fn extend(&self, values: Vec<Value>) -> Result<(), Trouble> {
-        values.into_iter().try_for_each(|value| self.push(value))
     }
 }
 

@@ -4,6 +4,8 @@
 //! What concerns the request rather than the function (filters, policies, keys) is left to whoever
 //! replays the recordings against a node: such steps are skipped where the original refused them.
 
+#![allow(clippy::unwrap_used, reason = "a test may assert")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -52,8 +54,7 @@ fn bodies(reply: &Value) -> Vec<Vec<u8>> {
 }
 
 fn load() -> Recording {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/testdata/golden/udf.jsonl.gz");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/testdata/golden/udf.jsonl.gz");
     let lines = BufReader::new(GzDecoder::new(File::open(path).unwrap())).lines();
     let limits = Limits { user_path: USER_PATH.to_owned(), ..Limits::default() };
     let mut recording =
@@ -231,16 +232,16 @@ fn run_case(recording: &Recording, number: usize, steps: &[Step], tally: &mut Ta
 
 fn compare_bins(number: usize, record: &Record, reply: &[u8], tally: &mut Tally) {
     let (reply, _) = wire::client::Reply::parse(reply).unwrap();
-    let recorded = sorted(
-        reply.ops().map(|op| (op.name.to_vec(), op.particle_type, op.value.to_vec())),
-    );
+    let recorded =
+        sorted(reply.ops().map(|op| (op.name.to_vec(), op.particle_type, op.value.to_vec())));
     let ours = sorted(record.bins.iter().cloned());
     tally.compared += 1;
     // Coverings of regions may differ.
     let is_same = recorded.len() == ours.len()
-        && recorded.iter().zip(&ours).all(|(a, b)| {
-            a.0 == b.0 && a.1 == b.1 && (a.2 == b.2 || a.1 == ParticleType::GEOJSON)
-        });
+        && recorded
+            .iter()
+            .zip(&ours)
+            .all(|(a, b)| a.0 == b.0 && a.1 == b.1 && (a.2 == b.2 || a.1 == ParticleType::GEOJSON));
     if !is_same {
         tally.wrong.push(format!("case {number}: bins {ours:02x?}, recorded {recorded:02x?}"));
     }
@@ -297,8 +298,7 @@ fn streams_answer_as_recorded() {
         let is_over_index = request.field(FieldType::INDEX_RANGE).is_some();
         let Some(call) = call(&request).filter(|_| is_stream && !is_over_index) else { continue };
         let (mut values, failure) = aggregate(&recording, call);
-        let rows: Vec<_> =
-            step.replies.iter().flat_map(|frame| rows(frame)).filter_map(|row| row).collect();
+        let rows: Vec<_> = step.replies.iter().flat_map(|frame| rows(frame)).flatten().collect();
         let (failures, mut wanted): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|(name, _)| name == b"FAILURE");
         let wanted_failure = failures.into_iter().next().map(|(_, value)| value.bytes);

@@ -27,6 +27,8 @@ mod reply;
 mod request;
 mod scalar;
 mod set_config;
+mod udf_arguments;
+mod udf_bin;
 mod unpack;
 mod value;
 mod yaml;
@@ -104,6 +106,8 @@ pub const TARGETS: &[Entry] = &[
     request::ENTRY,
     scalar::ENTRY,
     set_config::ENTRY,
+    udf_arguments::ENTRY,
+    udf_bin::ENTRY,
     unpack::ENTRY,
     value::ENTRY,
     yaml::ENTRY,

@@ -93,11 +93,13 @@ impl Watch {
 impl Host for Watch {
     fn log(&self, level: Level, file: &str, line: usize, text: &[u8]) {
         let text = String::from_utf8_lossy(text).into_owned();
-        self.lines.lock().unwrap().push((level, file.to_owned(), line, text));
+        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines.push((level, file.to_owned(), line, text));
     }
 
-    fn now_ms(&self) -> u64 {
-        1_700_000_000_000
+    fn now_us(&self) -> u64 {
+        let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        u64::try_from(since_epoch.as_micros()).unwrap_or_default()
     }
 
     fn is_overdue(&self) -> bool {
