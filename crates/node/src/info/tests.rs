@@ -204,6 +204,18 @@ fn secondary_indexes_come_and_go() {
 }
 
 #[test]
+fn a_setting_says_how_many_threads_fill_an_index() {
+    let (_, node) = node();
+    let threads = || node.namespace(b"test").unwrap().sindexes.builder_threads();
+    assert_eq!(threads(), 4);
+    let set = "set-config:context=service;sindex-builder-threads=2";
+    assert_eq!((&*ask(&node, set), threads()), ("ok", 2));
+    assert!(ask(&node, "namespace/test").contains(";sindex_used_bytes=0;"));
+    ask(&node, "sindex-create:ns=test;indexname=i;indexdata=b,numeric");
+    assert!(ask(&node, "namespace/test").contains(";sindex_used_bytes=196608;"));
+}
+
+#[test]
 fn a_short_request_has_no_endless_answer() {
     let (_, node) = node();
     let mut out = Vec::new();

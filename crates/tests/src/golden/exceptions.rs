@@ -76,8 +76,6 @@ fn later_info(text: &str) -> Option<Capability> {
         let name = line.split([':', '/', ';']).next()?;
         match name {
             "query-show" | "query-abort" | "query-abort-all" => Some("query jobs"),
-            "sindex" => Some("secondary indexes"),
-            _ if name.starts_with("sindex-") => Some("secondary indexes"),
             _ if name.starts_with("udf-") => Some("UDF modules"),
             _ => None,
         }
