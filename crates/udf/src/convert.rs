@@ -64,7 +64,9 @@ pub(crate) fn from_particle(
         ParticleType::FLOAT => word().map_or(Value::Nil, |w| Value::Float(f64::from_be_bytes(w))),
         ParticleType::BOOL => Value::Bool(bytes.first().is_some_and(|&byte| byte != 0)),
         ParticleType::STRING => Value::Str(Arc::from(bytes)),
-        ParticleType::GEOJSON => geo::text(bytes).map_or(Value::Nil, |text| Value::Geo(text.into())),
+        ParticleType::GEOJSON => {
+            geo::text(bytes).map_or(Value::Nil, |text| Value::Geo(text.into()))
+        }
         ParticleType::LIST | ParticleType::MAP => match from_msgpack(bytes, budget) {
             Ok(value) => value,
             Err(Unreadable::Malformed) => Value::Nil,
@@ -94,11 +96,7 @@ pub(crate) fn arguments(bytes: &[u8], budget: &Arc<Budget>) -> Result<Vec<Value>
     }
 }
 
-fn read(
-    reader: &mut Reader<'_>,
-    budget: &Arc<Budget>,
-    depth: usize,
-) -> Result<Value, Unreadable> {
+fn read(reader: &mut Reader<'_>, budget: &Arc<Budget>, depth: usize) -> Result<Value, Unreadable> {
     if depth > MAX_NESTING {
         return Err(Unreadable::Malformed);
     }
@@ -245,12 +243,7 @@ impl Room {
     }
 }
 
-fn append(
-    out: &mut Vec<u8>,
-    value: &Value,
-    room: &mut Room,
-    depth: usize,
-) -> Result<(), Trouble> {
+fn append(out: &mut Vec<u8>, value: &Value, room: &mut Room, depth: usize) -> Result<(), Trouble> {
     room.take(value, depth)?;
     match value {
         Value::Nil => write::nil(out),
@@ -453,9 +446,10 @@ mod tests {
 
     #[test]
     fn maps_are_written_in_the_order_of_their_keys() {
-        assert_eq!(again(&[0x82, 0xa2, 0x03, b'b', 0x01, 0x02, 0x02]), [
-            0x82, 0x02, 0x02, 0xa2, 0x03, b'b', 0x01
-        ]);
+        assert_eq!(
+            again(&[0x82, 0xa2, 0x03, b'b', 0x01, 0x02, 0x02]),
+            [0x82, 0x02, 0x02, 0xa2, 0x03, b'b', 0x01]
+        );
     }
 
     #[test]

@@ -279,9 +279,7 @@ impl<'a> Matcher<'a> {
     /// The end of the class that starts at `p`.
     fn class_end(&self, p: usize) -> Result<usize> {
         match self.pattern[p] {
-            ESCAPE if p + 1 >= self.pattern.len() => {
-                wrong("malformed pattern (ends with '%')")
-            }
+            ESCAPE if p + 1 >= self.pattern.len() => wrong("malformed pattern (ends with '%')"),
             ESCAPE => Ok(p + 2),
             b'[' => self.set_end(p + 1),
             _ => Ok(p + 1),

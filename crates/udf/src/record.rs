@@ -176,8 +176,7 @@ impl Session {
     }
 
     pub fn bin_names(&self) -> Option<Vec<Vec<u8>>> {
-        self.was_loaded()
-            .then(|| self.access.bin_names().into_iter().map(<[u8]>::to_vec).collect())
+        self.was_loaded().then(|| self.access.bin_names().into_iter().map(<[u8]>::to_vec).collect())
     }
 
     pub fn bin_count(&self) -> usize {

@@ -140,11 +140,8 @@ impl Args<'_> {
 
     /// An argument of the wrong type.
     pub fn expected(&self, number: usize, what: &str) -> mlua::Error {
-        let got = if number > self.len() {
-            "no value".to_owned()
-        } else {
-            type_name(self.get(number))
-        };
+        let got =
+            if number > self.len() { "no value".to_owned() } else { type_name(self.get(number)) };
         self.bad(number, format_args!("{what} expected, got {got}"))
     }
 

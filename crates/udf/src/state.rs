@@ -130,17 +130,12 @@ impl State {
     /// Ends a call; says whether the state may serve another. One that keeps much is not kept.
     pub fn leave(&self) -> bool {
         let limit = self.shared.budget.limit_bytes() / 2;
-        let is_small =
-            self.shared.budget.used_bytes() < limit && self.lua.used_memory() < limit;
+        let is_small = self.shared.budget.used_bytes() < limit && self.lua.used_memory() < limit;
         self.shared.leave() && is_small
     }
 }
 
-fn natives(
-    lua: &Lua,
-    shared: &Arc<Shared>,
-    sources: &Arc<Sources>,
-) -> mlua::Result<mlua::Table> {
+fn natives(lua: &Lua, shared: &Arc<Shared>, sources: &Arc<Sources>) -> mlua::Result<mlua::Table> {
     const BODIES: &[(&str, Body)] = &[
         ("caught", caught),
         ("plain", plain_error),

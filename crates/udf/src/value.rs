@@ -216,12 +216,8 @@ impl Drop for ListData {
 
 impl ListRef {
     pub fn new(budget: &Arc<Budget>, flags: Flags) -> Result<Self, Trouble> {
-        let data = ListData {
-            items: Vec::new(),
-            flags,
-            has_nodes: false,
-            charge: Charge::new(budget)?,
-        };
+        let data =
+            ListData { items: Vec::new(), flags, has_nodes: false, charge: Charge::new(budget)? };
         Ok(Self(Arc::new(Mutex::new(data))))
     }
 

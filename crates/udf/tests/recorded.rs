@@ -52,8 +52,7 @@ fn bodies(reply: &Value) -> Vec<Vec<u8>> {
 }
 
 fn load() -> Recording {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/testdata/golden/udf.jsonl.gz");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/testdata/golden/udf.jsonl.gz");
     let lines = BufReader::new(GzDecoder::new(File::open(path).unwrap())).lines();
     let limits = Limits { user_path: USER_PATH.to_owned(), ..Limits::default() };
     let mut recording =
@@ -231,16 +230,16 @@ fn run_case(recording: &Recording, number: usize, steps: &[Step], tally: &mut Ta
 
 fn compare_bins(number: usize, record: &Record, reply: &[u8], tally: &mut Tally) {
     let (reply, _) = wire::client::Reply::parse(reply).unwrap();
-    let recorded = sorted(
-        reply.ops().map(|op| (op.name.to_vec(), op.particle_type, op.value.to_vec())),
-    );
+    let recorded =
+        sorted(reply.ops().map(|op| (op.name.to_vec(), op.particle_type, op.value.to_vec())));
     let ours = sorted(record.bins.iter().cloned());
     tally.compared += 1;
     // Coverings of regions may differ.
     let is_same = recorded.len() == ours.len()
-        && recorded.iter().zip(&ours).all(|(a, b)| {
-            a.0 == b.0 && a.1 == b.1 && (a.2 == b.2 || a.1 == ParticleType::GEOJSON)
-        });
+        && recorded
+            .iter()
+            .zip(&ours)
+            .all(|(a, b)| a.0 == b.0 && a.1 == b.1 && (a.2 == b.2 || a.1 == ParticleType::GEOJSON));
     if !is_same {
         tally.wrong.push(format!("case {number}: bins {ours:02x?}, recorded {recorded:02x?}"));
     }

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use mlua::{Lua, MetaMethod, MultiValue, UserData, UserDataFields, UserDataMethods};
 use mlua::Value as LuaValue;
+use mlua::{Lua, MetaMethod, MultiValue, UserData, UserDataFields, UserDataMethods};
 
 use super::{Body, meta, object};
 use crate::shared::{Answer, Args, Shared, boolean, integer, nothing, one, text};
@@ -162,9 +162,8 @@ fn get_int<const N: usize>(args: &Args<'_>, is_big_endian: bool) -> Answer {
         return nothing();
     }
     let (bytes, position) = (args.bytes(1)?, position(args, 2)?);
-    let raw = position.and_then(|at| {
-        bytes.read(|data, _| data.get(at..)?.first_chunk::<N>().copied())
-    });
+    let raw =
+        position.and_then(|at| bytes.read(|data, _| data.get(at..)?.first_chunk::<N>().copied()));
     let Some(mut raw) = raw else { return nothing() };
     if !is_big_endian {
         raw.reverse();
@@ -265,8 +264,7 @@ fn set_int<const N: usize>(args: &Args<'_>, is_big_endian: bool) -> Answer {
         return boolean(false);
     }
     let (bytes, position) = (args.bytes(1)?, position(args, 2)?);
-    let (Some(position), Some(raw)) =
-        (position, encode::<N>(args.integer(3, 0)?, is_big_endian))
+    let (Some(position), Some(raw)) = (position, encode::<N>(args.integer(3, 0)?, is_big_endian))
     else {
         return boolean(false);
     };

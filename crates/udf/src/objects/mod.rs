@@ -21,9 +21,7 @@ pub(crate) type Body = fn(&Args<'_>) -> Answer;
 /// Makes a function.
 pub(crate) fn function(lua: &Lua, shared: &Arc<Shared>, body: Body) -> mlua::Result<Function> {
     let shared = shared.clone();
-    lua.create_function(move |lua, values: MultiValue| {
-        body(&Args { lua, shared: &shared, values })
-    })
+    lua.create_function(move |lua, values: MultiValue| body(&Args { lua, shared: &shared, values }))
 }
 
 /// Fills a table with functions.

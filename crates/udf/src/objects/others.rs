@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mlua::{Function, Lua, MetaMethod, MultiValue, UserData, UserDataFields, UserDataMethods};
 use mlua::Value as LuaValue;
+use mlua::{Function, Lua, MetaMethod, MultiValue, UserData, UserDataFields, UserDataMethods};
 use parking_lot::Mutex;
 
 use super::{Body, fill, meta, object};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mlua::{Lua, MetaMethod, MultiValue, UserData, UserDataFields, UserDataMethods};
 use mlua::Value as LuaValue;
+use mlua::{Lua, MetaMethod, MultiValue, UserData, UserDataFields, UserDataMethods};
 use wire::ParticleType;
 
 use super::{Body, meta, object};
@@ -100,9 +100,7 @@ fn set_bin(args: &Args<'_>) -> Answer {
         None if args.record(3).is_ok() => Value::Ext(Arc::from([])),
         None => {
             let name = String::from_utf8_lossy(&name);
-            return Err(
-                args.error(format_args!("can't set bin {name} to unsupported type"))
-            );
+            return Err(args.error(format_args!("can't set bin {name} to unsupported type")));
         }
     };
     record.0.with(|session| session.set(&name, value));
@@ -112,8 +110,8 @@ fn set_bin(args: &Args<'_>) -> Answer {
 fn key(args: &Args<'_>) -> Answer {
     let record = args.record(1)?;
     let budget = &args.shared.budget;
-    let key = args
-        .settle(|| record.0.with(|session| session.key(budget)).unwrap_or(Ok(Value::Nil)))?;
+    let key =
+        args.settle(|| record.0.with(|session| session.key(budget)).unwrap_or(Ok(Value::Nil)))?;
     args.answer(Some(key))
 }
 
