@@ -21,6 +21,7 @@ pub mod stats;
 pub mod supervisor;
 pub mod sweep;
 pub mod truncation;
+pub mod udf;
 
 mod delete;
 mod filter;

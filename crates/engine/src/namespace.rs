@@ -63,7 +63,7 @@ pub struct Namespace {
     /// Hears first which records eviction is to take.
     pub threshold_keeper: ThresholdKeeper,
     pub(crate) records: Records,
-    medium: Medium,
+    pub(crate) medium: Medium,
     pub(crate) size_histograms: ArcSwap<SizeHistograms>,
     pub(crate) settings: NamespaceSettings,
     config: ArcSwap<NamespaceConfig>,

@@ -51,6 +51,16 @@ struct Write<'w, 'a> {
     digest: &'w Digest,
     policy: WritePolicy,
     now: LastUpdateTime,
+    /// Whether the record has no user key afterwards.
+    drops_key: bool,
+}
+
+/// What a write builds on that was thought out before.
+pub(crate) struct Basis {
+    /// The record as it was then.
+    pub found: Option<RecordMeta>,
+    /// Whether it has no user key afterwards.
+    pub drops_key: bool,
 }
 
 impl Namespace {
@@ -66,8 +76,8 @@ impl Namespace {
         mut reply: ReplyWriter<'_>,
     ) -> Result<ResultCode, Fetch> {
         let mut seen = Seen::default();
-        match self.try_write(request, digest, turn, &mut reply, &mut seen) {
-            Ok(()) => {
+        match self.try_write_on(request, digest, None, turn, &mut reply, &mut seen) {
+            Ok(_) => {
                 reply.finish(ResultCode::OK, seen.generation, seen.void_time);
                 Ok(ResultCode::OK)
             }
@@ -80,22 +90,30 @@ impl Namespace {
         }
     }
 
-    fn try_write(
+    /// Says whether the record was what the write builds on; if not, nothing happens.
+    pub(crate) fn try_write_on(
         &self,
         request: &Request<'_>,
         digest: &Digest,
+        basis: Option<&Basis>,
         turn: &mut Turn<'_>,
         reply: &mut ReplyWriter<'_>,
         seen: &mut Seen,
-    ) -> Result<(), Stop> {
+    ) -> Result<bool, Stop> {
         self.admit_write(request, turn)?;
         let policy = WritePolicy::of(request)?;
         if request.present.contains(FieldType::MRT_ID) {
             return Err(ResultCode::ENTERPRISE_ONLY.into());
         }
-        let write = Write { request, digest, policy, now: turn.now };
+        let drops_key = basis.is_some_and(|basis| basis.drops_key);
+        let write = Write { request, digest, policy, now: turn.now, drops_key };
         let mut guard = self.records.write(digest);
         let found = guard.find().map(|stored| self.found(stored));
+        if let Some(basis) = basis
+            && basis.found != found.as_ref().map(|found| found.meta)
+        {
+            return Ok(false);
+        }
         let (decision, old_keys) = self.decide(&write, &mut guard, found, turn, reply, seen)?;
         self.commit(&mut guard, found.map(|found| found.weight), old_keys, &decision, turn)?;
         *seen = match &decision {
@@ -105,7 +123,7 @@ impl Namespace {
                 Seen::default()
             }
         };
-        Ok(())
+        Ok(true)
     }
 
     /// Refuses writes that the namespace does not take, whatever the record.
@@ -146,7 +164,7 @@ impl Namespace {
         reply: &mut ReplyWriter<'_>,
         seen: &mut Seen,
     ) -> Result<(Decision, OldKeys), Stop> {
-        let Write { request, digest, policy, now } = write;
+        let Write { request, digest, policy, now, drops_key } = write;
         let set_of_found = found.as_ref().and_then(|found| self.sets.by_id(found.meta.set));
         let existing = found
             .as_ref()
@@ -180,7 +198,7 @@ impl Namespace {
         let body = to_read.map(|_| guard.body(turn.fetched)).transpose()?;
         let stored = body.as_ref().map_or(StoredRecord::Absent, StoredRecord::Read);
         let stored_key = body.and_then(|body| body.key());
-        let key = key_to_store(stored_key, request.key)?;
+        let key = key_to_store(stored_key, request.key)?.filter(|_| !drops_key);
         let void_time = self.settings.ttl_rules(set.map(|set| &set.settings)).void_time(
             request.header.record_ttl,
             now.seconds(),

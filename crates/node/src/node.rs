@@ -1,8 +1,8 @@
 //! The node: its namespaces, settings and identity.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,7 +19,7 @@ use crate::host::Host;
 use crate::metadata::{self, Store, Unreadable};
 use crate::query::{Jobs, Queue};
 use crate::ticker::Slices;
-use crate::udf::ModuleRunner;
+use crate::udf::{Calls, Runner};
 use crate::view::View;
 
 /// Longest name of a namespace in bytes.
@@ -52,7 +52,10 @@ pub struct Node {
     /// The last slice of each latency histogram, as `latencies` shows it.
     pub(crate) slices: Mutex<Slices>,
     config: ArcSwap<Config>,
-    module_runner: OnceLock<Arc<dyn ModuleRunner>>,
+    /// Runs functions of UDF modules.
+    pub(crate) udf: Arc<Runner>,
+    /// Calls of functions that wait for a thread.
+    pub(crate) calls: Calls,
     /// `microsecond-histograms`, at hand for every request.
     histograms_in_micros: AtomicBool,
     /// Held while settings change, so that no change is lost.
@@ -82,6 +85,8 @@ impl Node {
         let view = Arc::new(Mutex::new(View::form(host.random(), host.monotonic())));
         let metadata = Arc::new(Store::new(Arc::clone(&host), Arc::clone(&view)));
         metadata::register(&metadata, &namespaces);
+        let udf = Arc::new(Runner::new(&config.mod_lua, Arc::clone(&host)));
+        metadata.register(metadata::Module::Udf, Arc::clone(&udf) as Arc<dyn metadata::Acceptor>);
         Self {
             namespaces,
             counters: Bank::new(loops),
@@ -98,7 +103,8 @@ impl Node {
             histograms_in_micros: AtomicBool::new(config.service.microsecond_histograms),
             host,
             config: ArcSwap::from_pointee(config),
-            module_runner: OnceLock::new(),
+            udf,
+            calls: Calls::default(),
             changing: Mutex::new(()),
         }
     }
@@ -116,15 +122,6 @@ impl Node {
             namespace.finish_sindexes(|| self.host.now());
         }
         Ok(())
-    }
-
-    /// Has UDF modules checked and run by this; the first one stays. Without one, none are stored.
-    pub fn run_modules_with(&self, runner: Arc<dyn ModuleRunner>) {
-        let _ = self.module_runner.set(runner);
-    }
-
-    pub(crate) fn module_runner(&self) -> Option<&Arc<dyn ModuleRunner>> {
-        self.module_runner.get()
     }
 
     /// The namespace with this name; in a message it may be followed by a zero byte.

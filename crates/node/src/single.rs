@@ -11,7 +11,7 @@ use std::time::Duration;
 use engine::{Namespace, Stripe, Turn};
 use storage::{Fetch, Pledges, Ticket};
 use wire::reply::ReplyWriter;
-use wire::{Info1, Request, ResultCode, compress, reply};
+use wire::{FieldType, Info1, Info2, Request, ResultCode, compress, reply};
 
 use crate::counters::ServiceCounter;
 use crate::dispatch::{Executed, execute};
@@ -71,6 +71,9 @@ impl Node {
             reply::header_only(out, ResultCode::NAMESPACE, 0, 0);
             return Answer::POINT;
         };
+        if is_call(request) {
+            return self.call(namespace, request, body, woken, waits);
+        }
         let begun = namespace.latencies.any_benchmark().then(|| self.host.monotonic());
         let times = Times { woken, begun };
         match self.run_single(namespace, request, times, turn, out) {
@@ -140,6 +143,14 @@ impl Node {
             outcome::benchmark(namespace, command, moments, in_micros, stripe);
         }
     }
+}
+
+/// Whether a request calls a function for its record.
+fn is_call(request: &Request<'_>) -> bool {
+    let info2 = request.header.info2;
+    info2.contains(Info2::WRITE)
+        && !info2.contains(Info2::DELETE)
+        && request.present.contains(FieldType::UDF_FILENAME)
 }
 
 impl Single {

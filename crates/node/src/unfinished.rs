@@ -5,6 +5,7 @@ use storage::Ticket;
 use crate::batch::Batch;
 use crate::query::Query;
 use crate::single::Single;
+use crate::udf::Pending;
 use crate::worker::Worker;
 
 /// How an answer goes on.
@@ -28,6 +29,8 @@ pub enum Unfinished {
     Batch(Batch),
     /// To a query, of which a slice has been run.
     Query(Box<Query>),
+    /// To a request that calls a function.
+    Call(Box<Pending>),
 }
 
 impl Unfinished {
@@ -37,6 +40,7 @@ impl Unfinished {
             Self::Single(single) => single.advance(worker, out),
             Self::Batch(batch) => batch.advance(worker, out),
             Self::Query(query) => query.advance(worker, out),
+            Self::Call(call) => call.advance(worker, out),
         }
     }
 
@@ -46,13 +50,14 @@ impl Unfinished {
             Self::Single(single) => Some(single.ticket()),
             Self::Batch(batch) => batch.ticket(),
             Self::Query(query) => query.ticket(),
+            Self::Call(call) => Some(call.ticket()),
         }
     }
 
     /// Notes that the client did not take at once all that it was given last.
     pub fn delayed(&mut self) {
         match self {
-            Self::Single(_) => {}
+            Self::Single(_) | Self::Call(_) => {}
             Self::Batch(batch) => batch.delayed(),
             Self::Query(query) => query.delayed(),
         }
@@ -64,6 +69,7 @@ impl Unfinished {
             Self::Single(single) => single.buffered_bytes(),
             Self::Batch(batch) => batch.buffered_bytes(),
             Self::Query(query) => query.buffered_bytes(),
+            Self::Call(call) => call.buffered_bytes(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the unfinished requests of an event loop wait for: reads, pledges that devices have to keep, and
-//! the time.
+//! What the unfinished requests of an event loop wait for: reads, pledges that devices have to keep, the
+//! time, and what other threads do for them.
 //!
 //! A request that waits has a [`Claim`] to a place here, which its reads find by the claim's ticket.
 //! When the request is dropped, so is the claim; the place then goes to others under other tickets,
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Namespace;
+use parking_lot::Mutex;
 use storage::{Fetch, FetchDone, Fetched, Pledges, Reader, Settled, Signal, Ticket};
 
 /// Pledges, and the namespace whose devices have to keep them.
@@ -26,6 +27,31 @@ pub(crate) struct Waits {
     reader: Reader,
     signal: Signal,
     places: Rc<RefCell<Places>>,
+    /// Tickets of requests for which other threads have done something.
+    answered: Answered,
+}
+
+/// Where other threads leave tickets.
+type Answered = Arc<Mutex<Vec<Ticket>>>;
+
+/// Tells an event loop that another thread has done something for one of its requests: when it is used,
+/// or dropped.
+pub(crate) struct Caller {
+    ticket: Ticket,
+    answered: Answered,
+    signal: Signal,
+}
+
+impl Caller {
+    /// It is done.
+    pub fn answered(self) {}
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.answered.lock().push(self.ticket);
+        self.signal.raise();
+    }
 }
 
 /// What a request waits for.
@@ -38,6 +64,8 @@ struct Wait {
     pledged: Vec<Pledged>,
     /// Whether it waits for a time.
     sleeps: bool,
+    /// What other threads still have to do.
+    calls: usize,
     /// Whether a device failed to do it.
     failed: bool,
 }
@@ -54,7 +82,7 @@ pub(crate) struct Outcome {
 impl Waits {
     /// Nothing waits. The signal is that of the reader and of all namespaces.
     pub fn new(reader: Reader, signal: Signal) -> Self {
-        Self { reader, signal, places: Rc::default() }
+        Self { reader, signal, places: Rc::default(), answered: Arc::default() }
     }
 
     /// Becomes readable when [`Self::reap`] may find something.
@@ -97,6 +125,15 @@ impl Waits {
         }
     }
 
+    /// Lets the claim's request wait for another thread, which gets this to tell when it is done.
+    pub fn call(&self, claim: &Claim) -> Caller {
+        if let Some(wait) = self.places.borrow_mut().get(claim.ticket) {
+            wait.calls += 1;
+        }
+        let (answered, signal) = (Arc::clone(&self.answered), self.signal.clone());
+        Caller { ticket: claim.ticket, answered, signal }
+    }
+
     /// Lets the claim's request wait for a time of the monotonic clock.
     pub fn sleep(&self, claim: &Claim, until: Duration) {
         let mut places = self.places.borrow_mut();
@@ -127,6 +164,13 @@ impl Waits {
         });
         places.settle(ready);
         places.wake(now, ready);
+        for ticket in self.answered.lock().drain(..) {
+            let Some(wait) = places.get(ticket) else { continue };
+            wait.calls = wait.calls.saturating_sub(1);
+            if wait.is_over() {
+                ready.push(ticket);
+            }
+        }
     }
 }
 
@@ -173,7 +217,7 @@ impl fmt::Debug for Claim {
 
 impl Wait {
     fn is_over(&self) -> bool {
-        self.reads == 0 && self.pledged.is_empty() && !self.sleeps
+        self.reads == 0 && self.pledged.is_empty() && !self.sleeps && self.calls == 0
     }
 
     /// Asks how far the pledges are. Says whether they have settled.
@@ -319,6 +363,23 @@ mod tests {
         ready.clear();
         waits.reap(Duration::ZERO, &mut ready);
         assert!(ready.is_empty(), "told once");
+    }
+
+    #[test]
+    fn a_claim_waits_for_other_threads() {
+        let mut waits = Waits::new(Reader::inline(), Signal::new().unwrap());
+        let claim = waits.claim();
+        let callers = [waits.call(&claim), waits.call(&claim)];
+        let mut ready = Vec::new();
+        for caller in callers {
+            waits.reap(Duration::ZERO, &mut ready);
+            assert!(ready.is_empty() && claim.outcome().is_none());
+            std::thread::spawn(|| caller.answered()).join().unwrap();
+        }
+        assert!(waits.signal.lower());
+        waits.reap(Duration::ZERO, &mut ready);
+        assert_eq!(ready, [claim.ticket()]);
+        assert!(claim.outcome().is_some());
     }
 
     #[test]

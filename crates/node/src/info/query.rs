@@ -79,6 +79,11 @@ fn describe(job: &Job, now: Duration, out: &mut Vec<u8>) {
     if brief.kind == JobKind::BackgroundOps {
         pair("ops-active", &0);
     }
+    if let Some((module, function)) = &brief.function {
+        pair("udf-filename", module);
+        pair("udf-function", function);
+        pair("udf-active", &0);
+    }
 }
 
 /// Stops a query, which is named by `trid` or by the older `id`.

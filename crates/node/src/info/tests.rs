@@ -176,7 +176,7 @@ fn secondary_indexes_come_and_go() {
              ns=test:indexname=j:set=s:bin=g:type=geo2dsphere:indextype=list:\
              context=[list_index(0)]:state=RW",
         ),
-        ("smd-show:module=sindex", "test||b|.|I=i;test|s|g|ckhAA|L|G=j"),
+        ("smd-show:module=sindex", "test||b|.|I=i;test|s|g|ckhAA|L|G=j;nowhere||b|.|I=x"),
         (
             "sindex/test/i",
             "entries=0;used_bytes=196608;entries_per_bval=0;entries_per_rec=0;load_pct=100;\

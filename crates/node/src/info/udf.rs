@@ -4,12 +4,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use wire::ResultCode;
 use wire::info::ParamError;
 
 use super::call::{Call, Refusal, c_number, put};
 use crate::metadata::{Module, SetError};
-use crate::udf::{CompileError, Stored, hash};
+use crate::udf::{Stored, hash};
 
 /// Most bytes of a module's name.
 const FILENAME_BYTES_MAX: usize = 127;
@@ -56,9 +55,7 @@ pub(super) fn remove(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> 
 }
 
 pub(super) fn clear_cache(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    if let Some(runner) = call.node.module_runner() {
-        runner.clear_cache();
-    }
+    call.node.udf.clear_cache();
     put(out, "ok");
     Ok(())
 }
@@ -71,16 +68,12 @@ pub(super) fn put_module(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refus
             return Ok(());
         }
     };
-    let Some(runner) = call.node.module_runner() else {
-        let text = "UDF modules come in a later release";
-        return Err(Refusal::new(ResultCode::UNSUPPORTED_FEATURE, text));
-    };
-    match runner.check_module(name, &source) {
+    match call.node.udf.check(name, &source) {
         Ok(()) => {
             let value = Stored::lua(name, content64).value();
             set(call, name.as_bytes(), Some(value.as_bytes()), out);
         }
-        Err(CompileError { file, line, message }) => {
+        Err(udf::CompileError { file, line, message }) => {
             let message = BASE64.encode(message);
             let text = format!("error=compile_error;file={file};line={line};message={message}");
             put(out, text);
@@ -97,7 +90,7 @@ fn set(call: &Call<'_>, name: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
             let name = String::from_utf8_lossy(name);
             call.node.host.log().message(&format!("UDF module {name}: {error}"));
             match error {
-                SetError::NotInForce(_) => "error=unknown_error",
+                SetError::NotInForce(_) | SetError::Invalid(_) => "error=unknown_error",
                 // So the original says that a change was not accepted.
                 SetError::NotKept { .. } | SetError::Full => "error=timeout",
             }

@@ -84,7 +84,8 @@ impl Module {
         }
     }
 
-    /// What is wrong with a value that a file brings; `None` if nothing.
+    /// What is wrong with an item; `None` if nothing. One that is wrong gets neither out of a file nor
+    /// into one.
     pub(crate) fn objection(self, item: &Item) -> Option<&'static str> {
         let Some(value) = &item.value else { return None };
         match self {
@@ -149,6 +150,9 @@ pub enum SetError {
     /// The change does not hold.
     #[error("there are too many keys already")]
     Full,
+    /// The change does not hold.
+    #[error("{0}")]
+    Invalid(&'static str),
     /// The change is kept, but somebody could not act on it.
     #[error("{0}")]
     NotInForce(io::Error),

@@ -199,6 +199,9 @@ impl Store {
             cluster_key: self.view.lock().cluster_key,
             tid: contents.committed.tid.saturating_add(1),
         };
+        if let Some(objection) = news.iter().find_map(|item| module.objection(item)) {
+            return Err(SetError::Invalid(objection));
+        }
         let files = self.host.metadata();
         files
             .save(module.name(), &file::encode(&contents))

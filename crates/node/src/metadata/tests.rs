@@ -260,6 +260,24 @@ fn a_change_is_durable_then_holds_then_is_acted_on() {
 }
 
 #[test]
+fn what_a_file_may_not_hold_is_not_set() {
+    let (host, node) = node();
+    for (module, key, value) in [
+        (Module::Truncate, "test", "soon"),
+        (Module::Evict, "test", "-1"),
+        (Module::Sindex, "test|b", "name"),
+        (Module::Udf, "a.lua", "{}"),
+    ] {
+        let set = node.metadata.set(module, key.as_bytes(), Some(value.as_bytes()));
+        assert!(matches!(set, Err(SetError::Invalid(_))), "{module:?}");
+        let merged = node.metadata.merge(module, &[item(key, Some(value), 1, 1)]);
+        assert!(matches!(merged, Err(SetError::Invalid(_))), "{module:?}");
+    }
+    assert!(host.files.lock().is_empty());
+    restarted(&host).unwrap();
+}
+
+#[test]
 fn a_change_may_depend_on_what_is_there() {
     let (_, node) = node();
     // Each name once, as indexes have it.

@@ -1,5 +1,5 @@
-//! Jobs that change records: the operations of one request, applied to each record that a query comes
-//! to.
+//! Jobs that change records: the operations of one request, or a function, applied to each record that a
+//! query comes to.
 //!
 //! Nobody waits for what they answer. The host's threads carry them out a step at a time
 //! ([`Node::work_on_jobs`]); between two steps a job is a value in a queue, so that many jobs share few
@@ -22,12 +22,13 @@ use parking_lot::Mutex;
 use storage::{Fetch, Fetched, Pledges, Settled};
 use wire::query::Part;
 use wire::reply::{self, ReplyWriter};
-use wire::{FieldType, Info1, Info3, OpCode, PartitionId, Request, ResultCode};
+use wire::{Digest, FieldType, Info1, Info3, OpCode, PartitionId, Request, ResultCode};
 
 use super::jobs::{Brief, Counts, Ending, Job, JobKind};
 use super::pace::Pace;
 use super::walk::Walk;
 use crate::node::Node;
+use crate::udf::{Effect, execute};
 
 /// Records of a step: a thread goes to the next job after some tens of microseconds.
 const STEP_RECORDS: usize = 64;
@@ -82,7 +83,9 @@ impl Node {
         let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
         let job = self.plan_background(request, body, namespace, from).inspect_err(|_| {
             let has_where = request.present.contains(FieldType::INDEX_RANGE);
-            namespace.counters.raise(Stripe::SHARED, counter(has_where, Ending::Failed));
+            let is_udf = request.present.contains(FieldType::UDF_FILENAME);
+            let counter = counter(is_udf, has_where, Ending::Failed);
+            namespace.counters.raise(Stripe::SHARED, counter);
         })?;
         self.background.jobs.lock().push_back(Box::new(job));
         self.background.bell.ring();
@@ -97,7 +100,13 @@ impl Node {
         namespace: &Arc<Namespace>,
         from: SocketAddr,
     ) -> Result<Background, ResultCode> {
-        check_ops(request)?;
+        let function = function_of(request);
+        let kind = if function.is_some() { JobKind::BackgroundUdf } else { JobKind::BackgroundOps };
+        if function.is_none() {
+            check_ops(request)?;
+        } else if self.config().service.disable_udf_execution {
+            return Err(ResultCode::FORBIDDEN);
+        }
         let rate_max = namespace.config().background_query_max_rps;
         let rate = match super::plan::number(request, FieldType::RECORDS_PER_SECOND)? {
             None | Some(0) => rate_max,
@@ -125,10 +134,11 @@ impl Node {
             namespace: namespace.name.clone(),
             set: request.set.map(Into::into),
             index_name: sindex.as_ref().map(|sindex| super::plan::name_of(sindex)),
-            kind: JobKind::BackgroundOps,
+            kind,
             requested: (wire::PARTITIONS, 0),
             records_per_second: rate,
             socket_timeout_ms: 0,
+            function,
             from,
             begun: now,
         };
@@ -150,6 +160,9 @@ impl Node {
     /// Carries out a step of a job that changes records, if one may go on. Returns how long to wait
     /// before there is something to do, unless [`Self::wait_for_jobs`] ends before.
     pub fn work_on_jobs(&self) -> Option<Duration> {
+        if self.work_on_calls() {
+            return None;
+        }
         let now = self.host.monotonic();
         let mut job = {
             let mut jobs = self.background.jobs.lock();
@@ -182,6 +195,13 @@ impl Node {
     pub fn wake_for_jobs(&self) {
         self.background.bell.ring();
     }
+}
+
+/// Module and function that a request names.
+fn function_of(request: &Request<'_>) -> Option<(Box<str>, Box<str>)> {
+    let module = request.field(FieldType::UDF_FILENAME)?;
+    let function = request.field(FieldType::UDF_FUNCTION).unwrap_or_default();
+    Some((String::from_utf8_lossy(module).into(), String::from_utf8_lossy(function).into()))
 }
 
 /// A job only writes, and answers nothing.
@@ -299,6 +319,9 @@ impl Background {
                 let set = namespace.set_of(&listed.digest);
                 let mut request = *request;
                 request.set = set.map(|set| &*set.name);
+                if self.job.brief.kind == JobKind::BackgroundUdf {
+                    return Ok(self.call(node, &request, &listed.digest));
+                }
                 scratch.reply.clear();
                 let reply = ReplyWriter::new(&mut scratch.reply);
                 namespace.write(&request, &listed.digest, &mut turn, reply)?
@@ -314,15 +337,47 @@ impl Background {
         Ok(result)
     }
 
-    /// Counts a record to which the operations are not applied.
+    /// Calls the function for a record, and counts what came of that.
+    fn call(&mut self, node: &Node, request: &Request<'_>, digest: &Digest) -> ResultCode {
+        use NamespaceCounter::*;
+        let time_ms = node.config().service.transaction_max_ms;
+        let deadline = node.host.monotonic() + Duration::from_millis(time_ms.into());
+        let namespace = Arc::clone(&self.namespace);
+        let executed = execute(node, &namespace, request, digest, deadline, &mut self.pledges);
+        let (of, counter): (fn(&Counts) -> &AtomicU64, _) = match executed.result {
+            ResultCode::OK => (|counts| &counts.succeeded, UdfSubUdfComplete),
+            ResultCode::TIMEOUT => (|counts| &counts.failed, UdfSubUdfTimeout),
+            ResultCode::FILTERED_OUT => (|counts| &counts.filtered_by_bins, UdfSubUdfFilteredOut),
+            ResultCode::DEVICE_OVERLOAD => return executed.result,
+            _ => (|counts| &counts.failed, UdfSubUdfError),
+        };
+        let of_function = match (executed.result, executed.effect) {
+            (ResultCode::OK, Effect::None) => Some(UdfSubLangReadSuccess),
+            (ResultCode::OK, Effect::Written) => Some(UdfSubLangWriteSuccess),
+            (ResultCode::OK, Effect::Deleted) => Some(UdfSubLangDeleteSuccess),
+            (ResultCode::UDF_EXECUTION, _) => Some(UdfSubLangError),
+            _ => None,
+        };
+        self.tell(of);
+        for counter in [Some(counter), of_function].into_iter().flatten() {
+            namespace.counters.raise(Stripe::SHARED, counter);
+        }
+        executed.result
+    }
+
+    /// Counts a record to which nothing is applied.
     fn leave_out(&self, row: Row) {
-        use NamespaceCounter::{OpsSubWriteError, OpsSubWriteFilteredOut};
+        use NamespaceCounter::{
+            OpsSubWriteError, OpsSubWriteFilteredOut, UdfSubUdfError, UdfSubUdfFilteredOut,
+        };
+        let (error, filtered) = match self.job.brief.kind {
+            JobKind::BackgroundUdf => (UdfSubUdfError, UdfSubUdfFilteredOut),
+            _ => (OpsSubWriteError, OpsSubWriteFilteredOut),
+        };
         let (of, counter): (fn(&Counts) -> &AtomicU64, _) = match row {
-            Row::FilteredByMetadata => {
-                (|counts| &counts.filtered_by_metadata, OpsSubWriteFilteredOut)
-            }
-            Row::FilteredByBins => (|counts| &counts.filtered_by_bins, OpsSubWriteFilteredOut),
-            Row::Failed => (|counts| &counts.failed, OpsSubWriteError),
+            Row::FilteredByMetadata => (|counts| &counts.filtered_by_metadata, filtered),
+            Row::FilteredByBins => (|counts| &counts.filtered_by_bins, filtered),
+            Row::Failed => (|counts| &counts.failed, error),
             Row::Written | Row::Absent => return,
         };
         self.tell(of);
@@ -357,7 +412,8 @@ impl Background {
     }
 
     fn end(&self, node: &Node, ending: Ending) {
-        let counter = counter(self.sindex.is_some(), ending);
+        let is_udf = self.job.brief.kind == JobKind::BackgroundUdf;
+        let counter = counter(is_udf, self.sindex.is_some(), ending);
         self.namespace.counters.raise(Stripe::SHARED, counter);
         let ended_max = node.config().service.query_max_done as usize;
         node.jobs.end(&self.job, ending, node.host.monotonic(), ended_max);
@@ -372,15 +428,19 @@ struct Scratch {
 }
 
 /// The counter of jobs that ended so.
-fn counter(has_where: bool, ending: Ending) -> NamespaceCounter {
+fn counter(is_udf: bool, has_where: bool, ending: Ending) -> NamespaceCounter {
     use NamespaceCounter::*;
-    match (has_where, ending) {
-        (false, Ending::Done) => PiQueryOpsBgComplete,
-        (false, Ending::Aborted) => PiQueryOpsBgAbort,
-        (false, Ending::Abandoned | Ending::Failed) => PiQueryOpsBgError,
-        (true, Ending::Done) => SiQueryOpsBgComplete,
-        (true, Ending::Aborted) => SiQueryOpsBgAbort,
-        (true, Ending::Abandoned | Ending::Failed) => SiQueryOpsBgError,
+    let of = match (is_udf, has_where) {
+        (false, false) => [PiQueryOpsBgComplete, PiQueryOpsBgAbort, PiQueryOpsBgError],
+        (false, true) => [SiQueryOpsBgComplete, SiQueryOpsBgAbort, SiQueryOpsBgError],
+        (true, false) => [PiQueryUdfBgComplete, PiQueryUdfBgAbort, PiQueryUdfBgError],
+        (true, true) => [SiQueryUdfBgComplete, SiQueryUdfBgAbort, SiQueryUdfBgError],
+    };
+    let [complete, abort, error] = of;
+    match ending {
+        Ending::Done => complete,
+        Ending::Aborted => abort,
+        Ending::Abandoned | Ending::Failed => error,
     }
 }
 

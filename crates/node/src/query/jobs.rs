@@ -16,6 +16,8 @@ pub(crate) enum JobKind {
     Basic,
     /// Applies operations to records.
     BackgroundOps,
+    /// Calls a function for records.
+    BackgroundUdf,
 }
 
 impl JobKind {
@@ -24,6 +26,7 @@ impl JobKind {
         match self {
             Self::Basic => "basic",
             Self::BackgroundOps => "background-ops",
+            Self::BackgroundUdf => "background-udf",
         }
     }
 }
@@ -62,6 +65,8 @@ pub(crate) struct Brief {
     pub requested: (usize, usize),
     pub records_per_second: u32,
     pub socket_timeout_ms: u32,
+    /// Module and function that it calls.
+    pub function: Option<(Box<str>, Box<str>)>,
     pub from: SocketAddr,
     /// When it began, by the monotonic clock.
     pub begun: Duration,
@@ -226,6 +231,7 @@ mod tests {
             requested: (4, 0),
             records_per_second: 0,
             socket_timeout_ms: 0,
+            function: None,
             from: SocketAddr::from(([127, 0, 0, 1], 1)),
             begun: Duration::from_secs(1),
         }

@@ -37,6 +37,21 @@ use crate::node::Node;
 use crate::waits::Waits;
 use crate::worker::Answer;
 
+/// Ways in which a query applies a function.
+const AGGREGATION: u8 = 1;
+const BACKGROUND: u8 = 2;
+
+/// How a query applies its function, if it has one.
+fn udf_op(request: &Request<'_>) -> Result<Option<u8>, ResultCode> {
+    if !request.present.contains(FieldType::UDF_FILENAME) {
+        return Ok(None);
+    }
+    match request.field(FieldType::UDF_OP) {
+        Some(&[op @ (AGGREGATION | BACKGROUND)]) => Ok(Some(op)),
+        _ => Err(ResultCode::PARAMETER),
+    }
+}
+
 impl Node {
     /// Answers a query, or begins to. `body` is that of its message.
     pub(crate) fn query(
@@ -48,7 +63,14 @@ impl Node {
         waits: &mut Waits,
         out: &mut Vec<u8>,
     ) -> Answer {
-        let begun = if request.header.info2.contains(Info2::WRITE) {
+        let changes = match udf_op(request) {
+            Ok(op) => op.map_or(request.header.info2.contains(Info2::WRITE), |op| op == BACKGROUND),
+            Err(result) => {
+                reply::header_only(out, result, 0, 0);
+                return Answer::POINT;
+            }
+        };
+        let begun = if changes {
             self.background(request, body, from, out).map(|()| Answer::POINT)
         } else {
             let begun = self.begin_query(request, from, woken, turn);
@@ -73,7 +95,7 @@ impl Node {
         let namespace = request.namespace.and_then(|name| self.namespace(name));
         let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
         if request.present.contains(FieldType::UDF_FILENAME) {
-            // UDFs come with a later step.
+            // Aggregations come with a later step.
             return Err(ResultCode::UNSUPPORTED_FEATURE);
         }
         let planned = Plan::of(request, namespace, &self.config(), turn.now);

@@ -379,6 +379,7 @@ fn brief_of(plan: &Plan, from: SocketAddr, begun: Duration) -> Brief {
         requested: plan.requested,
         records_per_second: plan.records_per_second,
         socket_timeout_ms: plan.socket_timeout_ms,
+        function: None,
         from,
         begun,
     }

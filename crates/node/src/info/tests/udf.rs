@@ -1,55 +1,12 @@
-//! UDF modules, with a runner that knows the recorded errors.
+//! UDF modules.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use std::sync::atomic::Ordering;
 
 use super::super::testing::{ask, node, restarted};
 use crate::metadata::Module;
-use crate::udf::{CompileError, ModuleRunner, Stored};
+use crate::udf::Stored;
 
 const SCRIPT: &str = include_str!("../../../testdata/udf_replies.txt");
-
-/// Finds wrong what the original found wrong.
-#[derive(Default)]
-struct Recorded {
-    errors: HashMap<Vec<u8>, (u32, String)>,
-    cleared: AtomicU32,
-}
-
-impl Recorded {
-    fn new() -> Arc<Self> {
-        let mut errors = HashMap::new();
-        for (command, reply) in lines() {
-            let Some(error) = reply.strip_prefix("error=compile_error;file=") else { continue };
-            let (_, content) = command.split_once(";content=").unwrap();
-            let (_, error) = error.split_once(";line=").unwrap();
-            let (line, message) = error.split_once(";message=").unwrap();
-            let message = String::from_utf8(BASE64.decode(message).unwrap()).unwrap();
-            errors.insert(BASE64.decode(content).unwrap(), (line.parse().unwrap(), message));
-        }
-        assert!(errors.len() >= 3);
-        Arc::new(Self { errors, cleared: AtomicU32::new(0) })
-    }
-}
-
-impl ModuleRunner for Recorded {
-    fn check_module(&self, name: &str, source: &[u8]) -> Result<(), CompileError> {
-        match self.errors.get(source) {
-            None => Ok(()),
-            Some((line, message)) => {
-                Err(CompileError { file: name.into(), line: *line, message: message.clone() })
-            }
-        }
-    }
-
-    fn clear_cache(&self) {
-        self.cleared.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     let lines = SCRIPT.lines().filter(|line| !line.starts_with('#'));
@@ -59,12 +16,9 @@ fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
 #[test]
 fn every_recorded_reply_about_modules_is_matched() {
     let (_, node) = node();
-    let runner = Recorded::new();
-    node.run_modules_with(runner.clone());
     for (command, expected) in lines() {
         assert_eq!(ask(&node, command), expected, "{command}");
     }
-    assert_eq!(runner.cleared.load(Ordering::Relaxed), 1);
     let committed = node.metadata.committed(Module::Udf);
     assert!(committed.tid > 5);
     let expected =
@@ -75,7 +29,6 @@ fn every_recorded_reply_about_modules_is_matched() {
 #[test]
 fn modules_last() {
     let (host, node) = node();
-    node.run_modules_with(Recorded::new());
     for name in ["b.lua", "a.lua", "c.lua"] {
         let put = format!("udf-put:filename={name};content=cmV0dXJuIDEK;content-len=12");
         assert_eq!(ask(&node, &put), "ok");
@@ -97,7 +50,6 @@ fn modules_last() {
 #[test]
 fn what_cannot_be_kept_is_not_there() {
     let (host, node) = node();
-    node.run_modules_with(Recorded::new());
     host.full.store(true, Ordering::Relaxed);
     let put = "udf-put:filename=a.lua;content=cmV0dXJuIDEK;content-len=12";
     assert_eq!(ask(&node, put), "error=timeout");
@@ -111,7 +63,6 @@ fn what_cannot_be_kept_is_not_there() {
 #[test]
 fn names_that_are_no_text_are_refused() {
     let (_, node) = node();
-    node.run_modules_with(Recorded::new());
     let mut out = Vec::new();
     let put = b"udf-put:filename=\xFF.lua;content=cmV0dXJuIDEK;content-len=12";
     super::super::answer_value(&node, put, super::CLIENT, &mut out);

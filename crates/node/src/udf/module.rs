@@ -1,4 +1,4 @@
-//! UDF modules: what the metadata keep of each, and what a node asks of whoever runs them.
+//! UDF modules: what the metadata keep of each.
 //!
 //! A module's name is that of a file with its extension; requests call it without.
 
@@ -8,30 +8,6 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
-
-/// Whoever runs UDF modules. A node gets one with [`crate::Node::run_modules_with`], and hears of
-/// modules as an acceptor of [`crate::metadata::Module::Udf`].
-pub trait ModuleRunner: Send + Sync {
-    /// Whether a module can be loaded: compiles it, and runs it once as a load does.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    fn check_module(&self, name: &str, source: &[u8]) -> Result<(), CompileError>;
-
-    /// Forgets states that were kept for the next call.
-    fn clear_cache(&self) {}
-}
-
-/// Why a module cannot be loaded.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CompileError {
-    /// The file that it is in: the module, or one that it asks for.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// What is wrong, without file and line.
-    pub message: String,
-}
 
 /// A module as the metadata keep it: a JSON object as text, whose bytes clients know by their hash.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]

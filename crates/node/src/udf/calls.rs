@@ -1,0 +1,199 @@
+//! Calls that wait for a thread, and those that wait for them.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Namespace;
+use engine::Stripe;
+use engine::latencies::LatencyKind;
+use engine::stats::NamespaceCounter;
+use parking_lot::Mutex;
+use storage::{Pledges, Ticket};
+use wire::reply::{self, ReplyWriter};
+use wire::{Info1, Request, ResultCode, compress};
+
+use super::execute::{Effect, Executed, execute};
+use crate::node::Node;
+use crate::unfinished::{Progress, Unfinished};
+use crate::waits::{Caller, Claim, Waits};
+use crate::worker::{Answer, Worker};
+
+/// Calls that wait for a thread.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(Mutex<VecDeque<Call>>);
+
+/// A call that waits for a thread.
+struct Call {
+    namespace: Arc<Namespace>,
+    /// The request's message.
+    body: Arc<[u8]>,
+    woken: Duration,
+    deadline: Duration,
+    slot: Arc<Slot>,
+    caller: Caller,
+}
+
+/// Where the answer to a call is put.
+type Slot = Mutex<Option<Done>>;
+
+/// The answer to a call.
+struct Done {
+    reply: Vec<u8>,
+    /// What devices have to do before it is sent.
+    pledges: Pledges,
+}
+
+/// A request that waits for its call.
+pub struct Pending {
+    namespace: Arc<Namespace>,
+    claim: Claim,
+    slot: Arc<Slot>,
+    /// The answer, while devices have something to do.
+    held: Option<Vec<u8>>,
+    body_bytes: usize,
+}
+
+impl Node {
+    /// Begins to answer a request that calls a function.
+    pub(crate) fn call(
+        &self,
+        namespace: &Arc<Namespace>,
+        request: &Request<'_>,
+        body: &[u8],
+        woken: Duration,
+        waits: &mut Waits,
+    ) -> Answer {
+        let time_ms = match request.header.transaction_ttl_ms {
+            0 => u64::from(self.config().service.transaction_max_ms),
+            time_ms => time_ms.into(),
+        };
+        let deadline = woken.saturating_add(Duration::from_millis(time_ms));
+        let (claim, slot) = (waits.claim(), Arc::default());
+        let call = Call {
+            namespace: Arc::clone(namespace),
+            body: body.into(),
+            woken,
+            deadline,
+            slot: Arc::clone(&slot),
+            caller: waits.call(&claim),
+        };
+        self.calls.0.lock().push_back(call);
+        self.wake_for_jobs();
+        let (namespace, body_bytes) = (Arc::clone(namespace), body.len());
+        let pending = Pending { namespace, claim, slot, held: None, body_bytes };
+        Answer::Partial(Box::new(Unfinished::Call(Box::new(pending))))
+    }
+
+    /// Carries a call out, if one waits.
+    pub(crate) fn work_on_calls(&self) -> bool {
+        let Some(call) = self.calls.0.lock().pop_front() else { return false };
+        let Call { namespace, body, woken, deadline, slot, caller } = call;
+        // It was read before, so it can be read again.
+        if let Ok(request) = Request::parse(&body) {
+            let mut pledges = Pledges::default();
+            let executed = self.run_call(&namespace, &request, deadline, &mut pledges);
+            let took = self.host.monotonic().saturating_sub(woken);
+            let (stripe, in_micros) = (Stripe::SHARED, self.histograms_in_micros());
+            namespace.latencies.record(stripe, LatencyKind::Udf, took, in_micros);
+            let mut reply = Vec::new();
+            executed.answer(ReplyWriter::new(&mut reply));
+            if request.header.info1.contains(Info1::COMPRESS_RESPONSE) {
+                let (before, after) = compress::shrink_last_frame(&mut reply, 0);
+                namespace.compression.record(before, after);
+            }
+            *slot.lock() = Some(Done { reply, pledges });
+        }
+        caller.answered();
+        true
+    }
+
+    fn run_call(
+        &self,
+        namespace: &Arc<Namespace>,
+        request: &Request<'_>,
+        deadline: Duration,
+        pledges: &mut Pledges,
+    ) -> Executed {
+        let executed = match request.valid_digest() {
+            Some(digest) if self.host.monotonic() < deadline => {
+                execute(self, namespace, request, &digest, deadline, pledges)
+            }
+            Some(_) => Executed::refused(ResultCode::TIMEOUT),
+            None => Executed::refused(ResultCode::PARAMETER),
+        };
+        for counter in counters(&executed) {
+            namespace.counters.raise(Stripe::SHARED, counter);
+        }
+        executed
+    }
+}
+
+/// The counters of a call that ended so: for the request, and for the function.
+fn counters(executed: &Executed) -> impl Iterator<Item = NamespaceCounter> {
+    use NamespaceCounter::*;
+    let of_request = match executed.result {
+        ResultCode::OK => ClientUdfComplete,
+        ResultCode::TIMEOUT => ClientUdfTimeout,
+        ResultCode::FILTERED_OUT => ClientUdfFilteredOut,
+        _ => ClientUdfError,
+    };
+    let of_function = match (executed.result, executed.effect) {
+        (ResultCode::OK, Effect::None) => Some(ClientLangReadSuccess),
+        (ResultCode::OK, Effect::Written) => Some(ClientLangWriteSuccess),
+        (ResultCode::OK, Effect::Deleted) => Some(ClientLangDeleteSuccess),
+        (ResultCode::UDF_EXECUTION, _) => Some(ClientLangError),
+        _ => None,
+    };
+    [Some(of_request), of_function].into_iter().flatten()
+}
+
+impl Pending {
+    /// Answers the request if its call is over.
+    pub(crate) fn advance(&mut self, worker: &mut Worker, out: &mut Vec<u8>) -> Progress {
+        let Some(outcome) = self.claim.outcome() else {
+            return Progress::Waits(self.claim.ticket());
+        };
+        if let Some(reply) = self.held.take() {
+            match outcome.failed {
+                // Whether the write lasts is unknown.
+                true => reply::header_only(out, ResultCode::UNKNOWN, 0, 0),
+                false => out.extend_from_slice(&reply),
+            }
+            return Progress::Over;
+        }
+        match self.slot.lock().take() {
+            // The thread that had the call is gone.
+            None => reply::header_only(out, ResultCode::UNKNOWN, 0, 0),
+            Some(Done { reply, pledges }) if pledges.is_empty() => out.extend_from_slice(&reply),
+            Some(Done { reply, pledges }) => {
+                self.held = Some(reply);
+                let pledged = vec![(Arc::clone(&self.namespace), pledges)];
+                worker.waits().hold(&self.claim, pledged);
+                return Progress::Waits(self.claim.ticket());
+            }
+        }
+        Progress::Over
+    }
+
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.claim.ticket()
+    }
+
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.body_bytes + self.held.as_ref().map_or(0, Vec::len)
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("claim", &self.claim).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("namespace", &self.namespace.name).finish_non_exhaustive()
+    }
+}

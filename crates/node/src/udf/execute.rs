@@ -1,0 +1,193 @@
+//! Carrying a call out, on a thread that may wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::udf::{Call, Reply, Write};
+use engine::udf::{Loaded, Written};
+use engine::{Namespace, Stripe, Turn};
+use storage::{Fetch, Fetched, Pledges};
+use wire::client::{Reply as Message, RequestBuilder};
+use wire::reply::ReplyWriter;
+use wire::{Digest, FieldType, Info2, OpCode, ParticleType, ProtoHeader, Request, ResultCode};
+
+use super::record::LoadedRecord;
+use crate::node::Node;
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub result: ResultCode,
+    /// What the function returned, or why it failed.
+    returned: Option<Reply>,
+    generation: u32,
+    void_time: u32,
+    /// What it did to its record.
+    pub effect: Effect,
+}
+
+/// What a function did to its record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effect {
+    None,
+    Written,
+    Deleted,
+}
+
+impl Executed {
+    pub(super) fn refused(result: ResultCode) -> Self {
+        Self { result, returned: None, generation: 0, void_time: 0, effect: Effect::None }
+    }
+
+    /// Appends the answer.
+    pub fn answer(&self, mut reply: ReplyWriter<'_>) {
+        match &self.returned {
+            Some(Reply::Success(value)) => {
+                reply.op(OpCode::READ, value.kind, b"SUCCESS", &value.bytes);
+            }
+            Some(Reply::Failure(text)) => {
+                reply.op(OpCode::READ, ParticleType::STRING, b"FAILURE", text);
+            }
+            Some(Reply::Code(_)) | None => {}
+        }
+        reply.finish(self.result, self.generation, self.void_time);
+    }
+}
+
+/// A call at work.
+struct Work<'w> {
+    node: &'w Node,
+    namespace: &'w Arc<Namespace>,
+    request: &'w Request<'w>,
+    digest: &'w Digest,
+    deadline: Duration,
+    pledges: &'w mut Pledges,
+    fetched: Fetched,
+    scratch: Vec<u8>,
+}
+
+/// Calls the function that a request names for the record with this digest, until a time of the
+/// monotonic clock at most. Waits for devices, but for what it leaves pledges for.
+pub(crate) fn execute(
+    node: &Node,
+    namespace: &Arc<Namespace>,
+    request: &Request<'_>,
+    digest: &Digest,
+    deadline: Duration,
+    pledges: &mut Pledges,
+) -> Executed {
+    if node.config().service.disable_udf_execution {
+        return Executed::refused(ResultCode::FORBIDDEN);
+    }
+    let (fetched, scratch) = (Fetched::default(), Vec::new());
+    let mut work = Work { node, namespace, request, digest, deadline, pledges, fetched, scratch };
+    loop {
+        match work.attempt() {
+            Ok(Some(executed)) => return executed,
+            // The record has changed meanwhile.
+            Ok(None) if node.host.monotonic() < deadline => {}
+            Ok(None) => return Executed::refused(ResultCode::TIMEOUT),
+            Err(fetch) => {
+                work.fetched.clear();
+                work.fetched.add(fetch.read_now());
+            }
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Runs the function once. `None` if what it wants does not fit the record any more.
+    fn attempt(&mut self) -> Result<Option<Executed>, Fetch> {
+        let now = self.node.host.now();
+        let mut turn = Turn {
+            now,
+            stripe: Stripe::SHARED,
+            scratch: &mut self.scratch,
+            fetched: &self.fetched,
+            pledges: self.pledges,
+        };
+        let loaded = match self.namespace.load(self.request, self.digest, &turn)? {
+            Ok(loaded) => loaded,
+            Err(result) => return Ok(Some(Executed::refused(result))),
+        };
+        let namespace = Arc::clone(self.namespace);
+        let record = LoadedRecord { loaded: loaded.clone(), namespace, now };
+        let Some(call) = call_of(self.request) else {
+            return Ok(Some(Executed::refused(ResultCode::PARAMETER)));
+        };
+        let outcome = self.node.udf.apply(call, Box::new(record), self.deadline);
+        let result = match &outcome.reply {
+            Reply::Success(_) => ResultCode::OK,
+            Reply::Failure(_) => ResultCode::UDF_EXECUTION,
+            Reply::Code(code) => *code,
+        };
+        let meta = loaded.meta.unwrap_or_default();
+        let mut executed = Executed {
+            result,
+            returned: Some(outcome.reply),
+            generation: meta.generation.0.into(),
+            void_time: meta.void_time.0,
+            effect: Effect::None,
+        };
+        let Some(write) = outcome.write else { return Ok(Some(executed)) };
+        let message = message_of(self.request, &loaded, &write);
+        // It was just built.
+        let Ok(request) = Request::parse(&message) else {
+            return Ok(Some(Executed::refused(ResultCode::UNKNOWN)));
+        };
+        let mut reply = Vec::new();
+        let writer = ReplyWriter::new(&mut reply);
+        let written =
+            self.namespace.write_loaded(&request, &loaded, write.drops_key, &mut turn, writer)?;
+        match written {
+            Written::Changed => return Ok(None),
+            Written::Done(ResultCode::OK) => {
+                let body = reply.get(ProtoHeader::SIZE..).unwrap_or_default();
+                let header =
+                    Message::parse(body).map(|(reply, _)| reply.header).unwrap_or_default();
+                executed.generation = header.generation;
+                executed.void_time = header.record_ttl;
+                let is_there = header.generation != 0;
+                executed.effect = if is_there { Effect::Written } else { Effect::Deleted };
+            }
+            Written::Done(result) => executed = Executed::refused(result),
+        }
+        Ok(Some(executed))
+    }
+}
+
+/// The function that a request names.
+fn call_of<'r>(request: &Request<'r>) -> Option<Call<'r>> {
+    let module = std::str::from_utf8(request.field(FieldType::UDF_FILENAME)?).ok()?;
+    let function = request.field(FieldType::UDF_FUNCTION)?;
+    let arguments = request.field(FieldType::UDF_ARGUMENTS)?;
+    Some(Call { module, function, arguments })
+}
+
+/// The write that a function asks for, as a message.
+fn message_of(request: &Request<'_>, loaded: &Loaded, write: &Write) -> Vec<u8> {
+    let ttl = write.ttl_seconds.unwrap_or(request.header.record_ttl);
+    let durable = request.header.info2 & Info2::DURABLE_DELETE;
+    let mut message = RequestBuilder::new()
+        .info2(Info2::WRITE | durable)
+        .record_ttl(ttl)
+        .field(FieldType::NAMESPACE, request.namespace.unwrap_or_default())
+        .field(FieldType::SET, &loaded.set_name)
+        .field(FieldType::DIGEST, &loaded.digest.0);
+    if let Some(key) = request.key {
+        message = message.field(FieldType::KEY, key);
+    }
+    if write.removes_all {
+        message = message.op(OpCode::DELETE_ALL, ParticleType::NULL, b"", &[]);
+    } else if write.bins.is_empty() {
+        message = message.op(OpCode::TOUCH, ParticleType::NULL, b"", &[]);
+    }
+    for bin in &write.bins {
+        let (kind, value) = match &bin.value {
+            Some(value) => (value.kind, &value.bytes[..]),
+            None => (ParticleType::NULL, &[][..]),
+        };
+        message = message.op(OpCode::WRITE, kind, &bin.name, value);
+    }
+    message.into_body()
+}
