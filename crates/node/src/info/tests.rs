@@ -142,7 +142,7 @@ fn secondary_indexes_and_modules_are_checked() {
         ),
         (
             "udf-put:filename=a.lua;content=YQ==;content-len=4",
-            "ERROR:16:UDF modules come in a later release",
+            "error=compile_error;file=a.lua;line=1;message=c3ludGF4IGVycm9yIG5lYXIgPGVvZj4=",
         ),
         ("udf-put:filename=a.;content=YQ==;content-len=4", "error=invalid_filename"),
     ]);
