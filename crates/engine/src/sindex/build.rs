@@ -64,7 +64,7 @@ impl Namespace {
         let _filling = sindex.filling.lock();
         let begin = sindex.index.populated_partitions();
         let partitions = PartitionId::all().skip(begin).take(PARTITIONS_A_TURN);
-        let threads = self.sindexes.builder_threads.load(Ordering::Relaxed);
+        let threads = self.sindexes.builder_threads();
         let results =
             self.share_out(threads, partitions, |partition| self.fill_partition(sindex, partition));
         results.into_iter().collect()

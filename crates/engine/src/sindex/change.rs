@@ -64,7 +64,7 @@ impl Namespace {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn read_keys(
         &self,
         meta: &RecordMeta,
@@ -102,7 +102,7 @@ impl Namespace {
         self.enter_keys(old, guard, meta, body)
     }
 
-    #[cold]
+    #[inline(never)]
     fn enter_keys(
         &self,
         old: OldKeys,

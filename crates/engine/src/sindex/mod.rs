@@ -172,6 +172,11 @@ impl Sindexes {
         self.list.load().iter().map(|sindex| sindex.index.used_bytes()).sum()
     }
 
+    /// How many threads fill an index at most.
+    pub fn builder_threads(&self) -> u32 {
+        self.builder_threads.load(Ordering::Relaxed)
+    }
+
     /// Sets how many threads fill an index at most.
     pub fn set_builder_threads(&self, threads: u32) {
         self.builder_threads.store(threads.max(1), Ordering::Relaxed);

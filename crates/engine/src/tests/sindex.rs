@@ -227,7 +227,7 @@ fn settings(config: &mut NamespaceConfig) {
 
 #[test]
 fn indexes_in_memory_are_in_step() {
-    (0..4).for_each(|seed| mixed(Fixture::with(settings), seed));
+    (0..2).for_each(|seed| mixed(Fixture::with(settings), seed));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use wire::{Digest, PartitionId};
 
 use super::place::Place;
 use super::{Reach, SecondaryIndex};
-use crate::entry::SprigId;
+use crate::entry::{RecordKey, SprigId};
 use crate::handle::Stub;
 use crate::primary::PrimaryIndex;
 use crate::scan::ScanProgress;
@@ -24,27 +24,41 @@ pub struct SecondaryItem {
 
 /// Entries that a scan takes at a time.
 const SCAN_BATCH: usize = 128;
+/// Entries that are looked at under one lock: where many are the same, on purpose, most are passed over
+/// by a search.
+const LOOKED_AT_MAX: usize = 1024;
 
 impl SecondaryIndex {
-    /// Up to [`SCAN_BATCH`] different places, from `from` on and not beyond the rank `last`. `None`
-    /// when the index was dropped.
-    fn places_up(&self, partition: PartitionId, from: Place, last: u64) -> Option<Vec<Place>> {
+    /// Up to [`SCAN_BATCH`] different places, from `from` on and not beyond the rank `last`, and whether
+    /// more may follow them. `None` when the index was dropped.
+    fn places_up(
+        &self,
+        partition: PartitionId,
+        from: Place,
+        last: u64,
+    ) -> Option<(Vec<Place>, bool)> {
         let part = self.part(partition).read();
         if matches!(part.reach, Reach::Closed) {
             return None;
         }
         let mut places: Vec<Place> = Vec::new();
+        let (mut looked_at, mut has_more) = (0, false);
         let _ = part.entries.visit_up(&from.key(), |key, _| {
             let place = Place::from_key(key);
-            if place.rank > last || places.len() == SCAN_BATCH {
+            if place.rank > last {
                 return ControlFlow::Break(());
             }
+            if places.len() == SCAN_BATCH || looked_at == LOOKED_AT_MAX {
+                has_more = true;
+                return ControlFlow::Break(());
+            }
+            looked_at += 1;
             if places.last() != Some(&place) {
                 places.push(place);
             }
             ControlFlow::Continue(())
         });
-        Some(places)
+        Some((places, has_more))
     }
 }
 
@@ -67,43 +81,54 @@ impl PrimaryIndex {
         let last = index.order.rank(high);
         let mut from = Some(after.map_or(first, |(place, _)| place.max(first)));
         let mut left = limit;
-        let mut digests = Vec::new();
         while let Some(start) = from.filter(|from| from.rank <= last) {
-            let Some(places) = index.places_up(partition, start, last) else { break };
+            let Some((places, has_more)) = index.places_up(partition, start, last) else { break };
             for &place in &places {
-                digests.clear();
-                self.visit_stub(partition, place.stub, |digest| digests.push(digest));
-                let is_certain = digests.len() == 1;
-                for &digest in &digests {
-                    if after.is_some_and(|(of, after)| of == place && digest <= *after) {
-                        continue;
-                    }
+                let resumed = after.filter(|(of, _)| *of == place).map(|(_, digest)| digest);
+                let begin = out.len();
+                let bval = index.order.bval(place.rank);
+                let flow = self.visit_stub(partition, place.stub, resumed, |digest| {
                     if left == 0 {
-                        return ScanProgress::More;
+                        return ControlFlow::Break(());
                     }
                     left -= 1;
-                    let bval = index.order.bval(place.rank);
-                    out.push(SecondaryItem { bval, digest, is_certain });
+                    out.push(SecondaryItem { bval, digest, is_certain: resumed.is_none() });
+                    ControlFlow::Continue(())
+                });
+                if out.len() - begin + usize::from(flow.is_break()) > 1 {
+                    out[begin..].iter_mut().for_each(|item| item.is_certain = false);
+                }
+                if flow.is_break() {
+                    return ScanProgress::More;
                 }
             }
-            let is_full = places.len() == SCAN_BATCH;
-            from = places.last().filter(|_| is_full).and_then(|place| place.next());
+            from = places.last().filter(|_| has_more).and_then(|place| place.next());
         }
         ScanProgress::Done
     }
 
-    /// Visits the live records with this stub, ascending.
-    fn visit_stub(&self, partition: PartitionId, stub: Stub, mut visit: impl FnMut(Digest)) {
+    /// Visits the live records with this stub that come after `after`, or all, ascending.
+    fn visit_stub(
+        &self,
+        partition: PartitionId,
+        stub: Stub,
+        after: Option<&Digest>,
+        mut visit: impl FnMut(Digest) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let sprig = SprigId::new(partition, stub.sprig());
         let (low, high) = stub.keys();
-        let _ = self.sprig(sprig).read().visit_up(&low, |key, packed| {
+        let from = after.map_or(low, RecordKey::of);
+        let mut flow = ControlFlow::Continue(());
+        let _ = self.sprig(sprig).read().visit_up(&from, |key, packed| {
             if key > high {
                 return ControlFlow::Break(());
             }
-            if packed.unpack().is_live() {
-                visit(sprig.digest(&key));
+            let digest = sprig.digest(&key);
+            if packed.unpack().is_live() && Some(&digest) != after {
+                flow = visit(digest);
             }
-            ControlFlow::Continue(())
+            flow
         });
+        flow
     }
 }

@@ -190,6 +190,28 @@ fn records_that_share_a_stub_are_all_found() {
 }
 
 #[test]
+fn entries_that_are_all_the_same_are_passed_over() {
+    let mut world = World::new(BvalOrder::Signed, 26, 1);
+    world.populate();
+    let base = world.digests[0];
+    world.digests = (0..5_000_u16)
+        .map(|number| {
+            let mut digest = base;
+            digest.0[18..].copy_from_slice(&number.to_be_bytes());
+            digest
+        })
+        .collect();
+    for digest in world.digests.clone() {
+        world.write(&digest, &[7]);
+    }
+    assert_eq!(all_of(&world), world.digests.iter().map(|of| (7, *of)).collect::<Vec<_>>());
+    for digest in world.digests.clone() {
+        world.write(&digest, &[]);
+    }
+    assert_eq!(world.index.entry_count(), 0);
+}
+
+#[test]
 fn purging_leaves_nothing_of_a_record() {
     let mut world = World::new(BvalOrder::Signed, 21, 50);
     world.populate();

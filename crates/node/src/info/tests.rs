@@ -142,7 +142,7 @@ fn secondary_indexes_and_modules_are_checked() {
         ),
         (
             "udf-put:filename=a.lua;content=YQ==;content-len=4",
-            "ERROR:16:UDF modules come in a later release",
+            "error=compile_error;file=a.lua;line=1;message=c3ludGF4IGVycm9yIG5lYXIgPGVvZj4=",
         ),
         ("udf-put:filename=a.;content=YQ==;content-len=4", "error=invalid_filename"),
     ]);
@@ -201,6 +201,18 @@ fn secondary_indexes_come_and_go() {
         ask(&node, &format!("{index}last;indexdata=b,blob")),
         "ERROR:206:already at sindex definition limit"
     );
+}
+
+#[test]
+fn a_setting_says_how_many_threads_fill_an_index() {
+    let (_, node) = node();
+    let threads = || node.namespace(b"test").unwrap().sindexes.builder_threads();
+    assert_eq!(threads(), 4);
+    let set = "set-config:context=service;sindex-builder-threads=2";
+    assert_eq!((&*ask(&node, set), threads()), ("ok", 2));
+    assert!(ask(&node, "namespace/test").contains(";sindex_used_bytes=0;"));
+    ask(&node, "sindex-create:ns=test;indexname=i;indexdata=b,numeric");
+    assert!(ask(&node, "namespace/test").contains(";sindex_used_bytes=196608;"));
 }
 
 #[test]

@@ -97,6 +97,10 @@ pub(super) fn of_namespace(namespace: &Namespace, out: &mut Vec<String>) {
     if set_index != 0 {
         out.push(format!("{name} set-index-usage: used-bytes {set_index}"));
     }
+    let sindex = namespace.sindexes.used_bytes();
+    if sindex != 0 {
+        out.push(format!("{name} sindex-usage: used-bytes {sindex}"));
+    }
     let (used, avail_pct) = (namespace.data_used_bytes(), namespace.data_avail_pct());
     let cache_read = cache_read(namespace).unwrap_or_default();
     out.push(format!("{name} data-usage: used-bytes {used} avail-pct {avail_pct}{cache_read}"));

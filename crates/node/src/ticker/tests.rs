@@ -63,6 +63,16 @@ fn what_happened_is_said() {
 }
 
 #[test]
+fn indexes_are_weighed_once_there_are_any() {
+    let (_, node) = node();
+    assert_eq!(ask(&node, "sindex-create:ns=test;indexname=i;indexdata=b,numeric"), "ok");
+    let texts = texts(&mut Ticker::default(), &node);
+    let line = "{test} sindex-usage: used-bytes 196608";
+    assert!(texts.iter().any(|text| text == line), "{texts:#?}");
+    assert!(!texts.iter().any(|text| text.starts_with("{bar} sindex-usage")));
+}
+
+#[test]
 fn slices_begin_with_the_second_step() {
     let (host, node) = node();
     let mut ticker = Ticker::default();
