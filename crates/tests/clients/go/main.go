@@ -98,7 +98,7 @@ func checks() []check {
 		{"truncate", truncate},
 		{"many_records", manyRecords},
 	}
-	return slices.Concat(all, batchChecks(), valueChecks())
+	return slices.Concat(all, batchChecks(), valueChecks(), queryChecks())
 }
 
 func valueChecks() []check {
