@@ -1,4 +1,4 @@
-// Single-record commands and batches through the official Go client.
+// Every kind of command through the official Go client.
 //
 // usage: client HOST PORT
 package main
