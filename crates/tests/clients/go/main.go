@@ -1,4 +1,4 @@
-// Single-record commands and batches through the official Go client.
+// Every kind of command through the official Go client.
 //
 // usage: client HOST PORT
 package main
@@ -98,7 +98,7 @@ func checks() []check {
 		{"truncate", truncate},
 		{"many_records", manyRecords},
 	}
-	return slices.Concat(all, batchChecks(), valueChecks())
+	return slices.Concat(all, batchChecks(), valueChecks(), queryChecks())
 }
 
 func valueChecks() []check {

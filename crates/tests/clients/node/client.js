@@ -1,4 +1,4 @@
-// Single-record commands and batches through the official Node.js client.
+// Every kind of command through the official Node.js client.
 //
 // usage: node client.js HOST PORT
 
@@ -6,25 +6,13 @@
 
 const assert = require('node:assert')
 const Aerospike = require('aerospike')
+const { bins, equal, fails, sleep } = require('./expect')
+const queryChecks = require('./query')
 
 const { exists, gen, key: keyPolicy } = Aerospike.policy
 const { batchType } = Aerospike
 const op = Aerospike.operations
 const SET = 'node'
-
-const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
-const equal = assert.deepStrictEqual
-
-/** The call must end with this result code. */
-async function fails (code, promise) {
-  try {
-    await promise
-  } catch (error) {
-    if (error instanceof Aerospike.AerospikeError) return equal(error.code, code)
-    throw error
-  }
-  throw new Error(`succeeded, expected result code ${code}`)
-}
 
 /** Checks by name: each gets the client and a key whose record does not exist. */
 const checks = {
@@ -339,10 +327,6 @@ function values (...all) {
   }
 }
 
-async function bins (client, key) {
-  return { ...(await client.get(key)).bins }
-}
-
 function near (ttl, expected) {
   assert(ttl >= expected - 3 && ttl <= expected + 1, `ttl ${ttl}, expected about ${expected}`)
 }
@@ -371,7 +355,7 @@ async function main (host, port) {
   })
   let passed = 0
   let failed = 0
-  for (const [name, run] of Object.entries(checks)) {
+  for (const [name, run] of Object.entries({ ...checks, ...queryChecks })) {
     try {
       await run(client, await fresh(client, name))
       passed += 1

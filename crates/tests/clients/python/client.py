@@ -13,6 +13,7 @@ from aerospike_helpers.operations import operations as op
 from expect import CHECKS, bins_of, check, equal, fails, fresh, meta_of
 import collection_checks  # noqa: F401 (registers its checks)
 import expression_checks  # noqa: F401 (registers its checks)
+import query_checks  # noqa: F401 (registers its checks)
 
 
 @check

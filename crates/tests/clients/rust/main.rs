@@ -7,6 +7,7 @@ mod checks;
 mod collections;
 mod expect;
 mod expressions;
+mod queries;
 mod sketches;
 
 use std::process::ExitCode;
@@ -23,8 +24,9 @@ fn main() -> Result<ExitCode> {
     let client =
         Client::new(&ClientPolicy::default(), &format!("{host}:{port}")).context("connecting")?;
     let (mut passed, mut failed) = (0, 0);
-    let all = [checks::ALL, batch::ALL, collections::ALL, sketches::ALL, expressions::ALL].concat();
-    for (name, check) in all {
+    let all =
+        [checks::ALL, batch::ALL, collections::ALL, sketches::ALL, expressions::ALL, queries::ALL];
+    for (name, check) in all.concat() {
         match run(&client, name, check) {
             Ok(()) => {
                 passed += 1;

@@ -75,6 +75,7 @@ public final class ClientTest {
     checks.put("batch_large", key -> batches.large());
     new CollectionChecks(client).addTo(checks);
     new ExpressionChecks(client).addTo(checks);
+    new QueryChecks(client).addTo(checks);
   }
 
   public static void main(String[] arguments) {
