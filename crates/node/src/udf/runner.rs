@@ -73,7 +73,8 @@ impl Runner {
     }
 
     fn watch(&self, deadline: Duration) -> Arc<dyn ::udf::Host> {
-        Arc::new(Watch { host: Arc::clone(&self.host), deadline })
+        let (begun, begun_us) = (self.host.monotonic(), (self.host.now().0 + EPOCH_MS) * 1000);
+        Arc::new(Watch { host: Arc::clone(&self.host), deadline, begun, begun_us })
     }
 }
 
@@ -96,6 +97,9 @@ impl Acceptor for Runner {
 struct Watch {
     host: Arc<dyn Host>,
     deadline: Duration,
+    /// The beginning of the call, by the monotonic clock and in µs of the unix time.
+    begun: Duration,
+    begun_us: u64,
 }
 
 impl ::udf::Host for Watch {
@@ -107,8 +111,9 @@ impl ::udf::Host for Watch {
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        self.host.now().0 + EPOCH_MS
+    fn now_us(&self) -> u64 {
+        let elapsed = self.host.monotonic().saturating_sub(self.begun);
+        self.begun_us + elapsed.as_micros() as u64
     }
 
     fn is_overdue(&self) -> bool {
