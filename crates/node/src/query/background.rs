@@ -345,7 +345,7 @@ impl Background {
     fn call(&mut self, node: &Node, request: &Request<'_>, digest: &Digest) -> ResultCode {
         use NamespaceCounter::*;
         let time_ms = node.config().service.transaction_max_ms;
-        let deadline = node.host.monotonic() + Duration::from_millis(time_ms.into());
+        let deadline = node.host.monotonic() + Duration::from_millis(time_ms);
         let namespace = Arc::clone(&self.namespace);
         let executed = execute(node, &namespace, request, digest, deadline, &mut self.pledges);
         let (of, counter): (fn(&Counts) -> &AtomicU64, _) = match executed.result {

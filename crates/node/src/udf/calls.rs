@@ -77,7 +77,7 @@ impl Node {
         waits: &mut Waits,
     ) -> Answer {
         let time_ms = match request.header.transaction_ttl_ms {
-            0 => u64::from(self.config().service.transaction_max_ms),
+            0 => self.config().service.transaction_max_ms,
             time_ms => time_ms.into(),
         };
         let deadline = woken.saturating_add(Duration::from_millis(time_ms));
