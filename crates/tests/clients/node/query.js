@@ -372,7 +372,7 @@ module.exports = {
     const scan = client.scan('test', BACKGROUND)
     const job = await scan.operate([op.incr('count', 1)], { recordsPerSecond: 50 })
     const info = async command => {
-      const [{ info }] = await client.infoAll(`${command}:trid=${BigInt.asUintN(64, BigInt(job.jobID))}`)
+      const [{ info }] = await client.infoAll(`${command}:trid=${job.jobID}`)
       return info.trim().split('\t').pop()
     }
     await sleep(500)
