@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	as "github.com/aerospike/aerospike-client-go/v8"
@@ -34,11 +35,14 @@ func queryChecks() []check {
 		{"query_bins", queryBins},
 		{"query_max_records", queryMaxRecords},
 		{"query_resume", queryResume},
+		{"query_short", queryShort},
 		{"query_changes", queryChanges},
 		{"query_expired", queryExpired},
 		{"query_no_index", queryNoIndex},
 		{"background_scan", backgroundScan},
 		{"background_query", backgroundQuery},
+		{"background_filter", backgroundFilter},
+		{"background_abort", backgroundAbort},
 		{"index_drop", indexDrop},
 	}
 }
@@ -583,6 +587,13 @@ func queryResume(client *as.Client, _ *as.Key) error {
 	return areRecords(records, err, those(func(n int) bool { return n%7 == 1 }))
 }
 
+func queryShort(client *as.Client, _ *as.Key) error {
+	policy := as.NewQueryPolicy()
+	policy.ExpectedDuration = as.SHORT
+	records, err := collect(client.Query(policy, where(querySet, as.NewRangeFilter("n", 5, 30))))
+	return areRecords(records, err, between(5, 31))
+}
+
 func queryChanges(client *as.Client, _ *as.Key) error {
 	keys := []*as.Key{}
 	for number := range 20 {
@@ -642,33 +653,43 @@ func queryNoIndex(client *as.Client, _ *as.Key) error {
 
 // --- operations in the background ---
 
-// runInBackground writes 200 records, applies the operations, waits until they are applied, and
-// compares the records with those expected. Those that change have a higher generation then.
-func runInBackground(
-	client *as.Client,
-	statement *as.Statement,
-	operations []*as.Operation,
-	expected func(number int) (bins as.BinMap, changed bool),
-) error {
+// backgroundRecords writes 200 records; their keys and generations.
+func backgroundRecords(client *as.Client) ([]*as.Key, []uint32, error) {
 	keys, generations := []*as.Key{}, []uint32{}
 	for number := range 200 {
 		key, err := as.NewKey("test", backgroundSet, number)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		bins := as.BinMap{"n": number, "count": 0}
 		if err := put(client, action(as.REPLACE), key, bins); err != nil {
-			return err
+			return nil, nil, err
 		}
 		header, err := client.GetHeader(nil, key)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		keys, generations = append(keys, key), append(generations, header.Generation)
 	}
-	task, err := client.QueryExecute(nil, nil, statement, operations...)
+	return keys, generations, nil
+}
+
+// runInBackground writes the records, applies the operations, waits until they are applied, and
+// compares the records with those expected. Those that change have a higher generation then.
+func runInBackground(
+	client *as.Client,
+	policy *as.WritePolicy,
+	statement *as.Statement,
+	operations []*as.Operation,
+	expected func(number int) (bins as.BinMap, changed bool),
+) error {
+	keys, generations, err := backgroundRecords(client)
 	if err != nil {
 		return err
+	}
+	task, failure := client.QueryExecute(nil, policy, statement, operations...)
+	if failure != nil {
+		return failure
 	}
 	if err := <-task.OnComplete(); err != nil {
 		return err
@@ -693,7 +714,7 @@ func runInBackground(
 func backgroundScan(client *as.Client, _ *as.Key) error {
 	operations := []*as.Operation{as.AddOp(as.NewBin("count", 1)), as.PutOp(as.NewBin("done", "yes"))}
 	statement := as.NewStatement("test", backgroundSet)
-	return runInBackground(client, statement, operations, func(number int) (as.BinMap, bool) {
+	return runInBackground(client, nil, statement, operations, func(number int) (as.BinMap, bool) {
 		return as.BinMap{"n": number, "count": 1, "done": "yes"}, true
 	})
 }
@@ -702,10 +723,63 @@ func backgroundQuery(client *as.Client, _ *as.Key) error {
 	// Every changed record stays in the index, under another value.
 	operations := []*as.Operation{as.AddOp(as.NewBin("count", 1)), as.AddOp(as.NewBin("n", 30))}
 	statement := where(backgroundSet, as.NewRangeFilter("n", 50, 99))
-	return runInBackground(client, statement, operations, func(number int) (as.BinMap, bool) {
+	return runInBackground(client, nil, statement, operations, func(number int) (as.BinMap, bool) {
 		if number < 50 || number >= 100 {
 			return as.BinMap{"n": number, "count": 0}, false
 		}
 		return as.BinMap{"n": number + 30, "count": 1}, true
 	})
+}
+
+func backgroundFilter(client *as.Client, _ *as.Key) error {
+	policy := as.NewWritePolicy(0, 0)
+	policy.FilterExpression = as.ExpLess(as.ExpIntBin("n"), as.ExpIntVal(60))
+	operations := []*as.Operation{as.AddOp(as.NewBin("count", 1))}
+	statement := where(backgroundSet, as.NewRangeFilter("n", 50, 99))
+	return runInBackground(client, policy, statement, operations, func(number int) (as.BinMap, bool) {
+		if number < 50 || number >= 60 {
+			return as.BinMap{"n": number, "count": 0}, false
+		}
+		return as.BinMap{"n": number, "count": 1}, true
+	})
+}
+
+func backgroundAbort(client *as.Client, _ *as.Key) error {
+	if _, _, err := backgroundRecords(client); err != nil {
+		return err
+	}
+	policy := as.NewQueryPolicy()
+	policy.RecordsPerSecond = 50
+	statement := as.NewStatement("test", backgroundSet)
+	task, failure := client.QueryExecute(policy, nil, statement, as.AddOp(as.NewBin("count", 1)))
+	if failure != nil {
+		return failure
+	}
+	info := func(command string) string {
+		command = fmt.Sprintf("%s:trid=%d", command, task.TaskId())
+		reply, err := client.GetNodes()[0].RequestInfo(as.NewInfoPolicy(), command)
+		if err != nil {
+			return err.Error()
+		}
+		return reply[command]
+	}
+	time.Sleep(500 * time.Millisecond)
+	err := all(
+		equal(strings.Contains(info("query-show"), ":status=active(ok):"), true),
+		equal(info("query-abort"), "ok"),
+		asError(<-task.OnComplete()),
+		equal(strings.Contains(info("query-show"), ":status=done(user-aborted):"), true),
+	)
+	if err != nil {
+		return err
+	}
+	records, err := collect(client.ScanAll(nil, "test", backgroundSet))
+	if err != nil {
+		return err
+	}
+	changed := 0
+	for _, record := range records {
+		changed += record.Bins["count"].(int)
+	}
+	return equal(changed > 0 && changed < 200, true)
 }

@@ -118,17 +118,24 @@ async function quarters (question) {
 
 // --- operations in the background ---
 
-/**
- * Writes 200 records, lets `start` begin a job, waits for it, and compares the records with those
- * expected. Those that change have a higher generation then.
- */
-async function runInBackground (client, start, expected) {
+/** Writes 200 records; their keys and generations. */
+async function backgroundRecords (client) {
+  const policy = { exists: Aerospike.policy.exists.CREATE_OR_REPLACE }
   const keys = range(0, 200).map(number => new Key('test', BACKGROUND, number))
   const generations = []
   for (const [n, key] of keys.entries()) {
-    await client.put(key, { n, count: 0 }, {}, { exists: Aerospike.policy.exists.CREATE_OR_REPLACE })
+    await client.put(key, { n, count: 0 }, {}, policy)
     generations.push((await client.get(key)).gen)
   }
+  return { keys, generations }
+}
+
+/**
+ * Writes the records, lets `start` begin a job, waits for it, and compares the records with those
+ * expected. Those that change have a higher generation then.
+ */
+async function runInBackground (client, start, expected) {
+  const { keys, generations } = await backgroundRecords(client)
   const job = await start()
   await job.wait(POLL_MS)
   for (const [n, key] of keys.entries()) {
@@ -294,6 +301,12 @@ module.exports = {
     equal(await quarters(group), those(n => n % 7 === 1))
   },
 
+  async query_short (client) {
+    const policy = { expectedDuration: Aerospike.policy.queryDuration.SHORT }
+    const records = await query(client, filter.range('n', 5, 30), SET, policy)
+    equal(numbers(records), range(5, 31))
+  },
+
   async query_changes (client) {
     const keys = range(0, 20).map(number => new Key('test', CHANGES, number))
     for (const [n, key] of keys.entries()) await client.put(key, { n, other: 1 })
@@ -341,6 +354,35 @@ module.exports = {
     }
     await runInBackground(client, start, n =>
       n >= 50 && n < 100 ? { n: n + 30, count: 1 } : undefined)
+  },
+
+  async background_filter (client) {
+    const policy = { filterExpression: exp.lt(exp.binInt('n'), exp.int(60)) }
+    const start = () => {
+      const query = client.query('test', BACKGROUND)
+      query.where(filter.range('n', 50, 99))
+      return query.operate([op.incr('count', 1)], policy)
+    }
+    await runInBackground(client, start, n =>
+      n >= 50 && n < 60 ? { n, count: 1 } : undefined)
+  },
+
+  async background_abort (client) {
+    await backgroundRecords(client)
+    const scan = client.scan('test', BACKGROUND)
+    const job = await scan.operate([op.incr('count', 1)], { recordsPerSecond: 50 })
+    const info = async command => {
+      const [{ info }] = await client.infoAll(`${command}:trid=${job.jobID}`)
+      return info.trim().split('\t').pop()
+    }
+    await sleep(500)
+    equal((await info('query-show')).includes(':status=active(ok):'), true)
+    equal(await info('query-abort'), 'ok')
+    await job.wait(POLL_MS)
+    equal((await info('query-show')).includes(':status=done(user-aborted):'), true)
+    const records = await client.scan('test', BACKGROUND).results()
+    const changed = records.reduce((sum, record) => sum + record.bins.count, 0)
+    equal(changed > 0 && changed < 200, true)
   },
 
   async index_drop (client) {

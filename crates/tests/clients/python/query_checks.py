@@ -289,6 +289,13 @@ def query_resume(client):
 
 
 @check
+def query_short(client):
+    short = aerospike.QUERY_DURATION_SHORT
+    got = found(client, where.between("n", 5, 30), expected_duration=short)
+    equal(got, list(range(5, 31)))
+
+
+@check
 def query_changes(client):
     keys = keys_of(CHANGES, 20)
     for number, k in enumerate(keys):
@@ -366,6 +373,39 @@ def background_query(client):
         expected = {"n": number + 30, "count": 1} if changed else {"n": number, "count": 0}
         equal(bins_of(client, k), expected)
         equal(meta_of(client, k)["gen"], generations[number] + changed)
+
+
+@check
+def background_filter(client):
+    keys, _ = background_records(client)
+    query = client.query("test", BACKGROUND)
+    query.where(where.between("n", 50, 99))
+    query.add_ops([op.increment("count", 1)])
+    below = exp.LT(exp.IntBin("n"), 60).compile()
+    wait_for(client, query.execute_background({"expressions": below}), aerospike.JOB_QUERY)
+    for number, k in enumerate(keys):
+        equal(bins_of(client, k), {"n": number, "count": int(50 <= number < 60)})
+
+
+@check
+def background_abort(client):
+    background_records(client)
+    scan = client.scan("test", BACKGROUND)
+    scan.add_ops([op.increment("count", 1)])
+    job = scan.execute_background({"records_per_second": 50})
+    time.sleep(0.5)
+    equal(":status=active(ok):" in info(client, f"query-show:trid={job}"), True)
+    equal(info(client, f"query-abort:trid={job}").strip(), "ok")
+    wait_for(client, job, aerospike.JOB_SCAN)
+    equal(":status=done(user-aborted):" in info(client, f"query-show:trid={job}"), True)
+    changed = sum(bins["count"] for _, _, bins in client.scan("test", BACKGROUND).results())
+    equal(0 < changed < 200, True)
+
+
+def info(client, command):
+    [(error, reply)] = client.info_all(command).values()
+    equal(error, None)
+    return reply
 
 
 @check

@@ -11,8 +11,8 @@ use aerospike::query::Filter;
 use aerospike::task::Status;
 use aerospike::{
     AdminPolicy, Bins, Client, CollectionIndexType, Expiration, IndexType, Key, PartitionFilter,
-    QueryPolicy, ReadPolicy, Record, RecordExistsAction, Statement, Value, WritePolicy, as_bin,
-    as_geo, as_key, as_list, as_map, as_val,
+    QueryDuration, QueryPolicy, ReadPolicy, Record, RecordExistsAction, Statement, Value,
+    WritePolicy, as_bin, as_geo, as_key, as_list, as_map, as_val,
 };
 use anyhow::{Context, Result, ensure};
 
@@ -41,11 +41,13 @@ pub const ALL: &[(&str, Check)] = &[
     ("query_bins", query_bins),
     ("query_max_records", query_max_records),
     ("query_resume", query_resume),
+    ("query_short", query_short),
     ("query_changes", query_changes),
     ("query_expired", query_expired),
     ("query_no_index", query_no_index),
     ("background_scan", background_scan),
     ("background_query", background_query),
+    ("background_filter", background_filter),
     ("index_drop", index_drop),
 ];
 
@@ -429,6 +431,13 @@ fn query_resume(client: &Client, _: &Key) -> Result<()> {
     equal(quarters(client, &group)?, those(|n| n % 7 == 1))
 }
 
+fn query_short(client: &Client, _: &Key) -> Result<()> {
+    let policy = QueryPolicy { expected_duration: QueryDuration::Short, ..QueryPolicy::default() };
+    let statement = statement(SET, Filter::range("n", 5, 30));
+    let rows = records(client, &policy, PartitionFilter::all(), statement)?;
+    equal(numbers(&rows)?, (5..31).collect())
+}
+
 fn query_changes(client: &Client, _: &Key) -> Result<()> {
     let key = |number: i64| as_key!("test", CHANGES, number);
     let finds = |filter: Filter, expected: Vec<i64>| {
@@ -523,6 +532,24 @@ fn background_query(client: &Client, _: &Key) -> Result<()> {
         let expected = [("count", times.into()), ("n", (number + 30 * times).into())];
         has_bins(client, &key, &expected)?;
         equal(i64::from(get(client, &key)?.generation), i64::from(before) + times)?;
+    }
+    Ok(())
+}
+
+fn background_filter(client: &Client, _: &Key) -> Result<()> {
+    background_records(client)?;
+    let mut policy = WritePolicy::default();
+    let below = exp::lt(exp::int_bin("n"), exp::int_val(60));
+    policy.base_policy.filter_expression = Some(below);
+    let count = as_bin!("count", 1);
+    let mut some = statement(BACKGROUND, Filter::range("n", 50, 99));
+    some.set_operations([scalar::add(&count)]);
+    let task = client.query_operate(&policy, some)?;
+    equal(task.wait_till_complete(PATIENCE)?, Status::Complete)?;
+    for number in 0..200 {
+        let times = i64::from((50..60).contains(&number));
+        let expected = [("count", times.into()), ("n", number.into())];
+        has_bins(client, &background_key(number), &expected)?;
     }
     Ok(())
 }

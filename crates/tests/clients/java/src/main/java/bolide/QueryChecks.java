@@ -5,6 +5,7 @@ import static bolide.Expect.fails;
 
 import com.aerospike.client.AerospikeClient;
 import com.aerospike.client.Bin;
+import com.aerospike.client.Info;
 import com.aerospike.client.Key;
 import com.aerospike.client.Operation;
 import com.aerospike.client.Record;
@@ -12,6 +13,7 @@ import com.aerospike.client.Value;
 import com.aerospike.client.cdt.CTX;
 import com.aerospike.client.exp.Exp;
 import com.aerospike.client.exp.Expression;
+import com.aerospike.client.policy.QueryDuration;
 import com.aerospike.client.policy.QueryPolicy;
 import com.aerospike.client.policy.RecordExistsAction;
 import com.aerospike.client.policy.ScanPolicy;
@@ -23,6 +25,7 @@ import com.aerospike.client.query.KeyRecord;
 import com.aerospike.client.query.PartitionFilter;
 import com.aerospike.client.query.RecordSet;
 import com.aerospike.client.query.Statement;
+import com.aerospike.client.task.ExecuteTask;
 import com.aerospike.client.task.IndexTask;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -79,11 +82,14 @@ final class QueryChecks {
     checks.put("query_bins", key -> queryBins());
     checks.put("query_max_records", key -> queryMaxRecords());
     checks.put("query_resume", key -> queryResume());
+    checks.put("query_short", key -> queryShort());
     checks.put("query_changes", key -> queryChanges());
     checks.put("query_expired", key -> queryExpired());
     checks.put("query_no_index", key -> queryNoIndex());
     checks.put("background_scan", key -> backgroundScan());
     checks.put("background_query", key -> backgroundQuery());
+    checks.put("background_filter", key -> backgroundFilter());
+    checks.put("background_abort", key -> backgroundAbort());
     checks.put("index_drop", key -> indexDrop());
   }
 
@@ -427,6 +433,13 @@ final class QueryChecks {
     equal(numbers(all), those(n -> n % 7 == 1));
   }
 
+  private void queryShort() {
+    QueryPolicy policy = new QueryPolicy();
+    policy.expectedDuration = QueryDuration.SHORT;
+    Statement statement = statement(SET, Filter.range("n", 5, 30));
+    equal(numbers(query(policy, PartitionFilter.all(), statement)), range(5, 31));
+  }
+
   private void queryChanges() {
     Key[] keys = new Key[20];
     for (int number = 0; number < keys.length; number++) {
@@ -509,5 +522,41 @@ final class QueryChecks {
       equal(record.bins, ClientTest.bins("n", number + 30 * times, "count", times));
       equal(record.generation, generations[number] + (int) times);
     }
+  }
+
+  private void backgroundFilter() {
+    backgroundRecords();
+    WritePolicy policy = new WritePolicy();
+    policy.filterExp = Exp.build(Exp.lt(Exp.intBin("n"), Exp.val(60)));
+    Statement statement = statement(BACKGROUND, Filter.range("n", 50, 99));
+    Operation add = Operation.add(new Bin("count", 1));
+    client.execute(policy, statement, add).waitTillComplete(POLL_MS);
+    for (long number = 0; number < 200; number++) {
+      long times = number >= 50 && number < 60 ? 1 : 0;
+      Record record = client.get(null, new Key("test", BACKGROUND, number));
+      equal(record.bins, ClientTest.bins("n", number, "count", times));
+    }
+  }
+
+  private void backgroundAbort() throws InterruptedException {
+    backgroundRecords();
+    Statement statement = statement(BACKGROUND, null);
+    statement.setRecordsPerSecond(50);
+    ExecuteTask task = client.execute(null, statement, Operation.add(new Bin("count", 1)));
+    String job = "trid=" + Long.toUnsignedString(task.getTaskId());
+    Thread.sleep(500);
+    equal(info("query-show:" + job).contains(":status=active(ok):"), true);
+    equal(info("query-abort:" + job), "ok");
+    task.waitTillComplete(POLL_MS);
+    equal(info("query-show:" + job).contains(":status=done(user-aborted):"), true);
+    long changed = 0;
+    for (KeyRecord row : scan(null, PartitionFilter.all(), BACKGROUND)) {
+      changed += row.record.getLong("count");
+    }
+    equal(changed > 0 && changed < 200, true);
+  }
+
+  private String info(String command) {
+    return Info.request(client.getNodes()[0], command);
   }
 }
