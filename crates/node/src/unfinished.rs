@@ -8,6 +8,9 @@ use crate::single::Single;
 use crate::udf::Pending;
 use crate::worker::Worker;
 
+/// Time in ms that a client has to take something, unless it says otherwise.
+pub(crate) const SEND_TIMEOUT_MS_DEFAULT: u32 = 10_000;
+
 /// How an answer goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
@@ -55,6 +58,14 @@ impl Unfinished {
             Self::Query(query) => query.ticket(),
             Self::Aggregation(aggregation) => Some(aggregation.ticket()),
             Self::Call(call) => Some(call.ticket()),
+        }
+    }
+
+    /// Time in ms in which the client has to take something of what it is given; 0: no limit.
+    pub fn send_timeout_ms(&self) -> u32 {
+        match self {
+            Self::Query(query) => query.send_timeout_ms(),
+            _ => SEND_TIMEOUT_MS_DEFAULT,
         }
     }
 

@@ -88,6 +88,13 @@ impl Stream<NodeWorker> for Unfinished {
         }
     }
 
+    fn send_timeout(&self) -> Option<Duration> {
+        match Unfinished::send_timeout_ms(self) {
+            0 => None,
+            time_ms => Some(Duration::from_millis(time_ms.into())),
+        }
+    }
+
     fn delayed(&mut self) {
         Unfinished::delayed(self);
     }

@@ -332,10 +332,10 @@ fn counter(has_where: bool, ending: Ending) -> NamespaceCounter {
     match (has_where, ending) {
         (false, Ending::Done) => PiQueryAggrComplete,
         (false, Ending::Aborted) => PiQueryAggrAbort,
-        (false, Ending::Abandoned | Ending::Failed) => PiQueryAggrError,
+        (false, Ending::Abandoned | Ending::TimedOut | Ending::Failed) => PiQueryAggrError,
         (true, Ending::Done) => SiQueryAggrComplete,
         (true, Ending::Aborted) => SiQueryAggrAbort,
-        (true, Ending::Abandoned | Ending::Failed) => SiQueryAggrError,
+        (true, Ending::Abandoned | Ending::TimedOut | Ending::Failed) => SiQueryAggrError,
     }
 }
 

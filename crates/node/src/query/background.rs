@@ -444,7 +444,7 @@ fn counter(is_udf: bool, has_where: bool, ending: Ending) -> NamespaceCounter {
     match ending {
         Ending::Done => complete,
         Ending::Aborted => abort,
-        Ending::Abandoned | Ending::Failed => error,
+        Ending::Abandoned | Ending::TimedOut | Ending::Failed => error,
     }
 }
 

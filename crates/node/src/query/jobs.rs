@@ -41,6 +41,8 @@ pub(crate) enum Ending {
     Aborted,
     /// Its client is gone.
     Abandoned,
+    /// Its client took nothing for too long.
+    TimedOut,
     Failed,
 }
 
@@ -51,6 +53,7 @@ impl Ending {
             Self::Done => "ok",
             Self::Aborted => "user-aborted",
             Self::Abandoned => "abandoned-response-error",
+            Self::TimedOut => "abandoned-response-timeout",
             Self::Failed => "abandoned-unknown",
         }
     }

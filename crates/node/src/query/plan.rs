@@ -11,10 +11,10 @@ use record::LastUpdateTime;
 use wire::query::{Part, bin_list, parts};
 use wire::{FieldType, Info1, Info3, Request, ResultCode};
 
+use crate::unfinished::SEND_TIMEOUT_MS_DEFAULT;
+
 /// Time in ms that a short query has when the client does not say.
 const SHORT_TIME_MS_DEFAULT: u32 = 1_000;
-/// Time in ms that a client may take to accept rows, when it does not say.
-const SOCKET_TIMEOUT_MS_DEFAULT: u32 = 10_000;
 /// Most bytes of the name of a set, and of a bin.
 const SET_NAME_BYTES_MAX: usize = 63;
 const BIN_NAME_BYTES_MAX: usize = 15;
@@ -109,7 +109,7 @@ impl Plan {
             rows_max: if rows_max == 0 { u64::MAX } else { rows_max },
             records_per_second: rate.unwrap_or(0),
             socket_timeout_ms: number(request, FieldType::SOCKET_TIMEOUT)?
-                .unwrap_or(SOCKET_TIMEOUT_MS_DEFAULT),
+                .unwrap_or(SEND_TIMEOUT_MS_DEFAULT),
             short_ms: is_short.then_some(time_ms),
             sindex,
             compresses: request.header.info1.contains(Info1::COMPRESS_RESPONSE),

@@ -251,6 +251,19 @@ fn a_query_whose_client_has_gone_has_failed() {
 }
 
 #[test]
+fn a_client_that_takes_nothing_for_too_long_is_told_from_one_that_has_gone() {
+    let (host, node) = node_with_records();
+    let message = query().field(FieldType::SOCKET_TIMEOUT, &700u32.to_be_bytes()).into_body();
+    let (_, rest) = begin(&mut worker(&node), &message);
+    let mut rest = rest.unwrap();
+    assert_eq!(rest.send_timeout_ms(), 700);
+    rest.delayed();
+    host.advance(Duration::from_millis(700));
+    drop(rest);
+    assert!(ask(&node, "query-show").contains(":status=done(abandoned-response-timeout):"));
+}
+
+#[test]
 fn a_query_keeps_its_pace() {
     let (host, node) = node_with_records();
     let mut worker = worker(&node);

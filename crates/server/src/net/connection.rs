@@ -15,7 +15,7 @@ use super::protocol::Protocol;
 use super::stream::{Stream, Ticket};
 
 /// How long a client may take none of the bytes offered to it before its connection is closed.
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a refused client may take to hang up, see [`Phase::Lingering`].
 const LINGER_TIME: Duration = Duration::from_secs(1);
@@ -202,7 +202,11 @@ impl<W> Connection<W> {
             Some((self.active_at + LINGER_TIME, Deadline::LingerTimeout))
         } else if self.owes() {
             // Nothing is read meanwhile, so only sending counts as activity.
-            Some((self.active_at + SEND_TIMEOUT, Deadline::SendTimeout))
+            let timeout = match &self.stream {
+                Some(stream) => stream.send_timeout(),
+                None => Some(SEND_TIMEOUT),
+            };
+            timeout.map(|time| (self.active_at + time, Deadline::SendTimeout))
         } else if self.queued || self.awaits.is_some() {
             None
         } else {
@@ -293,6 +297,23 @@ mod tests {
         )
     }
 
+    /// A stream whose client has so much time.
+    struct Patient(Option<Duration>);
+
+    impl<W> Stream<W> for Patient {
+        fn advance(&mut self, _: &mut W, _: &mut Vec<u8>) -> Progress {
+            Progress::Over
+        }
+
+        fn send_timeout(&self) -> Option<Duration> {
+            self.0
+        }
+
+        fn buffered_bytes(&self) -> usize {
+            0
+        }
+    }
+
     #[test]
     fn deadlines() {
         let now = Instant::now();
@@ -313,6 +334,12 @@ mod tests {
         let send_timeout = (now + SEND_TIMEOUT, Deadline::SendTimeout);
         assert_eq!(connection.deadline(None), Some(send_timeout));
         assert_eq!(connection.deadline(idle_time), Some(send_timeout));
+
+        for timeout in [None, Some(Duration::from_secs(3))] {
+            connection.stream = Some(Box::new(Patient(timeout)));
+            let expected = timeout.map(|time| (now + time, Deadline::SendTimeout));
+            assert_eq!(connection.deadline(idle_time), expected);
+        }
 
         connection.phase = Phase::Lingering;
         let linger_timeout = (now + LINGER_TIME, Deadline::LingerTimeout);

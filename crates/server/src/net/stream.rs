@@ -1,5 +1,9 @@
 //! Replies that take more than one turn.
 
+use std::time::Duration;
+
+use super::connection::SEND_TIMEOUT;
+
 /// A number by which a loop finds the stream that waits for something. The worker chooses it; of the
 /// streams of one loop no two wait with the same.
 pub type Ticket = u64;
@@ -15,6 +19,12 @@ pub trait Stream<W: ?Sized> {
     /// A stream that waited looks itself whether what it waited for is there: its ticket may have
     /// been called before it waited, and is then not called again.
     fn advance(&mut self, worker: &mut W, out: &mut Vec<u8>) -> Progress;
+
+    /// How long the client may take nothing of what it is given before it is cut off; `None`: as long as it
+    /// likes.
+    fn send_timeout(&self) -> Option<Duration> {
+        Some(SEND_TIMEOUT)
+    }
 
     /// Told when the socket did not take the whole slice at once.
     fn delayed(&mut self) {}
