@@ -8,7 +8,7 @@ use crate::hook;
 use crate::host::{Host, Level};
 use crate::modules::Sources;
 use crate::objects::{self, Body, fill, function, others, record::RecordObject};
-use crate::shared::{Answer, Args, NO_MEMORY, OVERDUE, Shared, nothing, one};
+use crate::shared::{Answer, Args, NO_MEMORY, OVERDUE, Shared, boolean, nothing, one};
 
 /// What makes a state safe and complete.
 const PRELUDE: &str = include_str!("prelude.lua");
@@ -136,15 +136,16 @@ impl State {
 }
 
 fn natives(lua: &Lua, shared: &Arc<Shared>, sources: &Arc<Sources>) -> mlua::Result<mlua::Table> {
-    const BODIES: &[(&str, Body)] =
-        &[("caught", caught), ("class_of", class_of), ("check", check), ("expand", others::expand)];
+    const BODIES: &[(&str, Body)] = &[
+        ("caught", caught),
+        ("plain", plain_error),
+        ("class_of", class_of),
+        ("is_overdue", |args| boolean(args.shared.was_overdue())),
+        ("check", check),
+        ("expand", others::expand),
+    ];
     let native = lua.create_table()?;
     fill(lua, shared, &native, BODIES)?;
-    native
-        .raw_set("plain", lua.create_function(|lua, error: LuaValue| native_value(lua, &error))?)?;
-    let watched = shared.clone();
-    let is_overdue = lua.create_function(move |_, ()| Ok(watched.is_overdue()))?;
-    native.raw_set("is_overdue", is_overdue)?;
     native.raw_set("log", function(lua, shared, objects::record::log)?)?;
     let sources = sources.clone();
     let find = lua.create_function(move |lua, name: LuaValue| {
@@ -159,10 +160,13 @@ fn natives(lua: &Lua, shared: &Arc<Shared>, sources: &Arc<Sources>) -> mlua::Res
     Ok(native)
 }
 
-/// An error that a script is about to see; the one that ends the call is raised again, as by all
-/// functions here. With a
-/// second argument, it is from a C function that was called under no name, and gets this one.
+/// An error that a script is about to see: raised again if it is the one that ends the call. With a
+/// second argument, it is from a C function that was called under no name, so the library's is
+/// taken off.
 fn caught(args: &Args<'_>) -> Answer {
+    if args.shared.was_overdue() {
+        return Err(mlua::Error::runtime(OVERDUE));
+    }
     let error = native_value(args.lua, args.get(1))?;
     let is_no_memory =
         matches!(&error, LuaValue::String(text) if &*text.as_bytes() == NO_MEMORY.as_bytes());
@@ -177,6 +181,11 @@ fn caught(args: &Args<'_>) -> Answer {
         }
         _ => one(error),
     }
+}
+
+/// An error that ended the call, as the value that a script raised.
+fn plain_error(args: &Args<'_>) -> Answer {
+    one(native_value(args.lua, args.get(1))?)
 }
 
 /// Errors of Rust functions become strings, as those of C functions are.
@@ -199,9 +208,12 @@ fn plain(error: &mlua::Error) -> String {
     }
 }
 
-/// Ends the call if its time is over, as all functions here do: for work that the hook does not see.
-fn check(_: &Args<'_>) -> Answer {
-    nothing()
+/// Ends the call if its time is over: before work that the hook does not see.
+fn check(args: &Args<'_>) -> Answer {
+    match args.shared.is_overdue() {
+        true => Err(mlua::Error::runtime(OVERDUE)),
+        false => nothing(),
+    }
 }
 
 fn class_of(args: &Args<'_>) -> Answer {

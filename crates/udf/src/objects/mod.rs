@@ -13,19 +13,10 @@ use std::sync::Arc;
 
 use mlua::{Function, Lua, MultiValue, Table};
 
-use crate::shared::{Answer, Args, OVERDUE, Shared};
+use crate::shared::{Answer, Args, Shared};
 
 /// The body of a function that scripts call.
 pub(crate) type Body = fn(&Args<'_>) -> Answer;
-
-/// Runs a body, unless the call has had its time: one may take long on large values, and a script
-/// may call many before the hook looks again.
-fn run(lua: &Lua, shared: &Arc<Shared>, values: MultiValue, body: Body) -> Answer {
-    if shared.is_overdue() {
-        return Err(mlua::Error::runtime(OVERDUE));
-    }
-    body(&Args { lua, shared, values })
-}
 
 /// Makes a function.
 pub(crate) fn function(lua: &Lua, shared: &Arc<Shared>, body: Body) -> mlua::Result<Function> {
@@ -74,7 +65,7 @@ pub(crate) fn meta(lua: &Lua, values: MultiValue, body: Body) -> Answer {
         Some(context) => context.0.clone(),
         None => return Err(mlua::Error::runtime("no state")),
     };
-    run(lua, &shared, values, body)
+    body(&Args { lua, shared: &shared, values })
 }
 
 /// Registers everything.
