@@ -30,16 +30,16 @@ math.pow, math.sinh, math.tanh = nil, nil, nil
 os = { clock = os_lib.clock, date = os_lib.date, difftime = os_lib.difftime, time = os_lib.time }
 
 -- Calls into C that may fail: the error gets the position of whoever called the function that
--- stands in for the C function.
-local function settle(ok, ...)
+-- stands in for the C function, and the name that it has for scripts.
+local function settle(name, ok, ...)
   if ok then return ... end
-  error(caught_error((...), true), 2)
+  error(caught_error((...), name), 2)
 end
 
 -- The same where it is not the last thing that its caller does.
-local function settle_within(ok, ...)
+local function settle_within(name, ok, ...)
   if ok then return ... end
-  error(caught_error((...), true), 3)
+  error(caught_error((...), name), 3)
 end
 
 -- Errors.
@@ -104,7 +104,7 @@ function setmetatable(t, meta)
   if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
     error("finalizers are not supported", 2)
   end
-  return settle(raw_pcall(set_metatable_of, t, meta))
+  return settle("setmetatable", raw_pcall(set_metatable_of, t, meta))
 end
 
 -- Loading.
@@ -182,7 +182,7 @@ function table.insert(t, ...)
     return
   end
   if type(t) ~= "table" or count ~= 2 or is_plain(t) then
-    return settle(raw_pcall(insert, t, ...))
+    return settle("insert", raw_pcall(insert, t, ...))
   end
   local position, value = ...
   for i = #t, position, -1 do t[i + 1] = t[i] end
@@ -190,7 +190,7 @@ function table.insert(t, ...)
 end
 
 function table.remove(t, ...)
-  if type(t) ~= "table" or is_plain(t) then return settle(raw_pcall(remove, t, ...)) end
+  if type(t) ~= "table" or is_plain(t) then return settle("remove", raw_pcall(remove, t, ...)) end
   local size = #t
   local position = select("#", ...) > 0 and (...) or size
   local value = t[position]
@@ -201,7 +201,7 @@ end
 
 function table.concat(t, separator, from, to)
   if type(t) ~= "table" or is_plain(t) then
-    return settle(raw_pcall(concat, t, separator, from, to))
+    return settle("concat", raw_pcall(concat, t, separator, from, to))
   end
   local pieces = {}
   for i = from or 1, to or #t do
@@ -233,11 +233,11 @@ function table.sort(t, before)
     before = given == nil and function(a, b) return a < b end
       or type(given) == "function" and function(a, b) return given(a, b) end or given
   end
-  return settle(raw_pcall(sort, t, before))
+  return settle("sort", raw_pcall(sort, t, before))
 end
 
 function table.unpack(...)
-  return settle(raw_pcall(unpack, ...))
+  return settle("unpack", raw_pcall(unpack, ...))
 end
 
 -- Strings. `find` and `match` are in Rust.
@@ -245,14 +245,14 @@ end
 function string.rep(text, count, separator)
   if text == "" and (separator == nil or separator == "") and math_type(count) then return "" end
   if math_type(count) and count > 4096 then check() end
-  return settle(raw_pcall(rep, text, count, separator))
+  return settle("rep", raw_pcall(rep, text, count, separator))
 end
 
 for _, name in next_of, { "lower", "reverse", "upper" } do
   local change = string[name]
   string[name] = function(text)
     if type(text) == "string" and #text > 4096 then check() end
-    return settle(raw_pcall(change, text))
+    return settle(name, raw_pcall(change, text))
   end
 end
 
@@ -260,7 +260,7 @@ for _, name in next_of, { "codepoint", "len", "offset" } do
   local look = utf8[name]
   utf8[name] = function(text, ...)
     if type(text) == "string" and #text > 4096 then check() end
-    return settle(raw_pcall(look, text, ...))
+    return settle(name, raw_pcall(look, text, ...))
   end
 end
 
@@ -284,7 +284,7 @@ function string.gmatch(text, pattern, init)
   if init < 0 then init = #text + init + 1 end
   local state = { from = init < 1 and 1 or init, last = -1 }
   return function()
-    return advance(state, settle_within(raw_pcall(scan, text, pattern, false, state.from, state.last)))
+    return advance(state, settle_within("gmatch", raw_pcall(scan, text, pattern, false, state.from, state.last)))
   end
 end
 
@@ -325,7 +325,7 @@ function string.gsub(text, pattern, by, limit)
   local pieces, count, position, last = {}, 0, 1, -1
   while count < limit do
     local from, to, piece =
-      found(state, settle_within(raw_pcall(scan, text, pattern, is_anchored, position, last)))
+      found(state, settle_within("gsub", raw_pcall(scan, text, pattern, is_anchored, position, last)))
     if from == nil then break end
     if from > position then pieces[#pieces + 1] = sub(text, position, from - 1) end
     pieces[#pieces + 1] = piece

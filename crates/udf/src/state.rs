@@ -175,8 +175,8 @@ fn caught(args: &Args<'_>) -> Answer {
     }
     match &error {
         LuaValue::String(text) if args.len() > 1 => {
-            let text = text.to_string_lossy().replacen("to 'table.", "to '", 1);
-            let text = text.replacen("to 'string.", "to '", 1).replacen("to 'utf8.", "to '", 1);
+            let name = args.string(2)?.to_string_lossy();
+            let text = text.to_string_lossy().replacen("to '?'", &format!("to '{name}'"), 1);
             one(LuaValue::String(args.lua.create_string(text)?))
         }
         _ => one(error),
