@@ -29,6 +29,7 @@ mod scalar;
 mod set_config;
 mod unpack;
 mod value;
+mod where_clause;
 mod yaml;
 
 mod operations;
@@ -106,6 +107,7 @@ pub const TARGETS: &[Entry] = &[
     set_config::ENTRY,
     unpack::ENTRY,
     value::ENTRY,
+    where_clause::ENTRY,
     yaml::ENTRY,
 ];
 
