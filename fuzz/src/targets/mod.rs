@@ -31,6 +31,7 @@ mod udf_arguments;
 mod udf_bin;
 mod unpack;
 mod value;
+mod where_clause;
 mod yaml;
 
 mod operations;
@@ -110,6 +111,7 @@ pub const TARGETS: &[Entry] = &[
     udf_bin::ENTRY,
     unpack::ENTRY,
     value::ENTRY,
+    where_clause::ENTRY,
     yaml::ENTRY,
 ];
 
