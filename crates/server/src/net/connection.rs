@@ -284,6 +284,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::super::Echo;
+    use super::super::stream::Progress;
     use super::*;
 
     fn connection(now: Instant) -> Connection<Echo> {
