@@ -35,6 +35,8 @@ pub struct Report {
     pub footprints: Vec<Footprint>,
     /// Starts from devices.
     pub starts: Vec<StartReport>,
+    /// What touches many records, and functions.
+    pub queries: Vec<QueryReport>,
 }
 
 impl Report {
@@ -49,6 +51,7 @@ impl Report {
             scenarios: Vec::new(),
             footprints: Vec::new(),
             starts: Vec::new(),
+            queries: Vec::new(),
         }
     }
 }
@@ -371,6 +374,25 @@ pub struct StartReport {
     /// How long reading as many bytes of the file took, one after the other, in ms; nothing if there
     /// were none.
     pub plain_ms: Option<Spread>,
+}
+
+/// How long something takes, one after the other, for each record or request.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueryReport {
+    /// What.
+    pub name: String,
+    /// Time in µs.
+    pub took_us: Spread,
+    /// CPU time of the server in µs.
+    pub cpu_us: Spread,
+}
+
+impl QueryReport {
+    /// One of these rounds; `None` if there are none.
+    pub fn of(name: &str, took_us: Vec<f64>, cpu_us: Vec<f64>) -> Option<Self> {
+        let (took_us, cpu_us) = (Spread::of(took_us)?, Spread::of(cpu_us)?);
+        Some(Self { name: name.into(), took_us, cpu_us })
+    }
 }
 
 /// Points in each factor of ten of a percentile curve.

@@ -7,6 +7,7 @@
 //! What namespaces on devices do is in `devices.rs`.
 
 mod devices;
+mod queries;
 mod raw;
 
 use std::io::{Read, Write};
@@ -21,6 +22,7 @@ use wire::client::Reply;
 use wire::{Info3, ProtoHeader};
 
 use self::devices::{DeviceArgs, DeviceLoad};
+use self::queries::QUERIES;
 use crate::bins::Bins;
 use crate::children::ServerProcess;
 use crate::cli::{OutputArgs, fill};
@@ -76,7 +78,8 @@ const FOOTPRINT: &str = "footprint";
 pub struct SuiteArgs {
     /// What to run: read-16, write-16, read-128, write-128, read-16x8, write-16x8, footprint, which is
     /// also the default; and read-128x8, batch-16. CxD means C connections with D requests in flight.
-    /// On devices: device-write, device-read, device-commit, cold-start, warm-start.
+    /// On devices: device-write, device-read, device-commit, cold-start, warm-start. Queries, an index and
+    /// functions: queries.
     scenarios: Vec<String>,
     /// The database's program; by default `bolide` beside this program or in target/release.
     #[arg(long, value_name = "FILE")]
@@ -109,13 +112,14 @@ pub struct SuiteArgs {
 struct Selection {
     loads: Vec<&'static Load>,
     with_footprint: bool,
+    with_queries: bool,
     device_loads: Vec<DeviceLoad>,
 }
 
 impl SuiteArgs {
     /// Runs the loads and tells the results.
     pub fn run(&self) -> anyhow::Result<()> {
-        let Selection { loads, with_footprint, device_loads } = self.selection()?;
+        let Selection { loads, with_footprint, with_queries, device_loads } = self.selection()?;
         let program = self.program()?;
         let mut report = Report::new();
         if !loads.is_empty() {
@@ -135,6 +139,9 @@ impl SuiteArgs {
             }
             print!("{}", text::footprints(&report.footprints));
         }
+        if with_queries {
+            self.run_queries(&program, &mut report)?;
+        }
         for load in device_loads {
             self.run_on_device(load, &program, &mut report)?;
         }
@@ -145,14 +152,19 @@ impl SuiteArgs {
     /// The loads to run, and whether to measure memory.
     fn selection(&self) -> anyhow::Result<Selection> {
         let defaults = LOADS.iter().filter(|load| load.is_default).collect();
-        let mut selection =
-            Selection { loads: defaults, with_footprint: true, device_loads: Vec::new() };
+        let mut selection = Selection {
+            loads: defaults,
+            with_footprint: true,
+            with_queries: false,
+            device_loads: Vec::new(),
+        };
         if self.scenarios.is_empty() {
             return Ok(selection);
         }
         selection.loads.clear();
         selection.with_footprint = self.scenarios.iter().any(|name| name == FOOTPRINT);
-        for name in self.scenarios.iter().filter(|name| *name != FOOTPRINT) {
+        selection.with_queries = self.scenarios.iter().any(|name| name == QUERIES);
+        for name in self.scenarios.iter().filter(|name| *name != FOOTPRINT && *name != QUERIES) {
             if let Some(load) = LOADS.iter().find(|load| load.name == name) {
                 selection.loads.push(load);
             } else if let Some(load) = DeviceLoad::ALL.iter().find(|load| load.name() == name) {
@@ -161,7 +173,10 @@ impl SuiteArgs {
                 let names = LOADS.iter().map(|load| load.name);
                 let names = names.chain(DeviceLoad::ALL.iter().map(|load| load.name()));
                 let names: Vec<&str> = names.collect();
-                bail!("no scenario '{name}': there are {} and {FOOTPRINT}", names.join(", "));
+                bail!(
+                    "no scenario '{name}': there are {}, {QUERIES} and {FOOTPRINT}",
+                    names.join(", ")
+                );
             }
         }
         Ok(selection)

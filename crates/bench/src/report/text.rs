@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Comparison, Footprint, Report, Scenario, Spread, StartReport, TargetReport};
+use super::{
+    Comparison, Footprint, QueryReport, Report, Scenario, Spread, StartReport, TargetReport,
+};
 use crate::measure::{Latency, Second};
 
 /// The line that tells of one second.
@@ -218,6 +220,24 @@ pub fn starts(starts: &[StartReport]) -> String {
             thousands(per_second(megabytes, took)),
             plain.map_or("-".into(), |ms| thousands(per_second(megabytes, ms))),
             plain.map_or("-".into(), |ms| format!("{:.2}", ms / took.max(1.0))),
+        ]);
+    }
+    table.append_to(&mut out);
+    out
+}
+
+/// What touches many records, and functions.
+pub fn queries(queries: &[QueryReport]) -> String {
+    let mut out = "\nqueries, one after the other\n".to_owned();
+    let mut table = Table::new(&["", "µs each", "min", "max", "server CPU µs", "a CPU-second"]);
+    for QueryReport { name, took_us, cpu_us } in queries {
+        table.row([
+            name.clone(),
+            format!("{:.3}", took_us.median),
+            format!("{:.3}", took_us.min),
+            format!("{:.3}", took_us.max),
+            format!("{:.3}", cpu_us.median),
+            thousands(1e6 / cpu_us.median.max(1e-9)),
         ]);
     }
     table.append_to(&mut out);
