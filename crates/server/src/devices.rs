@@ -31,8 +31,6 @@ macro_rules! log {
 
 /// How often a long start says how far it is.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(5);
-/// How often a thread that waits for something far off looks whether the server stops.
-const STOP_PERIOD: Duration = Duration::from_millis(250);
 /// An image of the index is saved while the server runs when this share of a device's blocks, in
 /// percent, was written since the last one, and at least so many blocks.
 const CHECKPOINT_PCT: u64 = 25;
@@ -50,7 +48,8 @@ pub fn open_namespaces(
 ) -> anyhow::Result<Vec<Arc<Namespace>>> {
     let open = |namespace| {
         let image = image_path(config, namespace).filter(|_| !cold_start);
-        open(namespace, image, loops).map(Arc::new)
+        let opened = open(namespace, image, loops).map(Arc::new);
+        opened.with_context(|| format!("namespace {}", namespace.name.as_str()))
     };
     config.namespaces.iter().map(open).collect()
 }
@@ -62,31 +61,30 @@ fn open(of: &NamespaceConfig, image: Option<PathBuf>, loops: usize) -> anyhow::R
     let name = of.name.as_str();
     let engine = &of.storage_engine;
     let plan = DevicePlan {
-        devices: open_devices(engine).with_context(|| format!("namespace {name}"))?,
+        devices: open_devices(engine)?,
         image,
-        encryption: encryption(engine).with_context(|| format!("namespace {name}"))?,
+        encryption: encryption(engine)?,
         threads: thread::available_parallelism().map_or(1, usize::from),
         random: || fastrand::u64(1..),
     };
     let begun = Instant::now();
-    let opening = NamespaceOpening::begin(of.clone(), loops, plan)
-        .with_context(|| format!("namespace {name}"))?;
+    let opening = NamespaceOpening::begin(of.clone(), loops, plan)?;
     let progress = opening.progress();
     let done = AtomicBool::new(false);
     let now = now().seconds();
     let (namespace, report) = thread::scope(|scope| {
-        scope.spawn(|| {
+        let teller = scope.spawn(|| {
             while !wait(&done, PROGRESS_PERIOD) {
                 log!(info, engine.kind, "{{{name}}} loaded {} % of the blocks", progress.pct());
             }
         });
         let loaded = opening.finish(now);
         done.store(true, Ordering::Relaxed);
+        teller.thread().unpark();
         loaded
-    })
-    .with_context(|| format!("namespace {name}"))?;
+    })?;
     log_start(&namespace, &report, begun.elapsed());
-    make_room(&namespace, engine).with_context(|| format!("namespace {name}"))?;
+    make_room(&namespace, engine)?;
     Ok(namespace)
 }
 
@@ -115,13 +113,18 @@ fn make_room(namespace: &Namespace, engine: &StorageEngine) -> anyhow::Result<()
     )
 }
 
-/// Waits until something is done, not longer than `time`; says whether it is.
+/// Waits until something is done, not longer than `time`; says whether it is. Whoever does it unparks the
+/// thread.
 fn wait(done: &AtomicBool, time: Duration) -> bool {
     let until = Instant::now() + time;
-    while !done.load(Ordering::Relaxed) && Instant::now() < until {
-        thread::sleep(STOP_PERIOD.min(time).min(Duration::from_millis(20)));
+    while !done.load(Ordering::Relaxed) {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        thread::park_timeout(left);
     }
-    done.load(Ordering::Relaxed)
+    true
 }
 
 fn open_devices(engine: &StorageEngine) -> anyhow::Result<Vec<Arc<dyn Device>>> {
@@ -295,6 +298,7 @@ impl DeviceThreads {
     /// whether all of it succeeded.
     pub fn close(mut self) -> bool {
         self.stop.store(true, Ordering::Relaxed);
+        self.threads.iter().for_each(|thread| thread.thread().unpark());
         self.namespaces.iter().for_each(|(namespace, _)| namespace.stop_devices());
         for thread in self.threads.drain(..) {
             // One that panicked was logged when it did.
