@@ -14,6 +14,7 @@ from expect import CHECKS, bins_of, check, equal, fails, fresh, meta_of
 import collection_checks  # noqa: F401 (registers its checks)
 import expression_checks  # noqa: F401 (registers its checks)
 import query_checks  # noqa: F401 (registers its checks)
+import udf_checks  # noqa: F401 (registers its checks)
 
 
 @check
