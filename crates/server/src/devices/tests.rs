@@ -53,7 +53,7 @@ fn a_start_without_the_room_asked_for_says_what_to_do() {
     let asking = |pct| on_file(&folder.0, |engine| engine.defrag_startup_minimum_pct = pct);
     assert_eq!(open_and_close(&asking(46)), Ok(()));
     let refusal = open_and_close(&asking(47)).unwrap_err();
-    assert!(refusal.contains("namespace test: only 46 % of the blocks are free"), "{refusal}");
+    assert!(refusal.contains("only 46 % of the blocks are free"), "{refusal}");
     assert!(refusal.contains("lower it, raise defrag-lwm-pct, or add a device"), "{refusal}");
 }
 
