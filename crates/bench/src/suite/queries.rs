@@ -25,8 +25,8 @@ use crate::report::{QueryReport, Report, text};
 /// The name on the command line.
 pub(super) const QUERIES: &str = "queries";
 
-/// Bins of the records: a random integer, and 100 bytes.
-const INTEGER_BIN: &str = "b0";
+/// The first bin of a record, `Bins::name(0)`: a random integer. The second has 100 bytes.
+const INTEGER_BIN: &str = "testbin";
 
 /// Records that a query by index finds, on average.
 const FOUND: u64 = 10;
