@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::stats::NamespaceCounter;
 use parking_lot::Mutex;
 use storage::Pledges;
 use wire::batch::Place;
@@ -13,7 +12,7 @@ use wire::{Request, ResultCode};
 use super::State;
 use super::partial::rows_at;
 use crate::node::Node;
-use crate::udf::{Effect, Executed, execute};
+use crate::udf::{Executed, execute};
 use crate::waits::{Caller, Pledged};
 
 pub(super) use crate::udf::is_call;
@@ -73,23 +72,4 @@ fn carry_out(node: &Node, body: &[u8], place: Place, deadline: Duration, slot: &
         let pledged = (!pledges.is_empty()).then(|| (Arc::clone(namespace), pledges));
         slot.lock().push_back(Called { executed, pledged });
     }
-}
-
-/// The counters of a row that ended so: for the row, and for the function.
-pub(super) fn counters(executed: &Executed) -> impl Iterator<Item = NamespaceCounter> {
-    use NamespaceCounter::*;
-    let of_row = match executed.result {
-        ResultCode::OK => BatchSubUdfComplete,
-        ResultCode::TIMEOUT => BatchSubUdfTimeout,
-        ResultCode::FILTERED_OUT => BatchSubUdfFilteredOut,
-        _ => BatchSubUdfError,
-    };
-    let of_function = match (executed.result, executed.effect) {
-        (ResultCode::OK, Effect::None) => Some(BatchSubLangReadSuccess),
-        (ResultCode::OK, Effect::Written) => Some(BatchSubLangWriteSuccess),
-        (ResultCode::OK, Effect::Deleted) => Some(BatchSubLangDeleteSuccess),
-        (ResultCode::UDF_EXECUTION, _) => Some(BatchSubLangError),
-        _ => None,
-    };
-    [Some(of_row), of_function].into_iter().flatten()
 }

@@ -18,6 +18,7 @@ use crate::counters::ServiceCounter;
 use crate::dispatch::execute;
 use crate::node::Node;
 use crate::outcome::{self, Origin};
+use crate::udf::counters::OF_BATCHES;
 use crate::waits::Pledged;
 
 /// Most rows in a slice: at a microsecond or less for each, other clients wait no longer than for a
@@ -268,7 +269,7 @@ impl<'s> Slice<'s> {
         Called { executed, pledged }: Called,
     ) -> ResultCode {
         executed.answer(self.frames.begin_row(row.index, codes_of(&row.request)));
-        for counter in calls::counters(&executed) {
+        for counter in OF_BATCHES.of(&executed) {
             namespace.counters.raise(Stripe::SHARED, counter);
         }
         self.pledged.extend(pledged);

@@ -29,7 +29,8 @@ use super::jobs::{Brief, Counts, Ending, Job, JobKind};
 use super::pace::Pace;
 use super::walk::Walk;
 use crate::node::Node;
-use crate::udf::{Effect, execute};
+use crate::udf::counters::OF_JOBS;
+use crate::udf::execute;
 
 /// Records of a step: a thread goes to the next job after some tens of microseconds.
 const STEP_RECORDS: usize = 64;
@@ -343,27 +344,19 @@ impl Background {
 
     /// Calls the function for a record, and counts what came of that.
     fn call(&mut self, node: &Node, request: &Request<'_>, digest: &Digest) -> ResultCode {
-        use NamespaceCounter::*;
         let time_ms = node.config().service.transaction_max_ms;
         let deadline = node.host.monotonic() + Duration::from_millis(time_ms);
         let namespace = Arc::clone(&self.namespace);
         let executed = execute(node, &namespace, request, digest, deadline, &mut self.pledges);
-        let (of, counter): (fn(&Counts) -> &AtomicU64, _) = match executed.result {
-            ResultCode::OK => (|counts| &counts.succeeded, UdfSubUdfComplete),
-            ResultCode::TIMEOUT => (|counts| &counts.failed, UdfSubUdfTimeout),
-            ResultCode::FILTERED_OUT => (|counts| &counts.filtered_by_bins, UdfSubUdfFilteredOut),
+        let of: fn(&Counts) -> &AtomicU64 = match executed.result {
+            ResultCode::OK => |counts| &counts.succeeded,
+            ResultCode::FILTERED_OUT => |counts| &counts.filtered_by_bins,
+            // The record is tried again.
             ResultCode::DEVICE_OVERLOAD => return executed.result,
-            _ => (|counts| &counts.failed, UdfSubUdfError),
-        };
-        let of_function = match (executed.result, executed.effect) {
-            (ResultCode::OK, Effect::None) => Some(UdfSubLangReadSuccess),
-            (ResultCode::OK, Effect::Written) => Some(UdfSubLangWriteSuccess),
-            (ResultCode::OK, Effect::Deleted) => Some(UdfSubLangDeleteSuccess),
-            (ResultCode::UDF_EXECUTION, _) => Some(UdfSubLangError),
-            _ => None,
+            _ => |counts| &counts.failed,
         };
         self.tell(of);
-        for counter in [Some(counter), of_function].into_iter().flatten() {
+        for counter in OF_JOBS.of(&executed) {
             namespace.counters.raise(Stripe::SHARED, counter);
         }
         executed.result

@@ -8,13 +8,13 @@ use std::time::Duration;
 use engine::Namespace;
 use engine::Stripe;
 use engine::latencies::LatencyKind;
-use engine::stats::NamespaceCounter;
 use parking_lot::Mutex;
 use storage::{Pledges, Ticket};
 use wire::reply::{self, ReplyWriter};
 use wire::{FieldType, Info1, Info2, Request, ResultCode, compress};
 
-use super::execute::{Effect, Executed, execute};
+use super::counters::OF_CLIENTS;
+use super::execute::{Executed, execute};
 use crate::node::Node;
 use crate::unfinished::{Progress, Unfinished};
 use crate::waits::{Caller, Claim, Waits};
@@ -122,7 +122,7 @@ impl Node {
             Some(_) => Executed::refused(ResultCode::TIMEOUT),
             None => Executed::refused(ResultCode::PARAMETER),
         };
-        for counter in counters(&executed) {
+        for counter in OF_CLIENTS.of(&executed) {
             namespace.counters.raise(Stripe::SHARED, counter);
         }
         executed
@@ -149,25 +149,6 @@ impl Call {
         }
         caller.answered();
     }
-}
-
-/// The counters of a call that ended so: for the request, and for the function.
-fn counters(executed: &Executed) -> impl Iterator<Item = NamespaceCounter> {
-    use NamespaceCounter::*;
-    let of_request = match executed.result {
-        ResultCode::OK => ClientUdfComplete,
-        ResultCode::TIMEOUT => ClientUdfTimeout,
-        ResultCode::FILTERED_OUT => ClientUdfFilteredOut,
-        _ => ClientUdfError,
-    };
-    let of_function = match (executed.result, executed.effect) {
-        (ResultCode::OK, Effect::None) => Some(ClientLangReadSuccess),
-        (ResultCode::OK, Effect::Written) => Some(ClientLangWriteSuccess),
-        (ResultCode::OK, Effect::Deleted) => Some(ClientLangDeleteSuccess),
-        (ResultCode::UDF_EXECUTION, _) => Some(ClientLangError),
-        _ => None,
-    };
-    [Some(of_request), of_function].into_iter().flatten()
 }
 
 impl Pending {

@@ -7,6 +7,7 @@
 //! written if the record is still the same, and otherwise it runs again.
 
 mod calls;
+pub(crate) mod counters;
 mod execute;
 mod module;
 mod record;
@@ -20,5 +21,5 @@ pub use self::module::{Stored, hash};
 pub use self::runner::Runner;
 
 pub(crate) use self::calls::{Calls, is_call};
-pub(crate) use self::execute::{Effect, Executed, execute, named_call};
+pub(crate) use self::execute::{Executed, execute, named_call};
 pub(crate) use self::record::LoadedRecord;
