@@ -4,6 +4,7 @@ usage: client.py HOST PORT
 """
 
 import sys
+import tempfile
 import time
 
 import aerospike
@@ -397,7 +398,9 @@ def batch_large(client):
 def connect(host, port):
     policy = {"total_timeout": 5000}
     policies = {kind: policy for kind in ("read", "write", "operate", "remove", "apply", "batch")}
-    return aerospike.client({"hosts": [(host, port)], "policies": policies})
+    # The client copies modules that it registers to its own folder, which is the current one otherwise.
+    lua = {"user_path": tempfile.mkdtemp()}
+    return aerospike.client({"hosts": [(host, port)], "policies": policies, "lua": lua})
 
 
 def main():
