@@ -1,9 +1,10 @@
 //! The rules by which two replies count as equal.
 //!
 //! Compared: result code, generation, every field, every bin in order (type and bytes). Void-times
-//! are absolute, so those of the replayed server are first moved back by the time that has passed
-//! since the recording; they may then differ by two seconds.
+//! are absolute, so those of the replayed server count from a moment that lies as much later as the
+//! replay does; they may differ by two seconds more.
 
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -14,7 +15,7 @@ use super::reply::{Kind, Reply, latin1};
 use super::transcript::Norm;
 
 /// Seconds by which two void-times may differ.
-const VOID_TIME_SLACK_S: u32 = 2;
+const VOID_TIME_SLACK_S: i64 = 2;
 
 const PARTICLE_STRING: u8 = 3;
 const PARTICLE_GEOJSON: u8 = 23;
@@ -22,16 +23,32 @@ const PARTICLE_GEOJSON: u8 = 23;
 /// In what two replies differ: a short class, by which differences are counted.
 pub type Difference = String;
 
+/// What may differ between two replies that count as equal.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub norm: Norm,
+    /// Seconds between the recording and the replay: what is the same there may lie as far apart as
+    /// any of them here, each on its own.
+    pub elapsed_s: RangeInclusive<i64>,
+}
+
+impl Rules {
+    /// The same rules where nothing but the time may differ.
+    pub(super) fn exact(&self) -> Self {
+        Self { norm: Norm::Exact, elapsed_s: self.elapsed_s.clone() }
+    }
+
+    /// A recorded void-time and one that we got, of which 0 means never.
+    pub(super) fn void_times_equal(&self, recorded: u32, got: u32) -> bool {
+        let passed_s = i64::from(got) - i64::from(recorded);
+        let (least, most) = (self.elapsed_s.start(), self.elapsed_s.end());
+        let as_expected = least - VOID_TIME_SLACK_S..=most + VOID_TIME_SLACK_S;
+        if recorded == 0 || got == 0 { recorded == got } else { as_expected.contains(&passed_s) }
+    }
+}
+
 /// The first difference between the recorded reply and the one that we got, none when equal.
-///
-/// `elapsed_s` is the time between recording and replay, in seconds.
-pub fn difference(
-    kind: Kind,
-    norm: Norm,
-    recorded: &Reply,
-    got: &Reply,
-    elapsed_s: i64,
-) -> Option<Difference> {
+pub fn difference(kind: Kind, rules: &Rules, recorded: &Reply, got: &Reply) -> Option<Difference> {
     match (recorded, got) {
         (Reply::Frames(_), Reply::Frames(_)) => {}
         _ if recorded == got => return None,
@@ -40,16 +57,15 @@ pub fn difference(
         _ => return Some("recorded: connection closed".to_owned()),
     }
     if kind == Kind::Info {
-        return info_difference(norm, recorded, got);
+        return info_difference(rules.norm, recorded, got);
     }
-    let (Ok(a), Ok(mut b)) = (recorded.messages(), got.messages()) else {
+    let (Ok(a), Ok(b)) = (recorded.messages(), got.messages()) else {
         return (recorded != got).then(|| "undecodable".to_owned());
     };
-    move_void_times_back(&mut b, elapsed_s);
     match kind {
-        Kind::Record => record_difference(&a, &b, norm),
-        Kind::Batch => multi::batch_difference(&a, &b, norm),
-        Kind::Query | Kind::Info => multi::query_difference(&a, &b, norm),
+        Kind::Record => record_difference(&a, &b, rules),
+        Kind::Batch => multi::batch_difference(&a, &b, rules),
+        Kind::Query | Kind::Info => multi::query_difference(&a, &b, rules),
     }
 }
 
@@ -66,33 +82,24 @@ fn info_difference(norm: Norm, recorded: &Reply, got: &Reply) -> Option<Differen
     (!equal).then(|| format!("text of {command:.40?}"))
 }
 
-fn move_void_times_back(messages: &mut [Message], elapsed_s: i64) {
-    for message in messages.iter_mut().filter(|message| !message.is_partition_done()) {
-        if message.void_time != 0 {
-            let moved = (i64::from(message.void_time) - elapsed_s).max(1);
-            message.void_time = u32::try_from(moved).unwrap_or(u32::MAX);
-        }
-    }
-}
-
-fn record_difference(a: &[Message], b: &[Message], norm: Norm) -> Option<Difference> {
+fn record_difference(a: &[Message], b: &[Message], rules: &Rules) -> Option<Difference> {
     if a.len() != b.len() {
         return Some("message-count".to_owned());
     }
-    a.iter().zip(b).find_map(|(a, b)| message_difference(a, b, norm))
+    a.iter().zip(b).find_map(|(a, b)| message_difference(a, b, rules))
 }
 
 /// The first difference between two messages.
-pub(super) fn message_difference(a: &Message, b: &Message, norm: Norm) -> Option<Difference> {
+pub(super) fn message_difference(a: &Message, b: &Message, rules: &Rules) -> Option<Difference> {
     if a.result != b.result {
         return Some(format!("result-code {} became {}", a.result, b.result));
     }
-    if let Some(difference) = ops_difference(&a.ops, &b.ops, norm) {
+    if let Some(difference) = ops_difference(&a.ops, &b.ops, rules.norm) {
         return Some(difference);
     }
     let class = if a.generation != b.generation {
         "generation"
-    } else if !void_times_equal(a.void_time, b.void_time) {
+    } else if !rules.void_times_equal(a.void_time, b.void_time) {
         "void-time"
     } else if a.fields != b.fields {
         "fields"
@@ -124,11 +131,6 @@ pub(super) fn ops_difference(a: &[Op], b: &[Op], norm: Norm) -> Option<Differenc
         "value"
     };
     Some(class.to_owned())
-}
-
-/// Two void-times, of which 0 means never.
-pub(super) fn void_times_equal(a: u32, b: u32) -> bool {
-    a == b || (a != 0 && b != 0 && a.abs_diff(b) <= VOID_TIME_SLACK_S)
 }
 
 /// Text in which paths of Lua modules have lost their folders.

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compare::{
-    Difference, message_difference, ops_difference, void_times_equal, without_folders,
-};
+use super::compare::{Difference, Rules, message_difference, ops_difference, without_folders};
 use super::message::{Message, Op};
 use super::transcript::Norm;
 
@@ -13,7 +11,7 @@ const PARTICLE_STRING: u8 = 3;
 const DIGEST_SIZE: usize = 20;
 
 /// Rows of a batch: a set by row index, each compared like a single record's reply.
-pub fn batch_difference(a: &[Message], b: &[Message], norm: Norm) -> Option<Difference> {
+pub fn batch_difference(a: &[Message], b: &[Message], rules: &Rules) -> Option<Difference> {
     let (rows_a, finals_a) = batch_parts(a);
     let (rows_b, finals_b) = batch_parts(b);
     if finals_a.len() != finals_b.len() {
@@ -26,19 +24,19 @@ pub fn batch_difference(a: &[Message], b: &[Message], norm: Norm) -> Option<Diff
     if indexes(&rows_a) != indexes(&rows_b) {
         return Some("row-set".to_owned());
     }
-    rows_difference(&rows_a, &rows_b, norm).or_else(|| {
+    rows_difference(&rows_a, &rows_b, rules).or_else(|| {
         let (a, b) = finals?;
-        message_difference(a, b, Norm::Exact).map(|class| format!("final-{class}"))
+        message_difference(a, b, &rules.exact()).map(|class| format!("final-{class}"))
     })
 }
 
 /// Rows of a query: a set, except that rows of one partition keep their order.
-pub fn query_difference(a: &[Message], b: &[Message], norm: Norm) -> Option<Difference> {
+pub fn query_difference(a: &[Message], b: &[Message], rules: &Rules) -> Option<Difference> {
     let (a, b) = (QueryReply::split(a), QueryReply::split(b));
     match (a.last, b.last) {
         (None, None) => {}
         (Some(a), Some(b)) => {
-            if let Some(class) = message_difference(a, b, Norm::Exact) {
+            if let Some(class) = message_difference(a, b, &rules.exact()) {
                 return Some(format!("final-{class}"));
             }
         }
@@ -47,13 +45,13 @@ pub fn query_difference(a: &[Message], b: &[Message], norm: Norm) -> Option<Diff
     if a.partitions != b.partitions {
         return Some("partition-status".to_owned());
     }
-    match norm {
+    match rules.norm {
         Norm::RowCount => unless(a.rows.len() == b.rows.len(), "row-count"),
-        Norm::Dedup => dedup_difference(&a.rows, &b.rows),
+        Norm::Dedup => dedup_difference(&a.rows, &b.rows, rules),
         Norm::Aggregation => aggregation_difference(&a.rows, &b.rows),
-        Norm::Udf if a.rows.len() == b.rows.len() => rows_difference(&a.rows, &b.rows, norm),
+        Norm::Udf if a.rows.len() == b.rows.len() => rows_difference(&a.rows, &b.rows, rules),
         Norm::Udf => Some("row-count".to_owned()),
-        Norm::Exact | Norm::Info(_) => row_set_difference(&a.rows, &b.rows, norm),
+        Norm::Exact | Norm::Info(_) => row_set_difference(&a.rows, &b.rows, rules),
     }
 }
 
@@ -94,12 +92,12 @@ fn indexes(rows: &[&Message]) -> Vec<u32> {
     rows.iter().map(|row| row.transaction_ttl).collect()
 }
 
-fn rows_difference(a: &[&Message], b: &[&Message], norm: Norm) -> Option<Difference> {
+fn rows_difference(a: &[&Message], b: &[&Message], rules: &Rules) -> Option<Difference> {
     let mut pairs = a.iter().zip(b);
-    pairs.find_map(|(a, b)| message_difference(a, b, norm)).map(|class| format!("row-{class}"))
+    pairs.find_map(|(a, b)| message_difference(a, b, rules)).map(|class| format!("row-{class}"))
 }
 
-fn row_set_difference(a: &[&Message], b: &[&Message], norm: Norm) -> Option<Difference> {
+fn row_set_difference(a: &[&Message], b: &[&Message], rules: &Rules) -> Option<Difference> {
     if a.len() != b.len() {
         return Some("row-count".to_owned());
     }
@@ -111,14 +109,14 @@ fn row_set_difference(a: &[&Message], b: &[&Message], norm: Norm) -> Option<Diff
         if rows_a.len() != rows_b.len() {
             return Some("row-multiplicity".to_owned());
         }
-        if let Some(difference) = rows_difference(rows_a, rows_b, norm) {
+        if let Some(difference) = rows_difference(rows_a, rows_b, rules) {
             return Some(difference);
         }
     }
     unless(order_in_partitions(a) == order_in_partitions(b), "order-in-partition")
 }
 
-fn dedup_difference(a: &[&Message], b: &[&Message]) -> Option<Difference> {
+fn dedup_difference(a: &[&Message], b: &[&Message], rules: &Rules) -> Option<Difference> {
     let last_of = |rows: &[&Message]| -> BTreeMap<Vec<u8>, Message> {
         rows.iter().map(|row| (row.digest().to_vec(), (*row).clone())).collect()
     };
@@ -127,7 +125,8 @@ fn dedup_difference(a: &[&Message], b: &[&Message]) -> Option<Difference> {
         return Some("row-set".to_owned());
     }
     a.values().zip(b.values()).find_map(|(a, b)| {
-        let meta_equal = a.generation == b.generation && void_times_equal(a.void_time, b.void_time);
+        let meta_equal =
+            a.generation == b.generation && rules.void_times_equal(a.void_time, b.void_time);
         ops_difference(&a.ops, &b.ops, Norm::Exact)
             .or_else(|| unless(meta_equal, "meta"))
             .map(|class| format!("row-{class}"))

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 
-use super::compare::{Difference, difference};
+use super::compare::{Difference, Rules, difference};
 use super::exceptions::{Capability, is_refusal, later_capability, may_hide_effects, took_effect};
 use super::link::{Link, Request};
 use super::reply::{FRAME_HEADER_SIZE, Kind, Reply};
@@ -142,15 +142,16 @@ impl<'p> Replay<'p> {
         let before = case.before.iter().map(|bytes| Request { bytes, kind: Kind::Record });
         let requests: Vec<Request<'_>> =
             before.chain(case.steps.iter().map(Step::request)).collect();
-        let elapsed_s = self.elapsed_s(case.at);
+        let begun_s = self.elapsed_s(case.at);
         let mut replies =
             if pauses { self.one_by_one(&requests)? } else { self.link.exchange(&requests)? };
+        let elapsed_s = begun_s..=self.elapsed_s(case.at);
         let replies = replies.split_off(case.before.len());
         report.begin_case();
         let mut diverged = false;
         let mut may_differ = None;
         for (number, (step, got)) in case.steps.iter().zip(&replies).enumerate() {
-            let mut outcome = step.outcome(got, elapsed_s, setup_elapsed_s);
+            let mut outcome = step.outcome(got, &elapsed_s, setup_elapsed_s);
             if diverged && matches!(outcome, Outcome::Different(_)) {
                 outcome = Outcome::Excepted("follows a refused request in its case");
             }
@@ -220,17 +221,19 @@ impl Step {
     }
 
     /// Compares a reply. Void-times count from the request, or from a moment of the set-up for records
-    /// made there: any may fit.
+    /// made there.
     fn outcome(
         &self,
         got: &Reply,
-        elapsed_s: i64,
+        elapsed_s: &RangeInclusive<i64>,
         setup_elapsed_s: &RangeInclusive<i64>,
     ) -> Outcome {
-        let difference =
-            |elapsed_s| difference(self.kind, self.norm, &self.recorded, got, elapsed_s);
+        let difference = |elapsed_s: &RangeInclusive<i64>| {
+            let rules = Rules { norm: self.norm, elapsed_s: elapsed_s.clone() };
+            difference(self.kind, &rules, &self.recorded, got)
+        };
         let Some(difference_now) = difference(elapsed_s) else { return Outcome::Equal };
-        if setup_elapsed_s.clone().any(|elapsed_s| difference(elapsed_s).is_none()) {
+        if difference(setup_elapsed_s).is_none() {
             return Outcome::Equal;
         }
         match later_capability(self.request()) {

@@ -5,12 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use super::compare::difference;
+use super::compare::{Rules, difference};
 use super::exceptions::{is_refusal, later_capability};
 use super::message::HEADER_SIZE;
 use super::replay::{Clock, Replay};
 use super::reply::{FRAME_HEADER_SIZE, Kind, Reply};
-use super::transcript::{Norm, Transcript};
+use super::transcript::{Norm, Step, Transcript};
 
 fn transcript(file: &str) -> Transcript {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/golden");
@@ -125,6 +125,7 @@ fn a_refused_capability_is_excepted_with_what_follows() {
 #[test]
 fn every_kind_of_damage_is_a_difference() {
     let transcript = transcript("record.jsonl.gz");
+    let rules = |step: &Step| Rules { norm: step.norm, elapsed_s: 0..=0 };
     let steps = transcript.cases.iter().flat_map(|case| &case.steps);
     for step in steps.step_by(7) {
         let Reply::Frames(frames) = &step.recorded else { continue };
@@ -132,7 +133,7 @@ fn every_kind_of_damage_is_a_difference() {
             let mut frames = frames.clone();
             frames[0][position] ^= 0x10;
             let got = Reply::Frames(frames);
-            let found = difference(step.kind, step.norm, &step.recorded, &got, 0);
+            let found = difference(step.kind, &rules(step), &step.recorded, &got);
             assert!(found.is_some(), "byte {position} of {:02x?}", step.recorded);
         }
     }
@@ -146,18 +147,46 @@ fn void_times_are_compared_relative_to_the_recording() {
         Reply::Frames(vec![frame.to_vec()])
     };
     let found = |recorded, got, elapsed_s| {
-        difference(Kind::Record, Norm::Exact, &reply(recorded), &reply(got), elapsed_s)
+        let rules = Rules { norm: Norm::Exact, elapsed_s };
+        difference(Kind::Record, &rules, &reply(recorded), &reply(got))
     };
-    assert_eq!(found(1000, 1502, 500), None);
-    assert_eq!(found(1000, 1503, 500).as_deref(), Some("void-time"));
-    assert_eq!(found(0, 0, 500), None);
-    assert_eq!(found(0, 1, 500).as_deref(), Some("void-time"));
+    let differ = Some("void-time".to_owned());
+    assert_eq!(found(1000, 1498, 500..=500), None);
+    assert_eq!(found(1000, 1497, 500..=500), differ);
+    assert_eq!(found(1000, 1502, 500..=500), None);
+    assert_eq!(found(1000, 1503, 500..=500), differ);
+    assert_eq!(found(0, 0, 500..=500), None);
+    assert_eq!(found(0, 500, 500..=500), differ);
+    assert_eq!(found(1000, 0, 500..=500), differ);
+}
+
+#[test]
+fn rows_made_over_some_time_are_compared_each_on_its_own() {
+    let row = |digest: u8, void_time: u32| {
+        let field = [&[0, 0, 0, 21, 4], &[digest; 20][..]].concat();
+        let mut frame = [&EMPTY_REPLY[..], &field].concat();
+        frame[7] += field.len() as u8;
+        frame[FRAME_HEADER_SIZE + 10..][..4].copy_from_slice(&void_time.to_be_bytes());
+        frame[FRAME_HEADER_SIZE + 19] = 1;
+        frame
+    };
+    let reply =
+        |void_times: [u32; 2]| Reply::Frames(vec![row(1, void_times[0]), row(2, void_times[1])]);
+    let found = |got, elapsed_s| {
+        let rules = Rules { norm: Norm::Exact, elapsed_s };
+        difference(Kind::Query, &rules, &reply([1000, 1000]), &reply(got))
+    };
+    assert_eq!(found([1500, 1510], 500..=510), None);
+    assert_eq!(found([1500, 1510], 500..=507).as_deref(), Some("row-void-time"));
+    assert_eq!(found([1497, 1510], 500..=510).as_deref(), Some("row-void-time"));
 }
 
 #[test]
 fn a_closed_connection_is_compared_too() {
     let frame = Reply::Frames(vec![EMPTY_REPLY.to_vec()]);
-    let found = |a: &Reply, b: &Reply| difference(Kind::Record, Norm::Exact, a, b, 0);
+    let found = |a: &Reply, b: &Reply| {
+        difference(Kind::Record, &Rules { norm: Norm::Exact, elapsed_s: 0..=0 }, a, b)
+    };
     assert_eq!(found(&Reply::Closed, &Reply::Closed), None);
     assert!(found(&Reply::Closed, &frame).is_some());
     assert!(found(&frame, &Reply::Closed).is_some());
