@@ -1,17 +1,21 @@
-//! Measures a secondary index: bytes an entry, nanoseconds a change, a candidate and a record populated.
+//! Measures a secondary index: bytes an entry, nanoseconds a change, a candidate, a record populated, and
+//! a partition that is looked into for a number that few records have (the median: less than a slice of
+//! the processor's time).
 //!
 //! ```text
 //! cargo run --release -p bolide-index --example secondary_bench [RECORDS ...]
 //! ```
 //!
 //! Records are random digests, by default one and five millions in turn, each with one entry. Its number
-//! is random in 64 bits, or one of a thousand, so that all prefixes are equal.
+//! is random in 64 bits, or below the count of records, or one of a thousand: in these two all prefixes
+//! are equal.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use index::{
     BvalOrder, Entry, Populated, PrimaryIndex, ScanProgress, SecondaryIndex, SecondaryPool,
+    SecondaryRange,
 };
 use tikv_jemalloc_ctl::{epoch, stats};
 use wire::{Digest, PartitionId};
@@ -19,17 +23,26 @@ use wire::{Digest, PartitionId};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// How many partitions ahead what a scan looks at first is loaded.
+const SOON: usize = 8;
+/// How many further ahead what this needs is loaded.
+const LATER: usize = 8;
+
+/// Numbers that are looked for in all partitions.
+const LOOKS: u64 = 100;
+
 fn main() {
     let arguments: Vec<u64> =
         std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let sizes = if arguments.is_empty() { vec![1_000_000, 5_000_000] } else { arguments };
     println!(
-        "{:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8}",
+        "{:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8}",
         "records",
         "numbers",
         "populate",
         "move",
         "scan",
+        "look",
         "empty ms",
         "B used",
         "B held",
@@ -37,6 +50,7 @@ fn main() {
     );
     for records in sizes {
         measure(records, "random", mix);
+        measure(records, "dense", |number| mix(number) % records);
         measure(records, "few", |number| mix(number) % 1_000);
     }
 }
@@ -69,9 +83,21 @@ fn measure(records: u64, name: &str, bval_of: impl Fn(u64) -> u64) {
             index.remove(&digest, &[old.cast_signed()]);
         }
     });
-    let scan = nanoseconds(records, || assert_eq!(scan_all(&primary, &index), records));
+    let scan = nanoseconds(records, || {
+        assert_eq!(scan_all(&primary, &index, (i64::MIN, i64::MAX)), records)
+    });
+    let mut looks: Vec<_> = (0..LOOKS)
+        .map(|number| {
+            let wanted = bval_of(mix(number) % records).cast_signed();
+            nanoseconds(PartitionId::all().count() as u64, || {
+                scan_all(&primary, &index, (wanted, wanted));
+            })
+        })
+        .collect();
+    looks.sort_by(f64::total_cmp);
+    let look = looks[looks.len() / 2];
     println!(
-        "{records:>10} {name:>8} {population:>8.0} {moves:>8.0} {scan:>8.0} {:>9.1} {used:>8.2} \
+        "{records:>10} {name:>8} {population:>8.0} {moves:>8.0} {scan:>8.0} {look:>8.0} {:>9.1} {used:>8.2} \
          {held:>8.2} {active:>8.2}",
         empty / 1e6
     );
@@ -88,16 +114,28 @@ fn populate(primary: &PrimaryIndex, index: &SecondaryIndex, bval_of: &impl Fn(u6
     assert!(index.is_populated());
 }
 
-fn scan_all(primary: &PrimaryIndex, index: &SecondaryIndex) -> u64 {
+fn scan_all(primary: &PrimaryIndex, index: &SecondaryIndex, range: (i64, i64)) -> u64 {
     let mut items = Vec::with_capacity(1000);
     let mut count = 0;
+    let mut range = SecondaryRange::new(range.0, range.1);
+    let (mut soon, mut later) =
+        (PartitionId::all().skip(SOON), PartitionId::all().skip(SOON + LATER));
     for partition in PartitionId::all() {
+        soon.next()
+            .into_iter()
+            .for_each(|soon| index.prefetch_ranges(soon, std::slice::from_ref(&range)));
+        later.next().into_iter().for_each(|later| index.prefetch_partition(later));
         let mut after = None;
         loop {
             items.clear();
-            let range = (i64::MIN, i64::MAX);
-            let progress =
-                primary.scan_secondary(index, partition, range, after.as_ref(), 1000, &mut items);
+            let progress = primary.scan_secondary(
+                index,
+                partition,
+                &mut range,
+                after.as_ref(),
+                1000,
+                &mut items,
+            );
             count += items.len() as u64;
             after = items.last().map(|item| (item.bval, item.digest));
             if progress == ScanProgress::Done {

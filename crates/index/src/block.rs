@@ -23,6 +23,9 @@ use crate::pool::{ALIGN, Plan};
 use crate::prefetch::prefetch;
 use crate::size_class;
 
+/// Bytes that memory is loaded in.
+const LINE_BYTES: usize = 64;
+
 /// Bytes of a prefix.
 const PREFIX_BYTES: usize = size_of::<u32>();
 
@@ -206,6 +209,14 @@ impl<T> Block<T> {
         let entry = self.entry_base().wrapping_add(at).cast::<u8>();
         prefetch(entry);
         prefetch(entry.wrapping_add(size_of::<T>() - 1));
+    }
+
+    /// Begins to load the entries from one to another, both included.
+    pub(crate) fn prefetch_entries(&self, from: usize, to: usize) {
+        let begin = self.entry_base().wrapping_add(from).cast::<u8>();
+        let last = (to + 1 - from) * size_of::<T>() - 1;
+        (0..last).step_by(LINE_BYTES).for_each(|offset| prefetch(begin.wrapping_add(offset)));
+        prefetch(begin.wrapping_add(last));
     }
 
     /// Begins to load these prefixes, of which there are no more than two lines hold.

@@ -40,5 +40,7 @@ pub use heap::OutOfMemory;
 pub use prefetch::prefetch;
 pub use primary::{Counts, PrimaryIndex};
 pub use scan::{ScanItem, ScanProgress, Swept, Verdict};
-pub use secondary::{BvalOrder, Populated, SecondaryIndex, SecondaryItem, SecondaryPool};
+pub use secondary::{
+    BvalOrder, Populated, SecondaryIndex, SecondaryItem, SecondaryPool, SecondaryRange,
+};
 pub use set_index::SetIndexState;

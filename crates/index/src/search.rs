@@ -69,8 +69,11 @@ pub(crate) fn search<T: Keyed>(
         _ => return Err(first),
     }
     // Several entries share the prefix: by chance once in millions, on purpose as often as a client
-    // likes.
-    let ties = prefixes[first..].partition_point(|&prefix| prefix == key.prefix);
+    // likes, and under small numbers all of a secondary index.
+    let ties = match prefixes.last() {
+        Some(&last) if last == key.prefix => candidates.len(),
+        _ => prefixes[first..].partition_point(|&prefix| prefix == key.prefix),
+    };
     match candidates[..ties].binary_search_by(|entry| entry.rest().cmp(&key.rest)) {
         Ok(at) => Ok(first + at),
         Err(at) => Err(first + at),
@@ -99,6 +102,7 @@ fn lower_bound(prefixes: &[u32], guess: usize, prefix: u32) -> usize {
     let end_is_below = high < prefixes.len() && prefixes[high] < prefix;
     let (low, high) = match (begin_is_above, end_is_below) {
         (false, false) => (low, high),
+        (true, _) if prefixes[0] >= prefix => return 0,
         (true, _) => (0, low),
         (_, true) => (high, prefixes.len()),
     };

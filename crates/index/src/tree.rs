@@ -8,8 +8,11 @@
 //! Invariants: keys ascend within a leaf and from leaf to leaf; a fence equals the first key of its
 //! leaf; no leaf is empty; a directory has at least two leaves, or one after an allocation failed.
 
+mod near;
+
 use std::ops::ControlFlow;
 
+pub(crate) use self::near::Quantile;
 use crate::block::Block;
 use crate::heap::{Heap, OutOfMemory};
 use crate::pool::Plan;
@@ -179,9 +182,18 @@ impl<T: Keyed + Copy> Tree<T> {
     pub(crate) fn visit_up<B>(
         &self,
         from: &Key<T::Rest>,
-        mut visit: impl FnMut(Key<T::Rest>, &T) -> ControlFlow<B>,
+        visit: impl FnMut(Key<T::Rest>, &T) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let (Ok(start) | Err(start)) = self.locate(from);
+        self.visit_from(start, visit)
+    }
+
+    /// Visits entries upward from a position on.
+    pub(crate) fn visit_from<B>(
+        &self,
+        start: Position,
+        mut visit: impl FnMut(Key<T::Rest>, &T) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         let mut at = start.at;
         for leaf in (start.leaf..).map_while(|index| self.leaf(index)) {
             for (&prefix, entry) in leaf.prefixes().iter().zip(leaf.entries()).skip(at) {

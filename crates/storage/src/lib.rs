@@ -47,5 +47,5 @@ pub use volume::Incident;
 
 pub use index::{
     BvalOrder, Counts, OutOfMemory, Populated, ScanProgress, SecondaryIndex, SecondaryItem,
-    SecondaryPool, SetIndexState, Swept,
+    SecondaryPool, SecondaryRange, SetIndexState, Swept,
 };

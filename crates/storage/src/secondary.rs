@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use index::{OutOfMemory, Populated, ScanProgress, SecondaryIndex, SecondaryItem};
+use index::{OutOfMemory, Populated, ScanProgress, SecondaryIndex, SecondaryItem, SecondaryRange};
 use record::{Body, RecordMeta};
 use wire::{Digest, PartitionId};
 
@@ -53,13 +53,13 @@ impl Records {
         })
     }
 
-    /// Appends up to `limit` records of a partition that a secondary index holds under numbers from the
-    /// first to the second of `range`: see [`index::PrimaryIndex::scan_secondary`].
+    /// Appends up to `limit` records of a partition that a secondary index holds under the numbers of a
+    /// range: see [`index::PrimaryIndex::scan_secondary`].
     pub fn scan_secondary(
         &self,
         index: &SecondaryIndex,
         partition: PartitionId,
-        range: (i64, i64),
+        range: &mut SecondaryRange,
         after: Option<&(i64, Digest)>,
         limit: usize,
         out: &mut Vec<SecondaryItem>,

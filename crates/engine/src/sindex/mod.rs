@@ -29,7 +29,7 @@ pub(crate) use self::build::Filling;
 pub(crate) use self::change::OldKeys;
 pub use self::definition::{Definition, IndexType, KeyType};
 pub use self::predicate::Predicate;
-pub use self::query::Candidate;
+pub use self::query::{Candidate, SindexScan};
 use crate::namespace::Namespace;
 
 /// Most indexes of a namespace.

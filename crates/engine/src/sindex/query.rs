@@ -1,6 +1,6 @@
 //! What a query gets from a secondary index.
 
-use storage::{ScanProgress, SecondaryItem};
+use storage::{ScanProgress, SecondaryItem, SecondaryRange};
 use wire::{Digest, PartitionId};
 
 use super::Sindex;
@@ -19,6 +19,39 @@ pub struct Candidate {
     pub is_certain: bool,
 }
 
+/// A predicate's way through the partitions of an index.
+#[derive(Debug)]
+pub struct SindexScan {
+    ranges: Vec<SecondaryRange>,
+    items: Vec<SecondaryItem>,
+}
+
+impl SindexScan {
+    /// Partitions ahead whose entries are loaded: some hundred nanoseconds.
+    pub const SOON: usize = 8;
+
+    /// Partitions ahead of which is loaded where their entries are.
+    pub const LATER: usize = 2 * Self::SOON;
+
+    /// Begins with no partition yet.
+    pub fn new(predicate: &Predicate) -> Self {
+        let ranges = predicate.ranges().iter();
+        let ranges = ranges.map(|(low, high)| SecondaryRange::new(*low, *high)).collect();
+        Self { ranges, items: Vec::new() }
+    }
+
+    /// Begins to load what [`Namespace::candidates`] will look at first: in the partition that comes
+    /// [`Self::SOON`] partitions later, and what that takes in the one [`Self::LATER`].
+    pub fn prefetch(&self, sindex: &Sindex, soon: Option<PartitionId>, later: Option<PartitionId>) {
+        if let Some(partition) = soon {
+            sindex.index.prefetch_ranges(partition, &self.ranges);
+        }
+        if let Some(partition) = later {
+            sindex.index.prefetch_partition(partition);
+        }
+    }
+}
+
 impl Namespace {
     /// Appends up to `limit` records of a partition that may match to `out`: ascending by number in the
     /// index's order, then by digest, those that come after `after` or the first. Tombstones do not
@@ -28,23 +61,23 @@ impl Namespace {
     pub fn candidates(
         &self,
         sindex: &Sindex,
-        predicate: &Predicate,
+        scan: &mut SindexScan,
         partition: PartitionId,
         after: Option<(i64, Digest)>,
         limit: usize,
         out: &mut Vec<Candidate>,
     ) -> ScanProgress {
         let order = sindex.definition.key_type.order();
-        let mut items: Vec<SecondaryItem> = Vec::new();
+        let SindexScan { ranges, items } = scan;
+        items.clear();
         let mut progress = ScanProgress::Done;
-        for range in predicate.ranges() {
-            if after.is_some_and(|(bval, _)| order.compare(range.1, bval).is_lt()) {
+        for range in ranges {
+            if after.is_some_and(|(bval, _)| order.compare(range.high(), bval).is_lt()) {
                 continue;
             }
             let left = limit - items.len();
             let (index, after) = (&sindex.index, after.as_ref());
-            progress =
-                self.records.scan_secondary(index, partition, *range, after, left, &mut items);
+            progress = self.records.scan_secondary(index, partition, range, after, left, items);
             if progress == ScanProgress::More {
                 break;
             }
@@ -66,9 +99,9 @@ impl Namespace {
         partition: PartitionId,
         range: (i64, i64),
     ) -> Vec<SecondaryItem> {
-        let mut items = Vec::new();
+        let (mut items, mut range) = (Vec::new(), SecondaryRange::new(range.0, range.1));
         let (index, limit) = (&sindex.index, usize::MAX);
-        let _ = self.records.scan_secondary(index, partition, range, None, limit, &mut items);
+        let _ = self.records.scan_secondary(index, partition, &mut range, None, limit, &mut items);
         items
     }
 }

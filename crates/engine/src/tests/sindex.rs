@@ -19,6 +19,7 @@ use super::{devices, stress};
 use crate::namespace::Namespace;
 use crate::sindex::{
     Candidate, Definition, IndexType, KeyType, Predicate, SINDEXES_MAX, Sindex, SindexRefusal,
+    SindexScan,
 };
 
 /// Partitions in which anything is.
@@ -413,12 +414,13 @@ fn matching(fixture: &Fixture, predicate: &Predicate, limit: usize) -> (Vec<Dige
     );
     let sindex = found.unwrap();
     let (mut matching, mut seen) = (Vec::new(), 0);
+    let mut scan = SindexScan::new(predicate);
     for partition in PartitionId::all() {
         let mut after = None;
         loop {
             let mut candidates: Vec<Candidate> = Vec::new();
             let progress =
-                namespace.candidates(&sindex, predicate, partition, after, limit, &mut candidates);
+                namespace.candidates(&sindex, &mut scan, partition, after, limit, &mut candidates);
             seen += candidates.len();
             for candidate in &candidates {
                 let matches =

@@ -30,7 +30,7 @@ use wire::{Digest, PartitionId};
 pub use self::place::BvalOrder;
 use self::place::{Place, SecondaryRest};
 pub use self::populate::Populated;
-pub use self::scan::SecondaryItem;
+pub use self::scan::{SecondaryItem, SecondaryRange};
 use crate::handle::Stub;
 use crate::heap::{Heap, OutOfMemory, Usage};
 use crate::pool::Pool;

@@ -10,6 +10,7 @@ use crate::entry::{RecordKey, SprigId};
 use crate::handle::Stub;
 use crate::primary::PrimaryIndex;
 use crate::scan::ScanProgress;
+use crate::tree::Quantile;
 
 /// What a scan of a secondary index came upon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,6 +23,30 @@ pub struct SecondaryItem {
     pub is_certain: bool,
 }
 
+/// A range of numbers that is scanned in one partition after another.
+///
+/// Digests spread the records of any value evenly, so the range begins at about the same share of each
+/// partition's entries: a search begins where the last one ended, and what it will look at is loaded
+/// early. A query that finds few records is little more than these searches, one in each partition.
+#[derive(Clone, Debug)]
+pub struct SecondaryRange {
+    low: i64,
+    high: i64,
+    begins: Quantile,
+}
+
+impl SecondaryRange {
+    /// The numbers from `low` to `high`, both included.
+    pub fn new(low: i64, high: i64) -> Self {
+        Self { low, high, begins: Quantile::default() }
+    }
+
+    /// The last number of the range.
+    pub fn high(&self) -> i64 {
+        self.high
+    }
+}
+
 /// Entries that a scan takes at a time.
 const SCAN_BATCH: usize = 128;
 /// Entries that are looked at under one lock: where many are the same, on purpose, most are passed over
@@ -29,21 +54,48 @@ const SCAN_BATCH: usize = 128;
 const LOOKED_AT_MAX: usize = 1024;
 
 impl SecondaryIndex {
+    /// Begins to load what scans of these ranges will look at first in a partition that comes soon.
+    pub fn prefetch_ranges(&self, partition: PartitionId, ranges: &[SecondaryRange]) {
+        if let Some(part) = self.part(partition).try_read() {
+            ranges.iter().for_each(|range| part.entries.prefetch_near(range.begins));
+        }
+    }
+
+    /// Begins to load what [`Self::prefetch_ranges`] will look at in a partition that comes after others.
+    pub fn prefetch_partition(&self, partition: PartitionId) {
+        if let Some(part) = self.part(partition).try_read() {
+            part.entries.prefetch_fences();
+        }
+    }
+
     /// Up to [`SCAN_BATCH`] different places, from `from` on and not beyond the rank `last`, and whether
-    /// more may follow them. `None` when the index was dropped.
+    /// more may follow them. `None` when the index was dropped. With `near`, where `from` may stand: then
+    /// that is told.
     fn places_up(
         &self,
         partition: PartitionId,
         from: Place,
         last: u64,
+        near: Option<&mut Quantile>,
     ) -> Option<(Vec<Place>, bool)> {
         let part = self.part(partition).read();
         if matches!(part.reach, Reach::Closed) {
             return None;
         }
+        let (key, entries) = (from.key(), &part.entries);
+        let start = match near {
+            Some(near) => {
+                let start = entries.lower_bound_near(&key, *near);
+                *near = entries.quantile_of(start);
+                start
+            }
+            None => match entries.locate(&key) {
+                Ok(start) | Err(start) => start,
+            },
+        };
         let mut places: Vec<Place> = Vec::new();
         let (mut looked_at, mut has_more) = (0, false);
-        let _ = part.entries.visit_up(&from.key(), |key, _| {
+        let _ = entries.visit_from(start, |key, _| {
             let place = Place::from_key(key);
             if place.rank > last {
                 return ControlFlow::Break(());
@@ -63,26 +115,30 @@ impl SecondaryIndex {
 }
 
 impl PrimaryIndex {
-    /// Appends up to `limit` records of a partition that a secondary index holds under numbers from
-    /// `low` to `high`, both included, to `out`: ascending by number, then by digest, those that come
+    /// Appends up to `limit` records of a partition that a secondary index holds under the numbers of a
+    /// range to `out`: ascending by number, then by digest, those that come
     /// after `after` or the first. Locks one sprig at a time, briefly. Of an index that is not
     /// populated or was closed, some or all records are missing.
     pub fn scan_secondary(
         &self,
         index: &SecondaryIndex,
         partition: PartitionId,
-        (low, high): (i64, i64),
+        range: &mut SecondaryRange,
         after: Option<&(i64, Digest)>,
         limit: usize,
         out: &mut Vec<SecondaryItem>,
     ) -> ScanProgress {
         let after = after.map(|(bval, digest)| (index.place(*bval, digest), digest));
-        let first = Place { rank: index.order.rank(low), stub: Stub::MIN };
-        let last = index.order.rank(high);
+        let first = Place { rank: index.order.rank(range.low), stub: Stub::MIN };
+        let last = index.order.rank(range.high);
         let mut from = Some(after.map_or(first, |(place, _)| place.max(first)));
         let mut left = limit;
+        let mut near = after.is_none().then_some(&mut range.begins);
         while let Some(start) = from.filter(|from| from.rank <= last) {
-            let Some((places, has_more)) = index.places_up(partition, start, last) else { break };
+            let near = near.take();
+            let Some((places, has_more)) = index.places_up(partition, start, last, near) else {
+                break;
+            };
             for &place in &places {
                 let resumed = after.filter(|(of, _)| *of == place).map(|(_, digest)| digest);
                 let begin = out.len();

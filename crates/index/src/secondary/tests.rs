@@ -83,8 +83,17 @@ impl World {
         let limit = self.random.usize(..40);
         let mut out = Vec::new();
         let after = after.as_ref();
-        let progress =
-            self.primary.scan_secondary(&self.index, self.partition, range, after, limit, &mut out);
+        let (index, partition) = (&self.index, self.partition);
+        let mut scanned = SecondaryRange::new(range.0, range.1);
+        index.prefetch_partition(partition);
+        index.prefetch_ranges(partition, std::slice::from_ref(&scanned));
+        let mut scan = |out: &mut Vec<SecondaryItem>| {
+            self.primary.scan_secondary(index, partition, &mut scanned, after, limit, out)
+        };
+        let progress = scan(&mut out);
+        let mut again = Vec::new();
+        assert_eq!(scan(&mut again), progress, "where the last began");
+        assert_eq!(again, out);
         let found: Vec<_> = out.iter().map(|item| (item.bval, item.digest)).collect();
         assert_eq!(found, self.expected(range, after, limit), "{range:?} {after:?} {limit}");
         let is_all = self.expected(range, after, usize::MAX).len() <= limit;
@@ -93,16 +102,16 @@ impl World {
 }
 
 fn all_of(world: &World) -> Vec<(i64, Digest)> {
-    let range = match world.index.order {
-        BvalOrder::Signed => (i64::MIN, i64::MAX),
-        BvalOrder::Unsigned => (0, -1),
+    let mut range = match world.index.order {
+        BvalOrder::Signed => SecondaryRange::new(i64::MIN, i64::MAX),
+        BvalOrder::Unsigned => SecondaryRange::new(0, -1),
     };
     let mut all: Vec<SecondaryItem> = Vec::new();
     loop {
         let after = all.last().map(|item| (item.bval, item.digest));
         let (index, partition) = (&world.index, world.partition);
         let after = after.as_ref();
-        match world.primary.scan_secondary(index, partition, range, after, 7, &mut all) {
+        match world.primary.scan_secondary(index, partition, &mut range, after, 7, &mut all) {
             ScanProgress::More => {}
             ScanProgress::Done => break,
         }
@@ -165,20 +174,13 @@ fn records_that_share_a_stub_are_all_found() {
         world.write(digest, &[at as i64 % 2]);
     }
     let mut out = Vec::new();
-    let _ =
-        world.primary.scan_secondary(&world.index, world.partition, (0, 0), None, 1000, &mut out);
+    let (index, partition, mut range) = (&world.index, world.partition, SecondaryRange::new(0, 0));
+    let _ = world.primary.scan_secondary(index, partition, &mut range, None, 1000, &mut out);
     assert_eq!(out.len(), 201, "there is no telling which has the number");
     assert!(out.iter().all(|item| !item.is_certain));
     assert!(out.is_sorted_by(|a, b| a.digest < b.digest));
-    let after = Some((0, world.digests[199]));
-    let _ = world.primary.scan_secondary(
-        &world.index,
-        world.partition,
-        (0, 0),
-        after.as_ref(),
-        1000,
-        &mut out,
-    );
+    let after = Some(&(0, world.digests[199]));
+    let _ = world.primary.scan_secondary(index, partition, &mut range, after, 1000, &mut out);
     assert_eq!(out.len(), 202);
     assert!(world.primary.write(&world.digests[0]).shares_stub());
     for digest in world.digests.clone() {

@@ -123,6 +123,26 @@ impl Pair {
             next = self.tree.visit_leaf(&from, |key, _| above.push(key));
         }
         assert!(above.iter().eq(self.model.range(*from..).map(|(key, _)| key)));
+
+        for share in [0.0, 0.2, 0.5, 0.9, 1.0] {
+            self.compare_near(from, Quantile(share));
+        }
+    }
+
+    /// Wherever a search begins, it ends where the key belongs, and knows at what share that is.
+    fn compare_near(&self, from: &WideKey, quantile: Quantile) {
+        self.tree.prefetch_fences();
+        self.tree.prefetch_near(quantile);
+        let position = self.tree.lower_bound_near(from, quantile);
+        let mut above = Vec::new();
+        let _ = self.tree.visit_from(position, |key, _| {
+            above.push(key);
+            ControlFlow::<()>::Continue(())
+        });
+        assert!(above.iter().eq(self.model.range(*from..).map(|(key, _)| key)));
+        let below = self.model.len() - above.len();
+        let Quantile(share) = self.tree.quantile_of(position);
+        assert!((share * self.model.len() as f32 - below as f32).abs() < 0.01, "{share}, {below}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use engine::Namespace;
 use engine::query::{Listed, Wanted};
-use engine::sindex::{Candidate, Sindex};
+use engine::sindex::{Candidate, Sindex, SindexScan};
 use storage::ScanProgress;
 use wire::Digest;
 use wire::query::Part;
@@ -27,6 +27,8 @@ pub(super) struct Walk {
     listed: Vec<Listed>,
     /// How many of these are done with.
     done: usize,
+    /// With a where clause, its way through the index.
+    scan: Option<SindexScan>,
     /// Scratch space.
     digests: Vec<Digest>,
     candidates: Vec<Candidate>,
@@ -54,8 +56,17 @@ pub(super) struct Step {
 impl Walk {
     pub fn new(parts: Vec<Part>) -> Self {
         let rest = parts.first().map(|part| Rest::from(part.after));
-        let (listed, digests, candidates) = (Vec::new(), Vec::new(), Vec::new());
-        Self { parts, part: 0, rest, listed, done: 0, digests, candidates, seen: None }
+        Self {
+            parts,
+            part: 0,
+            rest,
+            listed: Vec::new(),
+            done: 0,
+            scan: None,
+            digests: Vec::new(),
+            candidates: Vec::new(),
+            seen: None,
+        }
     }
 
     /// A walk that lists each record once. An index may have one under several values, and in several
@@ -129,14 +140,18 @@ impl Walk {
         limit: usize,
     ) -> Option<Rest> {
         let (part, predicate) = (self.parts.get(self.part)?, wanted.matching.as_ref()?);
+        let scan = self.scan.get_or_insert_with(|| SindexScan::new(predicate));
         let after = match rest {
-            Rest::All => None,
+            Rest::All => {
+                let ahead = |by: usize| self.parts.get(self.part + by).map(|part| part.partition);
+                scan.prefetch(sindex, ahead(SindexScan::SOON), ahead(SindexScan::LATER));
+                None
+            }
             Rest::After(digest, value) => Some((value, digest)),
         };
         let candidates = &mut self.candidates;
         candidates.clear();
-        let progress =
-            namespace.candidates(sindex, predicate, part.partition, after, limit, candidates);
+        let progress = namespace.candidates(sindex, scan, part.partition, after, limit, candidates);
         let last = candidates.last().copied();
         if let Some(seen) = &mut self.seen {
             candidates.retain(|candidate| seen.insert(candidate.digest));
