@@ -12,7 +12,7 @@ use wire::{Digest, PartitionId};
 
 use crate::namespace::{Namespace, Turn};
 use crate::sets::Set;
-use crate::sindex::Predicate;
+use crate::sindex::Where;
 use crate::stats::NamespaceCounter;
 
 /// What a query wants of records.
@@ -25,7 +25,7 @@ pub struct Wanted {
     /// Those to which it applies.
     pub filter: Option<Filter<'static>>,
     /// Those that match, of a query with a where clause.
-    pub matching: Option<Predicate>,
+    pub matching: Option<Where>,
     /// When the query began.
     pub begun: LastUpdateTime,
 }
@@ -148,7 +148,7 @@ impl Namespace {
             || wanted.bins != WantedBins::None
             || found.has_key != Some(false);
         let body = if needs_body { guard.body(turn.fetched)? } else { Body::new(&[]) };
-        if unsure.is_some_and(|predicate| !self.matches(predicate, &body, turn)) {
+        if unsure.is_some_and(|clause| !self.matches(clause, digest, &body, turn)) {
             return Err(Left::With(Row::Absent));
         }
         if let Some(filter) = undecided
@@ -174,9 +174,9 @@ impl Namespace {
         Ok(())
     }
 
-    fn matches(&self, predicate: &Predicate, body: &Body<'_>, turn: &Turn<'_>) -> bool {
-        let matches = predicate.matches(body);
-        if predicate.region_cells().is_some() {
+    fn matches(&self, clause: &Where, digest: &Digest, body: &Body<'_>, turn: &Turn<'_>) -> bool {
+        let matches = clause.matches(digest, body);
+        if clause.predicate.region_cells().is_some() {
             let counter = match matches {
                 true => NamespaceCounter::GeoRegionQueryPoints,
                 false => NamespaceCounter::GeoRegionQueryFalsepos,
@@ -189,14 +189,14 @@ impl Namespace {
 
 impl Wanted {
     /// The where clause, if it may not be true of a record that was listed because of it.
-    fn unsure_of(&self, listed: &Listed, meta: &RecordMeta) -> Option<&Predicate> {
-        let predicate = self.matching.as_ref()?;
+    fn unsure_of(&self, listed: &Listed, meta: &RecordMeta) -> Option<&Where> {
+        let clause = self.matching.as_ref()?;
         let LastUpdateTime(begun) = self.begun;
         let changed_since = LastUpdateTime(begun.saturating_sub(CHANGED_BEFORE_MS));
         let is_sure = listed.is_certain
-            && !predicate.is_hash_or_geo()
+            && !clause.predicate.is_hash_or_geo()
             && meta.last_update_time < changed_since;
-        Some(predicate).filter(|_| !is_sure)
+        Some(clause).filter(|_| !is_sure)
     }
 }
 

@@ -9,6 +9,7 @@
 //! - [`Filter`] decides whether a request applies to a record: by its metadata if that is enough,
 //!   else by its bins;
 //! - [`Operation`] is an expression that reads a value into a reply or writes it into a bin;
+//! - [`IndexExpression`] is one whose values a secondary index holds;
 //! - [`Metadata`] and [`RecordView`] are what an expression sees of a record.
 //!
 //! Read in this order: `types`, `operator`, `program`, `build`, `values`, `eval`.
@@ -18,6 +19,7 @@ mod calls;
 mod compare;
 mod eval;
 mod filter;
+mod index;
 mod operation;
 mod operator;
 mod posix;
@@ -32,6 +34,7 @@ mod testing;
 mod tests;
 
 pub use filter::Filter;
+pub use index::IndexExpression;
 pub use operation::{Change, Operation};
 pub use program::Program;
 pub use types::Type;

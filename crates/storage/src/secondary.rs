@@ -26,7 +26,7 @@ impl Records {
         index: &SecondaryIndex,
         partition: PartitionId,
         covers: impl Fn(&RecordMeta) -> bool,
-        mut bvals_of: impl FnMut(&Body<'_>, &mut Vec<i64>),
+        mut bvals_of: impl FnMut(&Digest, &Body<'_>, &mut Vec<i64>),
         fetched: &Fetched,
         wanted: &mut Vec<Fetch>,
     ) -> Result<Populated, OutOfMemory> {
@@ -38,7 +38,7 @@ impl Records {
             let mut unpacked = None;
             // SAFETY: the sprig is locked while its entries are visited.
             match unsafe { body_of(&self.engine, entry, digest, fetched, &mut unpacked) } {
-                Ok(body) => bvals_of(&body, bvals),
+                Ok(body) => bvals_of(digest, &body, bvals),
                 Err(Miss::Elsewhere(fetch)) => {
                     if ahead_bytes < AHEAD_BYTES_MAX {
                         ahead_bytes += fetch.span.size_bytes;

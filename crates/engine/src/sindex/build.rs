@@ -79,7 +79,7 @@ impl Namespace {
                 &sindex.index,
                 partition,
                 |meta| sindex.covers(meta),
-                |body, bvals| sindex.definition.bvals_of(body, bvals),
+                |digest, body, bvals| sindex.definition.bvals_of(digest, body, bvals),
                 &fetched,
                 &mut wanted,
             )?;
@@ -108,7 +108,7 @@ impl Namespace {
                     &sindex.index,
                     partition,
                     |meta| sindex.covers(meta),
-                    |body, bvals| sindex.definition.bvals_of(body, bvals),
+                    |digest, body, bvals| sindex.definition.bvals_of(digest, body, bvals),
                     Fetched::NONE,
                     &mut wanted,
                 )

@@ -75,8 +75,9 @@ impl Namespace {
         if !list.iter().any(|sindex| sindex.covers(meta)) {
             return Ok(OldKeys(None));
         }
+        let digest = *guard.digest();
         let known = match guard.body(fetched) {
-            Ok(body) => Known::Numbers(numbers_of(&list, meta, &body)),
+            Ok(body) => Known::Numbers(numbers_of(&list, &digest, meta, &body)),
             Err(Miss::Elsewhere(fetch)) => return Err(fetch),
             Err(Miss::Damaged) => Known::Unknown,
         };
@@ -111,7 +112,7 @@ impl Namespace {
         body: &[u8],
     ) -> Result<Shift, ResultCode> {
         let list = self.sindexes.list.load();
-        let new = numbers_of(&list, meta, &Body::new(body));
+        let new = numbers_of(&list, guard.digest(), meta, &Body::new(body));
         let old = match old.0.map(|known| *known) {
             None => Vec::new(),
             Some(Known::Numbers(old)) => old,
@@ -169,11 +170,16 @@ impl Numbers {
 }
 
 /// The numbers of a record in the indexes that cover it, where it has any.
-fn numbers_of(list: &[Arc<Sindex>], meta: &RecordMeta, body: &Body<'_>) -> Vec<Numbers> {
+fn numbers_of(
+    list: &[Arc<Sindex>],
+    digest: &Digest,
+    meta: &RecordMeta,
+    body: &Body<'_>,
+) -> Vec<Numbers> {
     let mut all = Vec::new();
     for sindex in list.iter().filter(|sindex| sindex.covers(meta)) {
         let mut bvals = Vec::new();
-        sindex.definition.bvals_of(body, &mut bvals);
+        sindex.definition.bvals_of(digest, body, &mut bvals);
         if !bvals.is_empty() {
             all.push(Numbers { sindex: Arc::clone(sindex), bvals });
         }

@@ -1,18 +1,18 @@
 //! What a secondary index holds: its definition, and the numbers ("bvals") under which it has a record.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use expr::{IndexExpression, Type};
 use record::Body;
-use record::body::StoredBin;
 use storage::BvalOrder;
 use value::geo::{self, CoverOptions, EARTH_RADIUS_METERS, Geometry};
-use value::indexed::{self, Part, Scalar};
-use wire::ParticleType;
+use value::indexed::{Part, Scalar};
+use wire::{Digest, ParticleType};
 
 use super::hash::wyhash;
-
-/// Longest string or blob, as a bin's value, that is indexed.
-const BYTES_MAX: usize = 2048;
+use super::source::Source;
 
 /// Of what type the values are that an index holds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -55,6 +55,16 @@ impl KeyType {
         }
     }
 
+    /// Of which type an expression has to be to give such values.
+    pub(super) fn expression_type(self) -> Type {
+        match self {
+            Self::Numeric => Type::Int,
+            Self::String => Type::Str,
+            Self::Blob => Type::Blob,
+            Self::Geo2DSphere => Type::GeoJson,
+        }
+    }
+
     /// How the numbers of such values compare.
     pub fn order(self) -> BvalOrder {
         match self {
@@ -78,7 +88,7 @@ impl KeyType {
     }
 }
 
-/// Which values of a bin an index holds.
+/// Which values an index holds of a bin or of an expression.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum IndexType {
     /// The value itself.
@@ -143,26 +153,36 @@ impl IndexType {
 pub struct Definition {
     /// The set whose records it holds; all of the namespace without.
     pub set: Option<Box<[u8]>>,
-    /// The bin.
-    pub bin: Box<[u8]>,
+    /// Whose values.
+    pub source: Source,
     /// Of what type the values are.
     pub key_type: KeyType,
-    /// Which values of the bin.
+    /// Which values of the bin or expression.
     pub index_type: IndexType,
-    /// The way to the value inside the bin, in canonical msgpack; empty if it is the bin itself.
-    pub context: Box<[u8]>,
 }
 
 impl Definition {
-    /// The key of its metadata: namespace, set, bin, perhaps the context in base64, the index type, the
-    /// key type. Its value is the index's name.
+    /// Of which type an expression has to be that is indexed so.
+    pub fn expression_type(&self) -> Type {
+        match self.index_type {
+            IndexType::Default => self.key_type.expression_type(),
+            IndexType::List => Type::List,
+            IndexType::MapKeys | IndexType::MapValues => Type::Map,
+        }
+    }
+
+    /// The key of its metadata: namespace, set, bin, perhaps a context or an expression in base64, the
+    /// index type, the key type. Its value is the index's name.
     pub fn key(&self, namespace: &str) -> Vec<u8> {
         let set = self.set.as_deref().unwrap_or_default();
-        let mut parts = vec![namespace.as_bytes(), set, &self.bin];
-        let context = format!("c{}", BASE64.encode(&self.context));
-        if !self.context.is_empty() {
-            parts.push(context.as_bytes());
-        }
+        let (bin, inner) = match &self.source {
+            Source::Bin { name, context } if context.is_empty() => (&**name, None),
+            Source::Bin { name, context } => (&**name, Some(('c', &**context))),
+            Source::Expression(expression) => (&b""[..], Some(('e', expression.source()))),
+        };
+        let inner = inner.map(|(letter, bytes)| format!("{letter}{}", BASE64.encode(bytes)));
+        let mut parts = vec![namespace.as_bytes(), set, bin];
+        parts.extend(inner.as_ref().map(String::as_bytes));
         let (index_type, key_type) = ([self.index_type.letter()], [self.key_type.letter()]);
         parts.extend([&index_type[..], &key_type]);
         parts.join(&b'|')
@@ -176,49 +196,45 @@ impl Definition {
         let index_type = IndexType::of_letter(ends.next()?)?;
         let mut parts = ends.next()?.splitn(3, is_bar);
         let (namespace, set, rest) = (parts.next()?, parts.next()?, parts.next()?);
-        let (bin, context) = split_context(rest);
-        if namespace.is_empty() || bin.is_empty() {
+        let source = source_of_key(rest)?;
+        if namespace.is_empty() {
             return None;
         }
         let set = Some(set).filter(|set| !set.is_empty()).map(Box::from);
-        let definition = Self { set, bin: bin.into(), key_type, index_type, context };
-        Some((namespace, definition))
+        Some((namespace, Self { set, source, key_type, index_type }))
     }
 
     /// Replaces `bvals` by the numbers under which a record with this body is in the index: ascending as
     /// signed numbers, each once.
-    pub fn bvals_of(&self, body: &Body<'_>, bvals: &mut Vec<i64>) {
+    pub fn bvals_of(&self, digest: &Digest, body: &Body<'_>, bvals: &mut Vec<i64>) {
         bvals.clear();
-        let Some(bin) = body.bin(&self.bin) else { return };
-        if self.is_too_long(&bin) {
-            return;
-        }
-        indexed::visit(bin.stored(), &self.context, self.index_type.part(), |scalar| {
+        self.source.visit(self.index_type.part(), digest, body, |scalar| {
             bvals_of_scalar(self.key_type, scalar, bvals);
         });
         bvals.sort_unstable();
         bvals.dedup();
     }
-
-    /// Whether a bin is left out for its length. Long strings in lists and maps are not, as in the
-    /// original.
-    fn is_too_long(&self, bin: &StoredBin<'_>) -> bool {
-        matches!(bin.particle_type, ParticleType::STRING | ParticleType::BLOB)
-            && bin.value.len() > BYTES_MAX
-    }
 }
 
-/// Takes the context, if there is one, from behind a bin's name, which may have bars in it.
-fn split_context(rest: &[u8]) -> (&[u8], Box<[u8]>) {
+/// Reads a bin's name, which may have bars in it, and perhaps a context behind it, or an expression
+/// behind none.
+fn source_of_key(rest: &[u8]) -> Option<Source> {
+    if let Some(encoded) = rest.strip_prefix(b"|e") {
+        let expression = IndexExpression::build(&BASE64.decode(encoded).ok()?).ok()?;
+        return Some(Source::Expression(Arc::new(expression)));
+    }
     let last_bar = rest.iter().rposition(|byte| *byte == b'|');
-    if let Some(at) = last_bar
+    let source = if let Some(at) = last_bar
         && let Some(encoded) = rest[at + 1..].strip_prefix(b"c")
         && let Ok(context) = BASE64.decode(encoded)
         && value::context::check(&context).is_ok()
     {
-        return (&rest[..at], context.into());
-    }
-    (rest, Box::default())
+        Source::Bin { name: rest[..at].into(), context: context.into() }
+    } else {
+        Source::bin(rest)
+    };
+    let has_name = !matches!(&source, Source::Bin { name, .. } if name.is_empty());
+    has_name.then_some(source)
 }
 
 /// Appends the numbers of a value, if it is of this type.
@@ -265,10 +281,30 @@ mod tests {
             let (namespace, definition) = Definition::of_key(key).unwrap();
             assert_eq!(namespace, b"test");
             assert_eq!(definition.set.as_deref(), set);
-            assert_eq!((&*definition.bin, &*definition.context), (bin, context));
+            let expected = Source::Bin { name: bin.into(), context: context.into() };
+            assert_eq!(definition.source, expected);
             assert_eq!(definition.key("test"), key);
         }
-        for key in [&b""[..], b"test", b"test|s|b", b"test|s|b|X|I", b"test|s|b|L|X", b"||b|L|I"] {
+        // An integer bin named "n".
+        let key = b"test|||ek1ECoW4=|.|I";
+        let (_, definition) = Definition::of_key(key).unwrap();
+        let Source::Expression(expression) = &definition.source else { panic!("an expression") };
+        assert_eq!(expression.source(), [0x93, 81, 2, 0xa1, b'n']);
+        assert_eq!(
+            (definition.key("test"), definition.expression_type()),
+            (key.to_vec(), Type::Int)
+        );
+        for key in [
+            &b""[..],
+            b"test",
+            b"test|s|b",
+            b"test|s|b|X|I",
+            b"test|s|b|L|X",
+            b"||b|L|I",
+            b"test|||.|I",
+            b"test|||e|.|I",
+            b"test|||e/w==|.|I",
+        ] {
             assert_eq!(Definition::of_key(key), None);
         }
     }

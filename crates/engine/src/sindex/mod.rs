@@ -1,4 +1,4 @@
-//! Secondary indexes: which records have which values in a bin (`reference`: storage-and-index.md,
+//! Secondary indexes: which records have which values in a bin, or as an expression (`reference`: storage-and-index.md,
 //! section 10).
 //!
 //! Every change of a record is carried over to the indexes that cover it under the record's lock, as the
@@ -13,6 +13,7 @@ mod definition;
 mod hash;
 mod predicate;
 mod query;
+mod source;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +30,8 @@ pub(crate) use self::build::Filling;
 pub(crate) use self::change::OldKeys;
 pub use self::definition::{Definition, IndexType, KeyType};
 pub use self::predicate::Predicate;
-pub use self::query::{Candidate, SindexScan};
+pub use self::query::{Candidate, SindexScan, Where};
+pub use self::source::Source;
 use crate::namespace::Namespace;
 
 /// Most indexes of a namespace.
@@ -139,29 +141,23 @@ impl Sindexes {
         self.list.load().iter().find(|sindex| sindex.is_named(name)).cloned()
     }
 
-    /// The index that a query has to use. One of the whole namespace also serves for a set.
+    /// The where clause of a query about a set, with the index that it has to use. One of the whole
+    /// namespace also serves for a set, and one that the query names for any.
     ///
     /// # Errors
     /// `SINDEX_NOT_FOUND` when there is none, `SINDEX_NOT_READABLE` while it is being filled.
-    pub fn find(
-        &self,
-        set: Option<&[u8]>,
-        bin: &[u8],
-        key_type: KeyType,
-        index_type: IndexType,
-        context: &[u8],
-    ) -> Result<Arc<Sindex>, ResultCode> {
+    pub fn find(&self, set: Option<&[u8]>, predicate: Predicate) -> Result<Where, ResultCode> {
         let list = self.list.load();
         let of_set = |set: Option<&[u8]>| {
             list.iter().find(|sindex| {
-                let of = &sindex.definition;
-                (of.key_type, of.index_type) == (key_type, index_type)
-                    && (&*of.bin, &*of.context, of.set.as_deref()) == (bin, context, set)
+                let definition = &sindex.definition;
+                (predicate.names_index() || definition.set.as_deref() == set)
+                    && predicate.suits(&sindex.name(), definition)
             })
         };
         let found = of_set(set).or_else(|| of_set(None)).ok_or(ResultCode::SINDEX_NOT_FOUND)?;
         if found.is_readable() {
-            Ok(Arc::clone(found))
+            Ok(Where { predicate, sindex: Arc::clone(found) })
         } else {
             Err(ResultCode::SINDEX_NOT_READABLE)
         }

@@ -1,13 +1,14 @@
-//! What a query asks of a record's values: fields 22, 23 and 26 of its request (`reference`:
-//! protocol.md, 9.2; geo.md, section 5).
+//! What a query asks of a record's values: fields 21 to 24 and 26 of its request (`reference`:
+//! protocol.md, 9.2; geo.md, section 5; fields 21 and 24 as in 8.1).
 
 use config::Namespace as NamespaceConfig;
 use record::Body;
 use value::geo::{self, CellId, CoverOptions, EARTH_RADIUS_METERS, Geometry, Region};
-use value::indexed::{self, Scalar};
-use wire::{FieldType, ParticleType, Request, ResultCode};
+use value::indexed::Scalar;
+use wire::{Digest, FieldType, ParticleType, Request, ResultCode};
 
-use super::definition::{IndexType, KeyType, bval_of_bytes};
+use super::definition::{Definition, IndexType, KeyType, bval_of_bytes};
+use super::source::Source;
 
 /// Bytes from which on a string or blob cannot be asked for.
 const BYTES_LIMIT: usize = 2048;
@@ -16,14 +17,27 @@ const GEO_BYTES_LIMIT: usize = 1 << 20;
 /// Longest name of a bin.
 const BIN_NAME_BYTES_MAX: usize = 15;
 
+/// Longest name of an index.
+const INDEX_NAME_BYTES_MAX: usize = 63;
+
 /// What a query asks of a record's values.
 #[derive(Debug)]
 pub struct Predicate {
-    bin: Box<[u8]>,
+    subject: Subject,
     index_type: IndexType,
-    context: Box<[u8]>,
     test: Test,
     ranges: Vec<(i64, i64)>,
+}
+
+/// Of which values a query asks, as it says it.
+#[derive(PartialEq, Eq, Debug)]
+enum Subject {
+    /// Those of a bin, or of what a context leads to inside one.
+    Bin { name: Box<[u8]>, context: Box<[u8]> },
+    /// Those of an expression, in the same bytes as when its index was made.
+    Expression(Box<[u8]>),
+    /// Those that the index with this name holds.
+    Index(Box<[u8]>),
 }
 
 /// What is asked of a value.
@@ -53,6 +67,7 @@ impl Predicate {
     ) -> Result<Option<Self>, ResultCode> {
         let Some(range) = request.field(FieldType::INDEX_RANGE) else { return Ok(None) };
         let (bin, particle_type, values) = split(range).ok_or(ResultCode::PARAMETER)?;
+        let subject = subject(request, bin)?;
         let (test, ranges) = parse_values(particle_type, values, config)?;
         let index_type = match request.field(FieldType::INDEX_TYPE) {
             None => Some(IndexType::Default),
@@ -63,13 +78,31 @@ impl Predicate {
             return Err(ResultCode::PARAMETER);
         }
         let index_type = index_type.ok_or(ResultCode::SINDEX_NOT_FOUND)?;
-        let (bin, context) = (bin.into(), context.unwrap_or_default().into());
-        Ok(Some(Self { bin, index_type, context, test, ranges }))
+        Ok(Some(Self { subject, index_type, test, ranges }))
     }
 
-    /// The bin.
-    pub fn bin(&self) -> &[u8] {
-        &self.bin
+    /// Whether it can use an index that has this name and definition; the set does not matter here.
+    pub(super) fn suits(&self, name: &[u8], definition: &Definition) -> bool {
+        let index_type = match (&self.subject, &definition.source) {
+            (Subject::Index(wanted), _) if **wanted == *name => definition.index_type,
+            (Subject::Bin { name, context }, Source::Bin { name: of, context: at })
+                if (name, context) == (of, at) =>
+            {
+                self.index_type
+            }
+            (Subject::Expression(wanted), Source::Expression(expression))
+                if **wanted == *expression.source() =>
+            {
+                self.index_type
+            }
+            _ => return false,
+        };
+        (definition.key_type, definition.index_type) == (self.key_type(), index_type)
+    }
+
+    /// Whether it says which index it means by the index's name.
+    pub(super) fn names_index(&self) -> bool {
+        matches!(self.subject, Subject::Index(_))
     }
 
     /// Of what type the values are.
@@ -80,16 +113,6 @@ impl Predicate {
             Test::Blob(_) => KeyType::Blob,
             Test::Within { .. } | Test::Around { .. } => KeyType::Geo2DSphere,
         }
-    }
-
-    /// Which values of the bin.
-    pub fn index_type(&self) -> IndexType {
-        self.index_type
-    }
-
-    /// The way to the value inside the bin; empty if it is the bin itself.
-    pub fn context(&self) -> &[u8] {
-        &self.context
     }
 
     /// Ranges of numbers, both ends included, among which an index has all records that match: ascending
@@ -108,11 +131,15 @@ impl Predicate {
         matches!(self.test, Test::Within { .. }).then_some(self.ranges.len())
     }
 
-    /// Whether a record with this body matches.
-    pub fn matches(&self, body: &Body<'_>) -> bool {
-        let Some(bin) = body.bin(&self.bin) else { return false };
+    /// Whether a record matches, of what an index with this definition holds.
+    pub(super) fn matches(
+        &self,
+        definition: &Definition,
+        digest: &Digest,
+        body: &Body<'_>,
+    ) -> bool {
         let mut matches = false;
-        indexed::visit(bin.stored(), &self.context, self.index_type.part(), |scalar| {
+        definition.source.visit(definition.index_type.part(), digest, body, |scalar| {
             matches = matches || self.accepts(scalar);
         });
         matches
@@ -177,10 +204,31 @@ impl Predicate {
     }
 }
 
+/// Of which values a request asks that names this bin, or none. With a bin, the name of an index says
+/// nothing: older clients send one of their own.
+fn subject(request: &Request<'_>, bin: &[u8]) -> Result<Subject, ResultCode> {
+    let name = request.field(FieldType::INDEX_NAME);
+    let expression = request.field(FieldType::INDEX_EXPRESSION);
+    let context = request.field(FieldType::INDEX_CONTEXT);
+    match (bin, expression, name) {
+        ([_, ..], None, _) => {
+            Ok(Subject::Bin { name: bin.into(), context: context.unwrap_or_default().into() })
+        }
+        ([], Some(expression), None) if !expression.is_empty() && context.is_none() => {
+            Ok(Subject::Expression(expression.into()))
+        }
+        ([], None, Some(name)) if context.is_none() => match name.len() {
+            1..=INDEX_NAME_BYTES_MAX => Ok(Subject::Index(name.into())),
+            _ => Err(ResultCode::PARAMETER),
+        },
+        _ => Err(ResultCode::PARAMETER),
+    }
+}
+
 /// Takes a range apart: bin, type, and what follows.
 fn split(range: &[u8]) -> Option<(&[u8], ParticleType, &[u8])> {
     let ([1, name_len], rest) = range.split_first_chunk()? else { return None };
-    if !(1..=BIN_NAME_BYTES_MAX).contains(&usize::from(*name_len)) {
+    if usize::from(*name_len) > BIN_NAME_BYTES_MAX {
         return None;
     }
     let (bin, rest) = rest.split_at_checked(usize::from(*name_len))?;

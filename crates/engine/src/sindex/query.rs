@@ -1,11 +1,30 @@
 //! What a query gets from a secondary index.
 
+use std::sync::Arc;
+
+use record::Body;
 use storage::{ScanProgress, SecondaryItem, SecondaryRange};
 use wire::{Digest, PartitionId};
 
 use super::Sindex;
 use super::predicate::Predicate;
 use crate::namespace::Namespace;
+
+/// The where clause of a query: what it asks, and the index that it uses.
+#[derive(Debug)]
+pub struct Where {
+    /// What it asks.
+    pub predicate: Predicate,
+    /// The index.
+    pub sindex: Arc<Sindex>,
+}
+
+impl Where {
+    /// Whether a record matches.
+    pub fn matches(&self, digest: &Digest, body: &Body<'_>) -> bool {
+        self.predicate.matches(&self.sindex.definition, digest, body)
+    }
+}
 
 /// A record that may match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

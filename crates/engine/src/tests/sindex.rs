@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use config::Namespace as NamespaceConfig;
+use expr::IndexExpression;
 use fastrand::Rng;
 use record::LastUpdateTime;
 use storage::ScanProgress;
@@ -19,7 +20,7 @@ use super::{devices, stress};
 use crate::namespace::Namespace;
 use crate::sindex::{
     Candidate, Definition, IndexType, KeyType, Predicate, SINDEXES_MAX, Sindex, SindexRefusal,
-    SindexScan,
+    SindexScan, Source, Where,
 };
 
 /// Partitions in which anything is.
@@ -53,7 +54,7 @@ fn expected_of(namespace: &Namespace, sindex: &Sindex) -> Vec<(i64, Digest)> {
             namespace.inspect(&digest, |record| {
                 if sindex.covers(&record.meta) {
                     let mut bvals = Vec::new();
-                    sindex.definition.bvals_of(&record.body, &mut bvals);
+                    sindex.definition.bvals_of(&digest, &record.body, &mut bvals);
                     of_partition.extend(bvals.iter().map(|bval| (*bval, digest)));
                 }
             });
@@ -75,8 +76,20 @@ pub(super) fn check_sindexes(namespace: &Namespace) {
 }
 
 pub(super) fn definition(bin: &str, key_type: KeyType, index_type: IndexType) -> Definition {
-    let bin = bin.as_bytes().into();
-    Definition { set: None, bin, key_type, index_type, context: Box::default() }
+    Definition { set: None, source: Source::bin(bin.as_bytes()), key_type, index_type }
+}
+
+/// n + the digest modulo 2: there only where n is.
+const DIGEST_BY_N: [u8; 10] = [0x93, 20, 0x93, 81, 2, 0xa1, b'n', 0x92, 64, 2];
+/// The string a of records whose n is positive, of others nothing.
+const A_WHERE_N: [u8; 17] =
+    [0x94, 123, 0x93, 3, 0x93, 81, 2, 0xa1, b'n', 0, 0x93, 81, 3, 0xa1, b'a', 0x91, 0];
+/// The list l.
+const LIST_BIN: [u8; 5] = [0x93, 81, 4, 0xa1, b'l'];
+
+fn over(expression: &[u8], key_type: KeyType, index_type: IndexType) -> Definition {
+    let expression = Arc::new(IndexExpression::build(expression).unwrap());
+    Definition { set: None, source: Source::Expression(expression), key_type, index_type }
 }
 
 /// Definitions of all kinds over the bins that [`random_write`] writes.
@@ -94,8 +107,11 @@ pub(super) fn definitions() -> Vec<Definition> {
         definition("g", Geo2DSphere, Default),
         definition("l", Geo2DSphere, List),
     ];
-    let context = [0x92, 0x10, 0x00].into();
-    all.push(Definition { context, ..definition("l", Numeric, Default) });
+    let source = Source::Bin { name: b"l"[..].into(), context: [0x92, 0x10, 0x00].into() };
+    all.push(Definition { source, ..definition("l", Numeric, Default) });
+    all.push(over(&DIGEST_BY_N, Numeric, Default));
+    all.push(over(&A_WHERE_N, String, Default));
+    all.push(over(&LIST_BIN, Numeric, List));
     all.push(Definition { set: Some(b"s"[..].into()), ..definition("n", Numeric, Default) });
     all
 }
@@ -259,8 +275,9 @@ fn many_records_of_a_device_are_filled_in() {
     let wanted = Definition { set, ..definition("n", KeyType::Numeric, IndexType::Default) };
     fixture.namespace.create_sindex(b"i", wanted).unwrap();
     let find = |fixture: &Fixture| {
-        let sindexes = &fixture.namespace.sindexes;
-        sindexes.find(Some(b"s"), b"n", KeyType::Numeric, IndexType::Default, b"").map(|_| ())
+        let asks = range("n", ParticleType::INTEGER, &[0; 8], &[0; 8]);
+        let predicate = parse(&[(FieldType::INDEX_RANGE, &asks)]).unwrap().unwrap();
+        fixture.namespace.sindexes.find(Some(b"s"), predicate).map(|_| ())
     };
     assert_eq!(find(&fixture), Err(ResultCode::SINDEX_NOT_READABLE));
     let (_, next) = fixture.supervise();
@@ -308,14 +325,25 @@ fn names_definitions_and_limits() {
     assert_eq!(sindexes(), 1);
     namespace.create_sindex(b"k", n.clone()).unwrap();
     assert!(namespace.sindexes.by_name(b"i").is_none(), "it has another name now");
-    let find = |set: Option<&[u8]>, context: &[u8]| {
-        let (kind, of) = (KeyType::Numeric, IndexType::Default);
-        namespace.sindexes.find(set, b"n", kind, of, context).map(|found| found.name())
+    let asks = |bin: &str| range(bin, ParticleType::INTEGER, &[0; 8], &[0; 8]);
+    let (of_bin, of_any) = (asks("n"), asks(""));
+    let find = |set: Option<&[u8]>, fields: &[(FieldType, &[u8])]| {
+        let predicate = parse(fields).unwrap().unwrap();
+        namespace.sindexes.find(set, predicate).map(|found| found.sindex.name())
     };
-    assert_eq!(**find(Some(b"s"), b"").unwrap(), *b"j");
-    assert_eq!(**find(Some(b"t"), b"").unwrap(), *b"k", "that of the whole namespace");
-    assert_eq!(**find(None, b"").unwrap(), *b"k");
-    assert_eq!(find(None, b"\x92\x10\x00"), Err(ResultCode::SINDEX_NOT_FOUND));
+    let of_bin = (FieldType::INDEX_RANGE, &*of_bin);
+    assert_eq!(**find(Some(b"s"), &[of_bin]).unwrap(), *b"j");
+    assert_eq!(**find(Some(b"t"), &[of_bin]).unwrap(), *b"k", "that of the whole namespace");
+    assert_eq!(**find(None, &[of_bin]).unwrap(), *b"k");
+    let context = (FieldType::INDEX_CONTEXT, &b"\x92\x10\x00"[..]);
+    assert_eq!(find(None, &[of_bin, context]), Err(ResultCode::SINDEX_NOT_FOUND));
+    let named = |name: &'static [u8]| {
+        find(Some(b"t"), &[(FieldType::INDEX_RANGE, &of_any), (FieldType::INDEX_NAME, name)])
+    };
+    assert_eq!(**named(b"j").unwrap(), *b"j", "whatever its set");
+    assert_eq!(named(b"l"), Err(ResultCode::SINDEX_NOT_FOUND));
+    let other = (FieldType::INDEX_NAME, &b"other"[..]);
+    assert_eq!(**find(None, &[of_bin, other]).unwrap(), *b"k", "with a bin a name says nothing");
     let held = namespace.sindexes.by_name(b"j").unwrap();
     assert!(namespace.drop_sindex(b"j") && !namespace.drop_sindex(b"j") && held.is_dropped());
     assert_eq!(sindexes(), 0);
@@ -362,11 +390,10 @@ fn predicates_are_parsed_as_the_protocol_says() {
     };
     let predicate = parse(&[(RANGE, &numbers(-2, 7))]).unwrap().unwrap();
     assert_eq!(predicate.ranges(), [(-2, 7)]);
-    assert!(!predicate.is_hash_or_geo() && predicate.bin() == b"n");
+    assert!(!predicate.is_hash_or_geo());
     let text = range("a", ParticleType::STRING, b"k4", b"");
     let predicate = parse(&[(RANGE, &text), (FieldType::INDEX_TYPE, &[1])]).unwrap().unwrap();
     assert_eq!(predicate.ranges()[0].0.cast_unsigned(), 0x839d_2d8a_5e46_3f54);
-    assert_eq!(predicate.index_type(), IndexType::List);
     let long = |len| range("a", ParticleType::STRING, &vec![b'x'; len], b"");
     assert!(parse(&[(RANGE, &long(2047))]).is_ok());
     let geo = |text: &str| range("g", ParticleType::GEOJSON, text.as_bytes(), b"");
@@ -398,33 +425,55 @@ fn predicates_are_parsed_as_the_protocol_says() {
         (FieldType::INDEX_TYPE, &[9], ResultCode::SINDEX_NOT_FOUND),
         (FieldType::INDEX_CONTEXT, &[], PARAMETER),
         (FieldType::INDEX_CONTEXT, &[0x92, 0x10, 0xcc, 5], PARAMETER),
+        (FieldType::INDEX_EXPRESSION, &LIST_BIN, PARAMETER),
     ] {
         assert_eq!(parse(&[(RANGE, &good), (kind, data)]).err(), Some(expected), "{data:?}");
     }
 }
 
-fn matching(fixture: &Fixture, predicate: &Predicate, limit: usize) -> (Vec<Digest>, usize) {
-    let namespace = &fixture.namespace;
-    let found = namespace.sindexes.find(
-        None,
-        predicate.bin(),
-        predicate.key_type(),
-        predicate.index_type(),
-        predicate.context(),
-    );
-    let sindex = found.unwrap();
+/// Without a bin, either an expression or a name says which index is meant.
+#[test]
+fn what_a_predicate_without_a_bin_is_about() {
+    let asks = range("", ParticleType::INTEGER, &[0; 8], &[0; 8]);
+    let with = |fields: &[(FieldType, &[u8])]| {
+        let mut all = vec![(FieldType::INDEX_RANGE, &*asks)];
+        all.extend_from_slice(fields);
+        parse(&all).map(|_| ()).map_err(|result| result.0)
+    };
+    let expression = (FieldType::INDEX_EXPRESSION, &LIST_BIN[..]);
+    let name = (FieldType::INDEX_NAME, &b"i"[..]);
+    let context = (FieldType::INDEX_CONTEXT, &b"\x92\x10\x00"[..]);
+    assert_eq!(with(&[expression]), Ok(()));
+    assert_eq!(with(&[name]), Ok(()));
+    assert_eq!(with(&[(FieldType::INDEX_NAME, &[b'i'; 63])]), Ok(()));
+    for wrong in [
+        &[][..],
+        &[expression, name],
+        &[expression, context],
+        &[name, context],
+        &[(FieldType::INDEX_EXPRESSION, b"")],
+        &[(FieldType::INDEX_NAME, b"")],
+        &[(FieldType::INDEX_NAME, &[b'i'; 64])],
+    ] {
+        assert_eq!(with(wrong), Err(ResultCode::PARAMETER.0), "{wrong:?}");
+    }
+}
+
+fn matching(fixture: &Fixture, clause: &Where, limit: usize) -> (Vec<Digest>, usize) {
+    let (namespace, sindex) = (&fixture.namespace, &clause.sindex);
     let (mut matching, mut seen) = (Vec::new(), 0);
-    let mut scan = SindexScan::new(predicate);
+    let mut scan = SindexScan::new(&clause.predicate);
     for partition in PartitionId::all() {
         let mut after = None;
         loop {
             let mut candidates: Vec<Candidate> = Vec::new();
             let progress =
-                namespace.candidates(&sindex, &mut scan, partition, after, limit, &mut candidates);
+                namespace.candidates(sindex, &mut scan, partition, after, limit, &mut candidates);
             seen += candidates.len();
             for candidate in &candidates {
+                let digest = &candidate.digest;
                 let matches =
-                    namespace.inspect(&candidate.digest, |record| predicate.matches(&record.body));
+                    namespace.inspect(digest, |record| clause.matches(digest, &record.body));
                 if matches == Some(true) {
                     matching.push(candidate.digest);
                 }
@@ -458,13 +507,16 @@ fn candidates_are_all_that_matches() {
     let context: &[u8] = &[0x92, 0x10, 0x00];
     let geo = |bin: &str, text: &str| range(bin, ParticleType::GEOJSON, text.as_bytes(), b"");
     let mut total = 0;
-    for (fields, kind, context) in [
+    for (fields, kind, inner) in [
         (range("n", ParticleType::INTEGER, &number(-3), &number(2)), 0, &[][..]),
         (range("n", ParticleType::INTEGER, &number(1), &number(1)), 0, &[]),
         (range("a", ParticleType::STRING, b"c", b"c"), 0, &[]),
         (range("b", ParticleType::BLOB, &[7; 2045], b""), 0, &[]),
         (range("l", ParticleType::INTEGER, &number(3), &number(9)), 1, &[]),
         (range("l", ParticleType::INTEGER, &number(3), &number(9)), 0, context),
+        (range("", ParticleType::INTEGER, &number(-5), &number(4)), 0, &DIGEST_BY_N),
+        (range("", ParticleType::STRING, b"c", b""), 0, &A_WHERE_N),
+        (range("", ParticleType::INTEGER, &number(3), &number(9)), 1, &LIST_BIN),
         (range("l", ParticleType::STRING, b"x", b""), 1, &[]),
         (range("m", ParticleType::INTEGER, &number(5), &number(6)), 2, &[]),
         (range("m", ParticleType::INTEGER, &number(5), &number(6)), 3, &[]),
@@ -475,14 +527,17 @@ fn candidates_are_all_that_matches() {
     ] {
         let kind = [kind];
         let mut request = vec![(FieldType::INDEX_RANGE, &*fields), (FieldType::INDEX_TYPE, &kind)];
-        if !context.is_empty() {
-            request.push((FieldType::INDEX_CONTEXT, context));
+        match inner {
+            [] => {}
+            _ if fields[1] == 0 => request.push((FieldType::INDEX_EXPRESSION, inner)),
+            _ => request.push((FieldType::INDEX_CONTEXT, inner)),
         }
         let predicate = parse(&request).unwrap().unwrap();
+        let clause = fixture.namespace.sindexes.find(None, predicate).unwrap();
         let mut expected = Vec::new();
         for key in 0..300 {
             let matches = fixture.namespace.inspect(&digest(key), |record| {
-                !record.meta.tombstone && predicate.matches(&record.body)
+                !record.meta.tombstone && clause.matches(&digest(key), &record.body)
             });
             if matches == Some(true) {
                 expected.push(digest(key));
@@ -490,9 +545,9 @@ fn candidates_are_all_that_matches() {
         }
         expected.sort_unstable();
         for limit in [1, 1000] {
-            let (found, seen) = matching(&fixture, &predicate, limit);
-            assert_eq!(found, expected, "{predicate:?}");
-            assert!(predicate.is_hash_or_geo() || kind[0] != 0 || seen == found.len());
+            let (found, seen) = matching(&fixture, &clause, limit);
+            assert_eq!(found, expected, "{clause:?}");
+            assert!(clause.predicate.is_hash_or_geo() || kind[0] != 0 || seen == found.len());
         }
         total += expected.len();
     }

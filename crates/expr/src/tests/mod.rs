@@ -2,6 +2,7 @@
 
 mod calls;
 mod control;
+mod index;
 mod metadata;
 mod operations;
 mod operators;

@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use config::SET_NAME_MAX;
 use engine::Namespace;
-use engine::sindex::{Definition, IndexType, KeyType, SINDEXES_MAX, Sindex};
+use engine::sindex::{Definition, IndexType, KeyType, SINDEXES_MAX, Sindex, Source};
+use expr::{IndexExpression, Type};
 use value::context::ContextError;
 use wire::ResultCode;
 
@@ -18,6 +19,8 @@ use crate::metadata::{Item, Module, SetError};
 const NAME_BYTES_MAX: usize = 63;
 /// Most bytes of a context in base64.
 const CONTEXT_BYTES_MAX: usize = 2047;
+/// Most bytes of an expression in base64.
+const EXPRESSION_BYTES_MAX: usize = (16 << 10) - 1;
 /// Most bytes of a kind of index.
 const KIND_BYTES_MAX: usize = 31;
 /// Most bytes of a bin and its type.
@@ -78,11 +81,15 @@ fn put_list(
 }
 
 fn put_line(namespace: &str, sindex: &Sindex, in_base64: bool, out: &mut Vec<u8>) {
-    let Definition { set, bin, key_type, index_type, context } = &sindex.definition;
+    let Definition { set, source, key_type, index_type } = &sindex.definition;
     put(out, format_args!("ns={namespace}:indexname="));
     out.extend_from_slice(&sindex.name());
     put(out, ":set=");
     out.extend_from_slice(set.as_deref().unwrap_or(b"NULL"));
+    let (bin, context, expression) = match source {
+        Source::Bin { name, context } => (&**name, &**context, None),
+        Source::Expression(expression) => (&b"null"[..], &b""[..], Some(expression)),
+    };
     put(out, ":bin=");
     out.extend_from_slice(bin);
     let (key_type, index_type) = (key_type.name(), index_type.name());
@@ -91,6 +98,10 @@ fn put_line(namespace: &str, sindex: &Sindex, in_base64: bool, out: &mut Vec<u8>
         (true, _) => put(out, "null"),
         (false, true) => put(out, BASE64.encode(context)),
         (false, false) => put(out, value::context::text(context)),
+    }
+    if let Some(expression) = expression {
+        // There is no text form; 8.0 has no such field, so other indexes go without.
+        put(out, format_args!(":exp={}", BASE64.encode(expression.source())));
     }
     put(out, if sindex.is_readable() { ":state=RW" } else { ":state=WO" });
 }
@@ -217,7 +228,8 @@ pub(super) fn create(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> 
     Ok(())
 }
 
-/// What the parameters define.
+/// What the parameters define: in the form of 8.0 by `indexdata`, in that of 8.1 by `type` and either
+/// `bin` or `exp`.
 fn definition(call: &Call<'_>) -> Result<Definition, Refusal> {
     let set = call.optional("set", SET_NAME_MAX)?.map(Box::from);
     let context = call.optional("context", CONTEXT_BYTES_MAX)?;
@@ -230,9 +242,83 @@ fn definition(call: &Call<'_>) -> Result<Definition, Refusal> {
             )
         })?,
     };
-    let data = call.required("indexdata", DATA_BYTES_MAX)?;
-    let (bin, key_type) = parse_data(data, index_type)?;
-    Ok(Definition { set, bin: bin.into(), key_type, index_type, context })
+    let key_type = call.optional("type", KIND_BYTES_MAX)?;
+    let expression = call.optional("exp", EXPRESSION_BYTES_MAX)?;
+    let (source, key_type) = match (call.optional("indexdata", DATA_BYTES_MAX)?, key_type) {
+        (None, Some(key_type)) => parse_source(call, context, expression, key_type)?,
+        (Some(_), _) if expression.is_some() => {
+            return Err(Refusal::parameter("both 'indexdata' and 'exp' are specified"));
+        }
+        _ => {
+            let data = call.required("indexdata", DATA_BYTES_MAX)?;
+            let (name, key_type) = parse_data(data)?;
+            (Source::Bin { name: name.into(), context }, key_type)
+        }
+    };
+    if (index_type, key_type) == (IndexType::MapKeys, KeyType::Geo2DSphere) {
+        return Err(Refusal::parameter(
+            "bad 'indexdata' bin type for 'indextype' 'mapkeys' - must be one of 'numeric', \
+             'string', 'blob'",
+        ));
+    }
+    let definition = Definition { set, source, key_type, index_type };
+    check_expression(&definition)?;
+    Ok(definition)
+}
+
+/// What the index is about and the type of its values, from `bin` or `exp`, and `type`.
+fn parse_source(
+    call: &Call<'_>,
+    context: Box<[u8]>,
+    expression: Option<&[u8]>,
+    key_type: &[u8],
+) -> Result<(Source, KeyType), Refusal> {
+    let refuse = |text| Err(Refusal::parameter(text));
+    let Some(key_type) = KeyType::of_name(key_type) else {
+        return refuse("bad 'type' - must be one of 'numeric', 'string', 'blob', 'geo2dsphere'");
+    };
+    let source = match (call.optional("bin", BIN_NAME_BYTES_MAX)?, expression) {
+        (Some(_), Some(_)) => return refuse("both 'bin' and 'exp' are specified"),
+        (None, None) => return refuse("both 'bin' and 'exp' are missing"),
+        (None, Some(_)) if !context.is_empty() => {
+            return refuse("both 'context' and 'exp' are specified");
+        }
+        (Some(name), None) => Source::Bin { name: name.into(), context },
+        (None, Some(encoded)) => {
+            let built = BASE64.decode(encoded).map(|source| IndexExpression::build(&source));
+            let Ok(Ok(expression)) = built else { return refuse("bad 'exp'") };
+            Source::Expression(Arc::new(expression))
+        }
+    };
+    Ok((source, key_type))
+}
+
+/// An expression has to have the type of what is indexed.
+fn check_expression(definition: &Definition) -> Result<(), Refusal> {
+    let Source::Expression(expression) = &definition.source else { return Ok(()) };
+    let (given, expected) = (expression.result_type(), definition.expression_type());
+    if given == expected {
+        return Ok(());
+    }
+    let (given, expected) = (type_name(given), type_name(expected));
+    Err(Refusal::parameter(format!(
+        "bad 'exp' - expression type '{given}' does not match expected type '{expected}'"
+    )))
+}
+
+fn type_name(of: Type) -> &'static str {
+    match of {
+        Type::Nil => "null",
+        Type::Bool => "bool",
+        Type::Int => "numeric",
+        Type::Str => "string",
+        Type::List => "list",
+        Type::Map => "map",
+        Type::Blob => "blob",
+        Type::Float => "float",
+        Type::GeoJson => "geojson",
+        Type::Hll => "hll",
+    }
 }
 
 /// Reads the way into a bin from base64.
@@ -247,7 +333,7 @@ fn parse_context(context: &[u8]) -> Result<Box<[u8]>, Refusal> {
 }
 
 /// Reads a bin's name and, after a comma, the type of its values.
-fn parse_data(data: &[u8], index_type: IndexType) -> Result<(&[u8], KeyType), Refusal> {
+fn parse_data(data: &[u8]) -> Result<(&[u8], KeyType), Refusal> {
     let refuse = |text| Err(Refusal::parameter(text));
     let mut parts = data.splitn(2, |byte| *byte == b',');
     let bin = parts.next().unwrap_or_default();
@@ -259,10 +345,6 @@ fn parse_data(data: &[u8], index_type: IndexType) -> Result<(&[u8], KeyType), Re
         return refuse("'indexdata' bin name too long");
     }
     match KeyType::of_name(values) {
-        Some(KeyType::Geo2DSphere) if index_type == IndexType::MapKeys => refuse(
-            "bad 'indexdata' bin type for 'indextype' 'mapkeys' - must be one of 'numeric', \
-             'string', 'blob'",
-        ),
         Some(key_type) => Ok((bin, key_type)),
         None => refuse(
             "bad 'indexdata' bin type - must be one of 'numeric', 'string', 'blob', 'geo2dsphere'",

@@ -203,6 +203,62 @@ fn secondary_indexes_come_and_go() {
     );
 }
 
+/// The form of 8.1: `type` and either `bin` or `exp`.
+#[test]
+fn indexes_on_expressions_come_and_go() {
+    let (_, node) = node();
+    let index = "sindex-create:namespace=test;indexname=";
+    // The integer bin n, the list bin l; 1; the time of the last update.
+    let (n, l, one, updated) = ("k1ECoW4=", "k1EEoWw=", "AQ==", "kUI=");
+    for (command, answer) in [
+        (&*format!("{index}e;type=numeric;exp={n}"), "ok"),
+        (&format!("{index}e;type=numeric;exp={n}"), "ok"),
+        (&format!("{index}l;set=s;type=string;indextype=list;exp={l}"), "ok"),
+        (&format!("{index}b;type=numeric;bin=n"), "ok"),
+        (
+            "sindex-list:ns=test",
+            "ns=test:indexname=e:set=NULL:bin=null:type=numeric:indextype=default:context=null:\
+             exp=k1ECoW4=:state=RW;\
+             ns=test:indexname=l:set=s:bin=null:type=string:indextype=list:context=null:\
+             exp=k1EEoWw=:state=RW;\
+             ns=test:indexname=b:set=NULL:bin=n:type=numeric:indextype=default:context=null:state=RW",
+        ),
+        ("smd-show:module=sindex", "test|||ek1ECoW4=|.|I=e;test|s||ek1EEoWw=|L|S=l;test||n|.|I=b"),
+        ("sindex-delete:ns=test;indexname=e", "ok"),
+        ("sindex-exists:ns=test;indexname=e", "false"),
+        (
+            &format!("{index}x;type=string;exp={n}"),
+            "ERROR:4:bad 'exp' - expression type 'numeric' does not match expected type 'string'",
+        ),
+        (
+            &format!("{index}x;type=numeric;indextype=mapkeys;exp={l}"),
+            "ERROR:4:bad 'exp' - expression type 'list' does not match expected type 'map'",
+        ),
+        (&format!("{index}x;type=numeric;exp={one}"), "ERROR:4:bad 'exp'"),
+        (&format!("{index}x;type=numeric;exp={updated}"), "ERROR:4:bad 'exp'"),
+        (&format!("{index}x;type=numeric;exp=k1E"), "ERROR:4:bad 'exp'"),
+        (
+            &format!("{index}x;type=number;exp={n}"),
+            "ERROR:4:bad 'type' - must be one of 'numeric', 'string', 'blob', 'geo2dsphere'",
+        ),
+        (
+            &format!("{index}x;type=numeric;bin=n;exp={n}"),
+            "ERROR:4:both 'bin' and 'exp' are specified",
+        ),
+        (&format!("{index}x;type=numeric"), "ERROR:4:both 'bin' and 'exp' are missing"),
+        (
+            &format!("{index}x;type=numeric;exp={n};context=khAA"),
+            "ERROR:4:both 'context' and 'exp' are specified",
+        ),
+        (
+            &format!("{index}x;indexdata=n,numeric;exp={n}"),
+            "ERROR:4:both 'indexdata' and 'exp' are specified",
+        ),
+    ] {
+        assert_eq!(ask(&node, command), answer, "{command}");
+    }
+}
+
 #[test]
 fn a_setting_says_how_many_threads_fill_an_index() {
     let (_, node) = node();

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use ::udf::{Particle, RecordAccess};
 use engine::query::{Listed, Row, Wanted, WantedBins};
-use engine::sindex::{Predicate, Sindex};
 use engine::stats::NamespaceCounter;
 use engine::{Namespace, Stripe, Turn};
 use parking_lot::Mutex;
@@ -25,7 +24,7 @@ use wire::{
 };
 
 use super::jobs::{Brief, Counts, Ending, Job, JobKind};
-use super::plan::{name_of, number, sindex_for};
+use super::plan::{name_of, number, sindex_of, where_of};
 use super::walk::Walk;
 use crate::node::Node;
 use crate::udf::{LoadedRecord, named_call};
@@ -54,7 +53,6 @@ pub struct Aggregation {
 struct Shared {
     namespace: Arc<Namespace>,
     wanted: Wanted,
-    sindex: Option<Arc<Sindex>>,
     /// The request's message.
     body: Box<[u8]>,
     job: Arc<Job>,
@@ -122,8 +120,7 @@ impl Node {
             None => None,
             Some(name) => Some(namespace.sets.by_name(name).ok_or(ResultCode::NOT_FOUND)?.id),
         };
-        let matching = Predicate::parse(request, &namespace.config())?;
-        let sindex = sindex_for(request, matching.as_ref(), namespace)?;
+        let matching = where_of(request, namespace)?;
         let wanted =
             Wanted { set, bins: WantedBins::None, filter: None, matching, begun: self.host.now() };
         let id = request.field(FieldType::QUERY_ID).and_then(|id| id.try_into().ok());
@@ -132,7 +129,7 @@ impl Node {
             id: id.map_or(0, u64::from_be_bytes),
             namespace: namespace.name.clone(),
             set: request.set.map(Into::into),
-            index_name: sindex.as_ref().map(|sindex| name_of(sindex)),
+            index_name: sindex_of(&wanted).map(name_of),
             kind: JobKind::Aggregation,
             requested: (wire::PARTITIONS, 0),
             records_per_second: rate.unwrap_or(0),
@@ -143,7 +140,7 @@ impl Node {
         };
         let active_max = self.config().service.query_threads_limit as usize;
         let job = self.jobs.begin(brief, active_max)?;
-        Ok(Shared { namespace: Arc::clone(namespace), wanted, sindex, body: body.into(), job })
+        Ok(Shared { namespace: Arc::clone(namespace), wanted, body: body.into(), job })
     }
 }
 
@@ -191,7 +188,7 @@ impl Aggregation {
             return;
         }
         let (shared, node) = (&self.shared, &self.node);
-        let counter = counter(shared.sindex.is_some(), ending);
+        let counter = counter(shared.wanted.matching.is_some(), ending);
         shared.namespace.counters.raise(self.stripe, counter);
         let ended_max = node.config().service.query_max_done as usize;
         node.jobs.end(&shared.job, ending, node.host.monotonic(), ended_max);
@@ -252,7 +249,7 @@ impl Shared {
                         return Some(Box::new(record));
                     }
                 }
-                let step = walk.list(&self.namespace, &self.wanted, self.sindex.as_deref());
+                let step = walk.list(&self.namespace, &self.wanted);
                 if step.is_over {
                     return None;
                 }

@@ -27,6 +27,7 @@ use wire::{Digest, FieldType, Info1, Info3, OpCode, PartitionId, Request, Result
 
 use super::jobs::{Brief, Counts, Ending, Job, JobKind};
 use super::pace::Pace;
+use super::plan::{name_of, number, sindex_of};
 use super::walk::Walk;
 use crate::node::Node;
 use crate::udf::counters::OF_JOBS;
@@ -53,7 +54,6 @@ pub(crate) struct Background {
     namespace: Arc<Namespace>,
     /// Which records it is about.
     wanted: Wanted,
-    sindex: Option<Arc<Sindex>>,
     /// The request's message.
     body: Box<[u8]>,
     job: Arc<Job>,
@@ -110,17 +110,20 @@ impl Node {
             return Err(ResultCode::FORBIDDEN);
         }
         let rate_max = namespace.config().background_query_max_rps;
-        let rate = match super::plan::number(request, FieldType::RECORDS_PER_SECOND)? {
+        let rate = match number(request, FieldType::RECORDS_PER_SECOND)? {
             None | Some(0) => rate_max,
             Some(rate) if rate > rate_max => return Err(ResultCode::PARAMETER),
             Some(rate) => rate,
         };
         let filter = request.field(FieldType::FILTER).map(Filter::build).transpose()?;
-        let matching = Predicate::parse(request, &namespace.config())?;
+        let predicate = Predicate::parse(request, &namespace.config())?;
         let set = match request.set {
             None => None,
             Some(name) => Some(namespace.sets.by_name(name).ok_or(ResultCode::NOT_FOUND)?.id),
         };
+        let matching = predicate
+            .map(|predicate| namespace.sindexes.find(request.set, predicate))
+            .transpose()?;
         let wanted = Wanted {
             set,
             bins: WantedBins::None,
@@ -128,14 +131,13 @@ impl Node {
             matching,
             begun: self.host.now(),
         };
-        let sindex = super::plan::sindex_for(request, wanted.matching.as_ref(), namespace)?;
         let now = self.host.monotonic();
         let id = request.field(FieldType::QUERY_ID).and_then(|id| id.try_into().ok());
         let brief = Brief {
             id: id.map_or(0, u64::from_be_bytes),
             namespace: namespace.name.clone(),
             set: request.set.map(Into::into),
-            index_name: sindex.as_ref().map(|sindex| super::plan::name_of(sindex)),
+            index_name: sindex_of(&wanted).map(name_of),
             kind,
             requested: (wire::PARTITIONS, 0),
             records_per_second: rate,
@@ -149,7 +151,6 @@ impl Node {
         Ok(Background {
             namespace: Arc::clone(namespace),
             wanted,
-            sindex,
             body: body.into(),
             job: self.jobs.begin(brief, active_max)?,
             walk: Walk::once(parts),
@@ -231,11 +232,11 @@ impl Background {
         if self.job.is_aborted() {
             return Stepped::Over(Ending::Aborted);
         }
-        if self.sindex.as_ref().is_some_and(|sindex| sindex.is_dropped()) {
+        if sindex_of(&self.wanted).is_some_and(Sindex::is_dropped) {
             return Stepped::Over(Ending::Failed);
         }
         if self.walk.ahead().is_empty() {
-            let step = self.walk.list(&self.namespace, &self.wanted, self.sindex.as_deref());
+            let step = self.walk.list(&self.namespace, &self.wanted);
             self.job.counts.parts_done.fetch_add(step.parts_done, Ordering::Relaxed);
             if step.is_over {
                 return self.await_devices(now);
@@ -410,7 +411,7 @@ impl Background {
 
     fn end(&self, node: &Node, ending: Ending) {
         let is_udf = self.job.brief.kind == JobKind::BackgroundUdf;
-        let counter = counter(is_udf, self.sindex.is_some(), ending);
+        let counter = counter(is_udf, self.wanted.matching.is_some(), ending);
         self.namespace.counters.raise(Stripe::SHARED, counter);
         let ended_max = node.config().service.query_max_done as usize;
         node.jobs.end(&self.job, ending, node.host.monotonic(), ended_max);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use config::Config;
 use engine::Namespace;
 use engine::query::{Wanted, WantedBins};
-use engine::sindex::{Predicate, Sindex};
+use engine::sindex::{Predicate, Sindex, Where};
 use expr::Filter;
 use record::LastUpdateTime;
 use wire::query::{Part, bin_list, parts};
@@ -40,8 +40,6 @@ pub(super) struct Plan {
     pub socket_timeout_ms: u32,
     /// `None` if it is a long one, otherwise the ms that it has.
     pub short_ms: Option<u32>,
-    /// The index that its where clause needs.
-    pub sindex: Option<Arc<Sindex>>,
     /// Whether the client takes compressed frames.
     pub compresses: bool,
 }
@@ -79,9 +77,8 @@ impl Plan {
             Some(Err(_)) => return Err(ResultCode::PARAMETER),
             None => 0,
         };
-        let matching = Predicate::parse(request, &namespace.config())?;
         // As in the original, whether there is an index is found out before the filter is built.
-        let sindex = sindex_for(request, matching.as_ref(), namespace)?;
+        let matching = where_of(request, namespace)?;
         let filter = request.field(FieldType::FILTER).map(Filter::build).transpose()?;
         let set = request.set.map(|name| namespace.sets.by_name(name).map(|set| set.id));
         let wanted = Wanted {
@@ -111,24 +108,23 @@ impl Plan {
             socket_timeout_ms: number(request, FieldType::SOCKET_TIMEOUT)?
                 .unwrap_or(SEND_TIMEOUT_MS_DEFAULT),
             short_ms: is_short.then_some(time_ms),
-            sindex,
             compresses: request.header.info1.contains(Info1::COMPRESS_RESPONSE),
         })
     }
 }
 
-/// The index that a where clause needs.
-pub(super) fn sindex_for(
+/// The where clause of a request, with the index that it needs.
+pub(super) fn where_of(
     request: &Request<'_>,
-    predicate: Option<&Predicate>,
     namespace: &Namespace,
-) -> Result<Option<Arc<Sindex>>, ResultCode> {
-    let find = |predicate: &Predicate| {
-        let (key_type, index_type) = (predicate.key_type(), predicate.index_type());
-        let (bin, context) = (predicate.bin(), predicate.context());
-        namespace.sindexes.find(request.set, bin, key_type, index_type, context)
-    };
-    predicate.map(find).transpose()
+) -> Result<Option<Where>, ResultCode> {
+    let predicate = Predicate::parse(request, &namespace.config())?;
+    predicate.map(|predicate| namespace.sindexes.find(request.set, predicate)).transpose()
+}
+
+/// The index that a query uses, if it has a where clause.
+pub(super) fn sindex_of(wanted: &Wanted) -> Option<&Sindex> {
+    wanted.matching.as_ref().map(|clause| &*clause.sindex)
 }
 
 /// The name of an index, as it is shown.

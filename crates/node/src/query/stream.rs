@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use engine::latencies::LatencyKind;
 use engine::query::Row;
-use engine::sindex::Predicate;
+use engine::sindex::Sindex;
 use engine::stats::NamespaceCounter;
 use engine::{Stripe, Turn};
 use storage::{Fetch, Fetched, Pledges, Ticket};
@@ -19,7 +19,7 @@ use wire::{Digest, ResultCode, query};
 
 use super::jobs::{Brief, Ending, Job, JobKind};
 use super::pace::Pace;
-use super::plan::{Plan, name_of};
+use super::plan::{Plan, name_of, sindex_of};
 use super::walk::Walk;
 use crate::node::Node;
 use crate::unfinished::{Progress, Unfinished};
@@ -100,7 +100,8 @@ impl Query {
         begun: Duration,
         stripe: Stripe,
     ) -> Result<Self, ResultCode> {
-        if let Some(cells) = plan.wanted.matching.as_ref().and_then(Predicate::region_cells) {
+        let clause = plan.wanted.matching.as_ref();
+        if let Some(cells) = clause.and_then(|clause| clause.predicate.region_cells()) {
             let counters = &plan.namespace.counters;
             counters.raise(stripe, NamespaceCounter::GeoRegionQueryReqs);
             counters.add(stripe, NamespaceCounter::GeoRegionQueryCells, cells as u64);
@@ -242,7 +243,7 @@ impl Query {
         if self.job.as_ref().is_some_and(|job| job.is_aborted()) {
             return Some(ResultCode::QUERY_ABORT);
         }
-        if self.plan.sindex.as_ref().is_some_and(|sindex| sindex.is_dropped()) {
+        if sindex_of(&self.plan.wanted).is_some_and(Sindex::is_dropped) {
             return Some(ResultCode::UNKNOWN);
         }
         let short_ms = self.plan.short_ms?;
@@ -253,10 +254,7 @@ impl Query {
     /// Lists the next records. False if there are none left.
     fn list(&mut self) -> bool {
         self.ahead = 0;
-        let step = {
-            let sindex = self.plan.sindex.as_deref();
-            self.walk.list(&self.plan.namespace, &self.plan.wanted, sindex)
-        };
+        let step = self.walk.list(&self.plan.namespace, &self.plan.wanted);
         self.tell(|counts| &counts.parts_done, step.parts_done);
         !step.is_over
     }
@@ -343,10 +341,10 @@ impl Query {
             return;
         }
         let (namespace, now) = (&self.plan.namespace, self.node.host.monotonic());
-        let counter = counter(self.plan.sindex.is_some(), self.job.is_none(), end);
+        let has_where = self.plan.wanted.matching.is_some();
+        let counter = counter(has_where, self.job.is_none(), end);
         namespace.counters.raise(self.stripe, counter);
-        let kind =
-            if self.plan.sindex.is_some() { LatencyKind::SiQuery } else { LatencyKind::PiQuery };
+        let kind = if has_where { LatencyKind::SiQuery } else { LatencyKind::PiQuery };
         let took = now.saturating_sub(self.begun);
         namespace.latencies.record(self.stripe, kind, took, self.node.histograms_in_micros());
         if let Some(job) = &self.job {
@@ -384,7 +382,7 @@ fn brief_of(plan: &Plan, from: SocketAddr, begun: Duration) -> Brief {
         id: plan.id,
         namespace: plan.namespace.name.clone(),
         set: plan.set.clone(),
-        index_name: plan.sindex.as_ref().map(|sindex| name_of(sindex)),
+        index_name: sindex_of(&plan.wanted).map(name_of),
         kind: JobKind::Basic,
         requested: plan.requested,
         records_per_second: plan.records_per_second,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use engine::Namespace;
 use engine::query::{Listed, Wanted};
-use engine::sindex::{Candidate, Sindex, SindexScan};
+use engine::sindex::{Candidate, SindexScan, Where};
 use storage::ScanProgress;
 use wire::Digest;
 use wire::query::Part;
@@ -77,12 +77,7 @@ impl Walk {
 
     /// Lists the next records, once all that were listed are done with: of several partitions if they have
     /// few. There may be none this time.
-    pub fn list(
-        &mut self,
-        namespace: &Namespace,
-        wanted: &Wanted,
-        sindex: Option<&Sindex>,
-    ) -> Step {
+    pub fn list(&mut self, namespace: &Namespace, wanted: &Wanted) -> Step {
         self.listed.clear();
         self.done = 0;
         let mut step = Step { parts_done: 0, is_over: false };
@@ -97,9 +92,9 @@ impl Walk {
                 break;
             };
             let limit = LISTED - self.listed.len().min(LISTED - 1);
-            self.rest = match (sindex, &wanted.matching) {
-                (Some(sindex), Some(_)) => self.list_index(namespace, wanted, sindex, rest, limit),
-                _ => self.list_primary(namespace, wanted, rest, limit),
+            self.rest = match &wanted.matching {
+                Some(clause) => self.list_index(namespace, clause, rest, limit),
+                None => self.list_primary(namespace, wanted, rest, limit),
             };
             if self.rest.is_some() {
                 // The limit was reached, or enough was looked at.
@@ -134,13 +129,12 @@ impl Walk {
     fn list_index(
         &mut self,
         namespace: &Namespace,
-        wanted: &Wanted,
-        sindex: &Sindex,
+        clause: &Where,
         rest: Rest,
         limit: usize,
     ) -> Option<Rest> {
-        let (part, predicate) = (self.parts.get(self.part)?, wanted.matching.as_ref()?);
-        let scan = self.scan.get_or_insert_with(|| SindexScan::new(predicate));
+        let (part, sindex) = (self.parts.get(self.part)?, &clause.sindex);
+        let scan = self.scan.get_or_insert_with(|| SindexScan::new(&clause.predicate));
         let after = match rest {
             Rest::All => {
                 let ahead = |by: usize| self.parts.get(self.part + by).map(|part| part.partition);
