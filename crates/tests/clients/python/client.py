@@ -1,6 +1,6 @@
 """Every kind of command through the official Python client.
 
-usage: client.py HOST PORT
+usage: client.py HOST PORT LUA
 """
 
 import sys
