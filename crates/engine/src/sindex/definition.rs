@@ -222,7 +222,7 @@ fn split_context(rest: &[u8]) -> (&[u8], Box<[u8]>) {
 }
 
 /// Appends the numbers of a value, if it is of this type.
-fn bvals_of_scalar(key_type: KeyType, scalar: Scalar<'_>, bvals: &mut Vec<i64>) {
+pub(super) fn bvals_of_scalar(key_type: KeyType, scalar: Scalar<'_>, bvals: &mut Vec<i64>) {
     match (key_type, scalar) {
         (KeyType::Numeric, Scalar::Integer(value)) => bvals.push(value),
         (KeyType::String, Scalar::String(bytes)) | (KeyType::Blob, Scalar::Blob(bytes)) => {

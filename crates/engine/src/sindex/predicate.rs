@@ -7,7 +7,7 @@ use value::geo::{self, CellId, CoverOptions, EARTH_RADIUS_METERS, Geometry, Regi
 use value::indexed::{self, Scalar};
 use wire::{FieldType, ParticleType, Request, ResultCode};
 
-use super::definition::{IndexType, KeyType, bval_of_bytes};
+use super::definition::{IndexType, KeyType, bval_of_bytes, bvals_of_scalar};
 
 /// Bytes from which on a string or blob cannot be asked for.
 const BYTES_LIMIT: usize = 2048;
@@ -116,6 +116,16 @@ impl Predicate {
             matches = matches || self.accepts(scalar);
         });
         matches
+    }
+
+    /// Whether an index has a record with this body under this number.
+    pub fn has_under(&self, bval: i64, body: &Body<'_>) -> bool {
+        let Some(bin) = body.bin(&self.bin) else { return false };
+        let mut bvals = Vec::new();
+        indexed::visit(bin.stored(), &self.context, self.index_type.part(), |scalar| {
+            bvals_of_scalar(self.key_type(), scalar, &mut bvals);
+        });
+        bvals.contains(&bval)
     }
 
     fn accepts(&self, scalar: Scalar<'_>) -> bool {
