@@ -1,5 +1,7 @@
 //! Queries against a node, without a network.
 
+mod secondary;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
