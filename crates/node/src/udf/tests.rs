@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use config::Config;
 use engine::stats::NamespaceCounter;
+use wire::batch::{BatchBuilder, BatchFlags};
 use wire::client::{Reply, RequestBuilder};
 use wire::{FieldType, Info1, Info2, OpCode, ParticleType, ProtoHeader, ProtoType, ResultCode};
 
@@ -164,8 +165,21 @@ fn functions_can_be_switched_off() {
         let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
         assert_eq!(reply.header.result, ResultCode::FORBIDDEN);
     }
+    let mut batch = BatchBuilder::new(BatchFlags::RESPOND_ALL);
+    let row = RequestBuilder::new()
+        .namespace("test")
+        .info2(Info2::WRITE)
+        .field(FieldType::UDF_FILENAME, b"m")
+        .field(FieldType::UDF_FUNCTION, b"get")
+        .field(FieldType::UDF_ARGUMENTS, &n(0));
+    batch.row(0, &digest(None, "k"), &row);
+    let message = RequestBuilder::new().info1(Info1::BATCH);
+    let called = call(&node, message.field(FieldType::BATCH, &batch.into_data()));
+    assert_eq!((called.result, called.bin), (ResultCode::FORBIDDEN, None));
+
     assert_eq!(node.jobs.list().len(), 0);
     assert_eq!(counter(&node, NamespaceCounter::ClientUdfError), 1);
+    assert_eq!(counter(&node, NamespaceCounter::BatchSubUdfError), 1);
     assert_eq!(counter(&node, NamespaceCounter::PiQueryAggrError), 1);
     assert_eq!(counter(&node, NamespaceCounter::PiQueryUdfBgError), 1);
 }
