@@ -148,7 +148,10 @@ impl Namespace {
             || wanted.bins != WantedBins::None
             || found.has_key != Some(false);
         let body = if needs_body { guard.body(turn.fetched)? } else { Body::new(&[]) };
-        if unsure.is_some_and(|clause| !self.matches(clause, digest, &body, turn)) {
+        if unsure.is_some_and(|clause| {
+            wanted.is_elsewhere(listed, clause, &meta, &body)
+                || !self.matches(clause, digest, &body, turn)
+        }) {
             return Err(Left::With(Row::Absent));
         }
         if let Some(filter) = undecided
@@ -197,6 +200,21 @@ impl Wanted {
             && !clause.predicate.is_hash_or_geo()
             && meta.last_update_time < changed_since;
         Some(clause).filter(|_| !is_sure)
+    }
+
+    /// Whether a record was listed in place of another one, and has a place of its own. One that has
+    /// changed since the query began may have left it behind, so it counts here.
+    fn is_elsewhere(
+        &self,
+        listed: &Listed,
+        clause: &Where,
+        meta: &RecordMeta,
+        body: &Body<'_>,
+    ) -> bool {
+        let is_under = |bval| clause.has_under(bval, &listed.digest, body);
+        !listed.is_certain
+            && meta.last_update_time < self.begun
+            && !listed.index_value.is_none_or(is_under)
     }
 }
 

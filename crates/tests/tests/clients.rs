@@ -144,6 +144,7 @@ impl Client {
         let server = Server::start(configuration)?;
         let output = program
             .args(["127.0.0.1", &server.port().to_string()])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/lua"))
             .output()
             .with_context(|| format!("{program:?}"))?;
         let text = String::from_utf8_lossy(&output.stdout);

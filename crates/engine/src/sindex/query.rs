@@ -24,6 +24,13 @@ impl Where {
     pub fn matches(&self, digest: &Digest, body: &Body<'_>) -> bool {
         self.predicate.matches(&self.sindex.definition, digest, body)
     }
+
+    /// Whether the index has a record under this number.
+    pub(crate) fn has_under(&self, bval: i64, digest: &Digest, body: &Body<'_>) -> bool {
+        let mut bvals = Vec::new();
+        self.sindex.definition.bvals_of(digest, body, &mut bvals);
+        bvals.contains(&bval)
+    }
 }
 
 /// A record that may match.

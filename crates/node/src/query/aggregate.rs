@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use ::udf::{Particle, RecordAccess};
 use engine::query::{Listed, Row, Wanted, WantedBins};
+use engine::sindex::Sindex;
 use engine::stats::NamespaceCounter;
 use engine::{Namespace, Stripe, Turn};
 use parking_lot::Mutex;
@@ -220,13 +221,23 @@ fn carry_out(node: &Node, shared: &Shared, done: usize, slot: &Slot, caller: Cal
         }
     }
     if done == wire::PARTITIONS {
-        end = Some(ResultCode::OK);
+        end = Some(shared.cut_short().unwrap_or(ResultCode::OK));
     }
     *slot.lock() = Some(Piece { rows, done, end });
     caller.answered();
 }
 
 impl Shared {
+    /// The result with which the aggregation ends before it is through, if it does. There is nothing in an
+    /// index that was dropped, so what came of it is not all.
+    fn cut_short(&self) -> Option<ResultCode> {
+        if self.job.is_aborted() {
+            return Some(ResultCode::QUERY_ABORT);
+        }
+        let is_lost = sindex_of(&self.wanted).is_some_and(Sindex::is_dropped);
+        is_lost.then_some(ResultCode::UNKNOWN)
+    }
+
     /// Runs the function over the records of a partition, if there are any.
     fn run_partition(
         &self,
@@ -234,8 +245,8 @@ impl Shared {
         partition: PartitionId,
         rows: &mut Vec<u8>,
     ) -> Result<(), ResultCode> {
-        if self.job.is_aborted() {
-            return Err(ResultCode::QUERY_ABORT);
+        if let Some(result) = self.cut_short() {
+            return Err(result);
         }
         let parsed = Request::parse(&self.body).ok();
         let call = parsed.as_ref().and_then(named_call).ok_or(ResultCode::UNKNOWN)?;

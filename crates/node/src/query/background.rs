@@ -232,15 +232,17 @@ impl Background {
         if self.job.is_aborted() {
             return Stepped::Over(Ending::Aborted);
         }
+        let is_over = self.walk.ahead().is_empty() && {
+            let step = self.walk.list(&self.namespace, &self.wanted);
+            self.job.counts.parts_done.fetch_add(step.parts_done, Ordering::Relaxed);
+            step.is_over
+        };
+        // Asked last: there is nothing in an index that was dropped, so that is not the end of it.
         if sindex_of(&self.wanted).is_some_and(Sindex::is_dropped) {
             return Stepped::Over(Ending::Failed);
         }
-        if self.walk.ahead().is_empty() {
-            let step = self.walk.list(&self.namespace, &self.wanted);
-            self.job.counts.parts_done.fetch_add(step.parts_done, Ordering::Relaxed);
-            if step.is_over {
-                return self.await_devices(now);
-            }
+        if is_over {
+            return self.await_devices(now);
         }
         let allowance = self.pace.allowance(now);
         if allowance == 0 {

@@ -218,7 +218,8 @@ impl Query {
                 }
                 lists += 1;
                 if !self.list() {
-                    return Pause::Over(ResultCode::OK);
+                    // The index may have been dropped meanwhile: then there is nothing more in it.
+                    return Pause::Over(self.cut_short(now).unwrap_or(ResultCode::OK));
                 }
                 continue;
             }

@@ -1,5 +1,7 @@
 //! Queries against a node, without a network.
 
+mod secondary;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -331,40 +333,4 @@ fn a_job_applies_operations_to_all_records() {
     assert!(rows.bins.iter().all(|bins| bins.contains(&(b"new".to_vec(), 7))));
     assert_eq!(counter(&node, NamespaceCounter::OpsSubWriteSuccess), RECORDS);
     assert_eq!(counter(&node, NamespaceCounter::PiQueryOpsBgComplete), 1);
-}
-
-/// A where clause: integers from 10 to 19 of what a query names otherwise.
-const TEN_TO_NINETEEN: [u8; 27] = {
-    let mut range = [0; 27];
-    (range[0], range[2], range[6], range[18]) = (1, ParticleType::INTEGER.0, 8, 8);
-    (range[14], range[26]) = (10, 19);
-    range
-};
-
-#[test]
-fn indexes_on_expressions_are_found_by_them_and_by_their_name() {
-    let (_, node) = node_with_records();
-    // The integer bin even + 0: of records that have no such bin there is nothing to index.
-    let expression = [&[0x93, 20, 0x93, 81, 2, 0xa4], &b"even"[..], &[0]].concat();
-    let create = "sindex-create:ns=test;indexname=sum;type=numeric;exp=kxSTUQKkZXZlbgA=";
-    assert_eq!(ask(&node, create), "ok");
-    assert!(!node.namespaces[0].sindexes.all()[0].is_readable(), "there are records");
-    let asks = |fields: &[(FieldType, &[u8])]| {
-        let query = query().field(FieldType::INDEX_RANGE, &TEN_TO_NINETEEN);
-        fields.iter().fold(query, |query, (field, data)| query.field(*field, data)).into_body()
-    };
-    let by_expression = asks(&[(FieldType::INDEX_EXPRESSION, &expression)]);
-    let refusal = run(&node, &by_expression).result;
-    assert_eq!(refusal, Some(ResultCode::SINDEX_NOT_READABLE));
-    node.namespaces[0].finish_sindexes(|| node.host.now());
-    for message in [by_expression, asks(&[(FieldType::INDEX_NAME, b"sum")])] {
-        let rows = run(&node, &message);
-        assert_eq!(rows.result, Some(ResultCode::OK));
-        let found: BTreeSet<_> = rows.bins.iter().map(|bins| bins[0].1).collect();
-        assert_eq!(found, BTreeSet::from([10, 12, 14, 16, 18]));
-    }
-    let other = asks(&[(FieldType::INDEX_EXPRESSION, &expression[..9])]);
-    assert_eq!(run(&node, &other).result, Some(ResultCode::SINDEX_NOT_FOUND));
-    let nothing = asks(&[]);
-    assert_eq!(run(&node, &nothing).result, Some(ResultCode::PARAMETER));
 }

@@ -1,15 +1,18 @@
 //! Calls of functions, without a network.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use config::Config;
 use engine::stats::NamespaceCounter;
+use wire::batch::{BatchBuilder, BatchFlags};
 use wire::client::{Reply, RequestBuilder};
-use wire::{FieldType, Info2, OpCode, ParticleType, ProtoHeader, ProtoType, ResultCode};
+use wire::{FieldType, Info1, Info2, OpCode, ParticleType, ProtoHeader, ProtoType, ResultCode};
 
-use crate::info::testing::{CLIENT, TestHost, ask, digest, node, send, worker, write};
+use crate::info::testing::{CLIENT, TestHost, ask, digest, node, node_with, send, worker, write};
 use crate::node::Node;
 use crate::unfinished::Progress;
 use crate::worker::Answer;
@@ -28,11 +31,15 @@ function forever(rec) while true do end end
 
 fn node_with_module() -> (Arc<TestHost>, Arc<Node>) {
     let (host, node) = node();
+    put_module(&node);
+    (host, node)
+}
+
+fn put_module(node: &Node) {
     let content = BASE64.encode(MODULE);
     let size = content.len();
     let put = format!("udf-put:filename=m.lua;content={content};content-len={size};udf-type=LUA");
-    assert_eq!(ask(&node, &put), "ok");
-    (host, node)
+    assert_eq!(ask(node, &put), "ok");
 }
 
 /// What came of a call: its result, generation, and the bin that it answered with.
@@ -128,6 +135,53 @@ fn a_call_has_a_deadline() {
     let called = call_after(&node, request("add", &n(5)), late);
     assert_eq!((called.result, called.bin), (ResultCode::TIMEOUT, None));
     assert_eq!(counter(&node, NamespaceCounter::ClientUdfTimeout), 1);
+}
+
+#[test]
+fn functions_can_be_switched_off() {
+    let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
+    config.resolve(&config::Host { cpus: 2, node_id: 0xA1, heartbeat_mtu_bytes: 65_536 });
+    config.service.disable_udf_execution = true;
+    let (_, node) = node_with(config);
+    put_module(&node);
+    assert!(ask(&node, "udf-list").starts_with("filename=m.lua,"), "modules can be kept");
+    assert_eq!(send(&node, &write(None, "k", 0)), 0);
+    let without_digest = |way: u8| {
+        RequestBuilder::new()
+            .namespace("test")
+            .info1(Info1::READ)
+            .field(FieldType::UDF_FILENAME, b"m")
+            .field(FieldType::UDF_FUNCTION, b"get")
+            .field(FieldType::UDF_ARGUMENTS, &n(0))
+            .field(FieldType::UDF_OP, &[way])
+    };
+    let called = call(&node, request("get", &n(0)));
+    assert_eq!((called.result, called.bin), (ResultCode::FORBIDDEN, None));
+    for way in [1, 2] {
+        let (mut worker, mut out) = (worker(&node), Vec::new());
+        let body = without_digest(way).into_body();
+        let answer = worker.answer(ProtoType::Message, &body, CLIENT, &mut out).unwrap();
+        assert!(matches!(answer, Answer::Whole { .. }), "nothing has begun");
+        let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
+        assert_eq!(reply.header.result, ResultCode::FORBIDDEN);
+    }
+    let mut batch = BatchBuilder::new(BatchFlags::RESPOND_ALL);
+    let row = RequestBuilder::new()
+        .namespace("test")
+        .info2(Info2::WRITE)
+        .field(FieldType::UDF_FILENAME, b"m")
+        .field(FieldType::UDF_FUNCTION, b"get")
+        .field(FieldType::UDF_ARGUMENTS, &n(0));
+    batch.row(0, &digest(None, "k"), &row);
+    let message = RequestBuilder::new().info1(Info1::BATCH);
+    let called = call(&node, message.field(FieldType::BATCH, &batch.into_data()));
+    assert_eq!((called.result, called.bin), (ResultCode::FORBIDDEN, None));
+
+    assert_eq!(node.jobs.list().len(), 0);
+    assert_eq!(counter(&node, NamespaceCounter::ClientUdfError), 1);
+    assert_eq!(counter(&node, NamespaceCounter::BatchSubUdfError), 1);
+    assert_eq!(counter(&node, NamespaceCounter::PiQueryAggrError), 1);
+    assert_eq!(counter(&node, NamespaceCounter::PiQueryUdfBgError), 1);
 }
 
 #[test]

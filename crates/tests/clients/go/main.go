@@ -1,6 +1,6 @@
 // Every kind of command through the official Go client.
 //
-// usage: client HOST PORT
+// usage: client HOST PORT LUA
 package main
 
 import (
@@ -98,7 +98,7 @@ func checks() []check {
 		{"truncate", truncate},
 		{"many_records", manyRecords},
 	}
-	return slices.Concat(all, batchChecks(), valueChecks(), queryChecks())
+	return slices.Concat(all, batchChecks(), valueChecks(), queryChecks(), udfChecks())
 }
 
 func valueChecks() []check {

@@ -1,6 +1,6 @@
 // Every kind of command through the official Node.js client.
 //
-// usage: node client.js HOST PORT
+// usage: node client.js HOST PORT LUA
 
 'use strict'
 
@@ -8,6 +8,7 @@ const assert = require('node:assert')
 const Aerospike = require('aerospike')
 const { bins, equal, fails, sleep } = require('./expect')
 const queryChecks = require('./query')
+const udfChecks = require('./udf')
 
 const { exists, gen, key: keyPolicy } = Aerospike.policy
 const { batchType } = Aerospike
@@ -341,7 +342,7 @@ async function fresh (client, name) {
   return key
 }
 
-async function main (host, port) {
+async function main (host, port, lua) {
   const policy = { totalTimeout: 5000 }
   const client = await Aerospike.connect({
     hosts: `${host}:${port}`,
@@ -351,11 +352,12 @@ async function main (host, port) {
       operate: new Aerospike.OperatePolicy(policy),
       remove: new Aerospike.RemovePolicy(policy),
       batch: new Aerospike.BatchPolicy(policy)
-    }
+    },
+    modlua: { userPath: lua }
   })
   let passed = 0
   let failed = 0
-  for (const [name, run] of Object.entries({ ...checks, ...queryChecks })) {
+  for (const [name, run] of Object.entries({ ...checks, ...queryChecks, ...udfChecks })) {
     try {
       await run(client, await fresh(client, name))
       passed += 1
@@ -370,7 +372,7 @@ async function main (host, port) {
   return failed === 0 ? 0 : 1
 }
 
-main(process.argv[2], process.argv[3]).then(
+main(process.argv[2], process.argv[3], process.argv[4]).then(
   code => process.exit(code),
   error => {
     console.log('FAIL connect', error.message)

@@ -8,19 +8,24 @@ const Aerospike = require('aerospike')
 const equal = assert.deepStrictEqual
 const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 
-/** The call must end with this result code. */
+/** The call must end with this result code; its error. */
 async function fails (code, promise) {
   try {
     await promise
   } catch (error) {
-    if (error instanceof Aerospike.AerospikeError) return equal(error.code, code)
-    throw error
+    if (!(error instanceof Aerospike.AerospikeError)) throw error
+    equal(error.code, code)
+    return error
   }
   throw new Error(`succeeded, expected result code ${code}`)
+}
+
+function contains (text, part) {
+  assert(text.includes(part), `${text} lacks ${part}`)
 }
 
 async function bins (client, key) {
   return { ...(await client.get(key)).bins }
 }
 
-module.exports = { bins, equal, fails, sleep }
+module.exports = { bins, contains, equal, fails, sleep }

@@ -1,6 +1,6 @@
 """Every kind of command through the official Python client.
 
-usage: client.py HOST PORT
+usage: client.py HOST PORT LUA
 """
 
 import sys
@@ -398,6 +398,8 @@ def batch_large(client):
 def connect(host, port):
     policy = {"total_timeout": 5000}
     policies = {kind: policy for kind in ("read", "write", "operate", "remove", "apply", "batch")}
+    # What changes metadata waits for the disk, which others may keep busy.
+    policies["info"] = {"timeout": 30_000}
     # The client copies modules that it registers to its own folder, which is the current one otherwise.
     lua = {"user_path": tempfile.mkdtemp()}
     return aerospike.client({"hosts": [(host, port)], "policies": policies, "lua": lua})

@@ -342,7 +342,7 @@ def background_records(client):
 
 
 def wait_for(client, job, kind):
-    for _ in range(100):
+    for _ in range(600):
         if client.job_info(job, kind)["status"] == aerospike.JOB_STATUS_COMPLETED:
             return
         time.sleep(0.05)

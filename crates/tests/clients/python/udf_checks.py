@@ -1,101 +1,109 @@
 """Functions in Lua: on records, in batches, in the background, and aggregations that this client reduces."""
 
 import os
-import tempfile
-import time
+import sys
 
 import aerospike
+from aerospike import predicates as where
 from aerospike_helpers.batch import records as batch
 
-from expect import bins_of, check, equal, fails, fresh
+from expect import bins_of, check, equal, fails, fresh, meta_of
+from query_checks import wait_for
 
 UDF_EXECUTION = 100
+CLIENT_ERROR = -1  # the client's own code for an aggregation that ended with a failure
 COUNT = 200
 SET = "udfs"
 MODULE = "checks"
-SOURCE = """
-function echo(rec, value) return value end
-
-function add(rec, name, amount)
-  rec[name] = (rec[name] or 0) + amount
-  if aerospike:exists(rec) then aerospike:update(rec) else aerospike:create(rec) end
-  return rec[name]
-end
-
-function fail(rec) error('on purpose') end
-
-function loop(rec) while true do end end
-
-local function numbers(rec) return rec.n end
-local function add_up(a, b) return a + b end
-
-function total(stream) return stream : map(numbers) : reduce(add_up) end
-
-local function count_by(counts, rec)
-  counts[rec.group] = (counts[rec.group] or 0) + 1
-  return counts
-end
-
-local function merged(a, b) return map.merge(a, b, add_up) end
-
-function groups(stream) return stream : aggregate(map(), count_by) : reduce(merged) end
-
-function large(stream, limit)
-  local function is_large(rec) return rec.n >= limit end
-  return stream : filter(is_large) : map(numbers)
-end
-"""
+FILE = f"{MODULE}.lua"
+TOTAL = COUNT * (COUNT - 1) // 2
 
 
 def keys():
     return [("test", SET, number) for number in range(COUNT)]
 
 
-def folder_with_module():
-    """A folder for the client's own Lua, with the module in it."""
-    folder = tempfile.mkdtemp()
-    with open(os.path.join(folder, f"{MODULE}.lua"), "w") as file:
-        file.write(SOURCE)
-    return folder
+def path_of(file):
+    return os.path.join(sys.argv[3], file)
 
 
-@check
-def udf_put_list_get_remove(client):
-    folder = folder_with_module()
-    client.udf_put(os.path.join(folder, f"{MODULE}.lua"))
-    equal([module["name"] for module in client.udf_list()], [f"{MODULE}.lua"])
-    equal(client.udf_get(f"{MODULE}.lua"), SOURCE)
-    client.udf_remove(f"{MODULE}.lua")
-    equal(client.udf_list(), [])
-    client.udf_put(os.path.join(folder, f"{MODULE}.lua"))
+def put_all(client):
     for number, k in enumerate(keys()):
-        client.put(k, {"n": number, "group": f"g{number % 3}"})
+        client.put(k, {"n": number, "group": f"g{number % 3}"},
+                   policy={"exists": aerospike.POLICY_EXISTS_CREATE_OR_REPLACE})
+
+
+def names(client):
+    return [module["name"] for module in client.udf_list()]
+
+
+def fails_with(code, text, function, *arguments):
+    """The call must end with this code, and with this text."""
+    try:
+        function(*arguments)
+    except aerospike.exception.AerospikeError as error:
+        equal(error.code, code)
+        assert text in error.msg, f"{error.msg} lacks {text}"
+        return
+    raise AssertionError(f"succeeded, expected {text}")
 
 
 @check
-def udf_apply(client):
-    k = fresh(client, "udf_apply")
+def udf_modules(client):
+    client.udf_put(path_of(FILE))
+    equal(names(client), [FILE])
+    with open(path_of(FILE)) as file:
+        equal(client.udf_get(FILE), file.read())
+
+
+@check
+def udf_compile_error(client):
+    fails_with(UDF_EXECUTION, "compile_error", client.udf_put, path_of("unfinished.lua"))
+    equal(names(client), [FILE])
+
+
+@check
+def udf_values(client):
+    k = fresh(client, "udf_values")
+    values = [1, -(2**63), 2.5, "text", b"\x00\xff\x07", True, None, [1, ["a"], None], {"k": [1, {"x": 2.5}]}]
+    for value in values:
+        equal(client.apply(k, MODULE, "echo", [value]), value)
+    equal(client.apply(k, MODULE, "bytes_of", ["made"]), b"made")
+    client.put(k, {"n": 7})
+    equal(client.apply(k, MODULE, "described", []), {"n": 7, "names": ["n", "group"]})
+
+
+@check
+def udf_writes(client):
+    k = fresh(client, "udf_writes")
     equal(client.apply(k, MODULE, "add", ["n", 5]), 5)
     equal(client.apply(k, MODULE, "add", ["n", 2]), 7)
     equal(bins_of(client, k), {"n": 7})
-    for value in [1, 2.5, "text", b"\x00\xff", True, None, [1, ["a"]], {"k": [1, {"x": 2.5}]}]:
-        equal(client.apply(k, MODULE, "echo", [value]), value)
-    fails(UDF_EXECUTION, client.apply, k, MODULE, "fail", [])
-    fails(UDF_EXECUTION, client.apply, k, MODULE, "none", [])
-    fails(UDF_EXECUTION, client.apply, k, "nowhere", "echo", [])
+    equal(meta_of(client, k)["gen"], 2)
+    equal(client.apply(k, MODULE, "remove", []), 0)
+    fails(2, client.get, k)
 
 
 @check
-def udf_that_loops_hurts_nobody(client):
-    k = fresh(client, "udf_loop")
-    begun = time.monotonic()
-    fails(UDF_EXECUTION, client.apply, k, MODULE, "loop", [], {"total_timeout": 0})
-    assert time.monotonic() - begun < 4
+def udf_fails(client):
+    k = fresh(client, "udf_fails")
+    fails_with(UDF_EXECUTION, "checks.lua:28: on purpose", client.apply, k, MODULE, "fail", [])
+    fails_with(UDF_EXECUTION, "function not found", client.apply, k, MODULE, "none", [])
+    fails_with(UDF_EXECUTION, "UDF: Execution Error 1", client.apply, k, "nowhere", "echo", [])
+    fails(2, client.get, k)
+
+
+@check
+def udf_loops(client):
+    k = fresh(client, "udf_loops")
+    patient = {"total_timeout": 0}
+    fails_with(UDF_EXECUTION, "UDF Execution Timeout", client.apply, k, MODULE, "loop", [], patient)
     equal(client.apply(k, MODULE, "echo", [3]), 3)
 
 
 @check
-def udf_in_a_batch(client):
+def udf_batch(client):
+    put_all(client)
     records = client.batch_apply(keys()[:50], MODULE, "add", ["extra", 4]).batch_records
     equal([record.result for record in records], [0] * 50)
     equal([record.record[2]["SUCCESS"] for record in records], [4] * 50)
@@ -106,34 +114,67 @@ def udf_in_a_batch(client):
     ])
     client.batch_write(mixed)
     equal([record.result for record in mixed.batch_records], [0, 0, UDF_EXECUTION])
-    equal(mixed.batch_records[1].record[2]["extra"], 5)
+    equal(mixed.batch_records[1].record[2], {"n": 0, "group": "g0", "extra": 5})
 
 
-@check
-def udf_in_the_background(client):
+def apply_in_the_background(client, predicate, name, amount):
     query = client.query("test", SET)
-    query.apply(MODULE, "add", ["background", 9])
-    job = query.execute_background()
-    until = time.monotonic() + 20
-    while client.job_info(job, aerospike.JOB_QUERY)["status"] != aerospike.JOB_STATUS_COMPLETED:
-        assert time.monotonic() < until, "the job is not over"
-        time.sleep(0.05)
-    for k in keys():
-        equal(bins_of(client, k)["background"], 9)
+    if predicate:
+        query.where(predicate)
+    query.apply(MODULE, "add", [name, amount])
+    wait_for(client, query.execute_background(), aerospike.JOB_QUERY)
 
 
 @check
-def udf_aggregations(client):
-    host = client.get_nodes()[0]
-    reducing = aerospike.client({"hosts": [host[:2]], "lua": {"user_path": folder_with_module()}})
+def udf_background(client):
+    put_all(client)
+    client.index_integer_create("test", SET, "n", "udfs_by_n")
+    apply_in_the_background(client, None, "all", 1)
+    apply_in_the_background(client, where.between("n", 50, 99), "some", 9)
+    for number, k in enumerate(keys()):
+        expected = {"n": number, "group": f"g{number % 3}", "all": 1}
+        if 50 <= number < 100:
+            expected["some"] = 9
+        equal(bins_of(client, k), expected)
 
-    def values(function, arguments=()):
-        query = reducing.query("test", SET)
-        query.apply(MODULE, function, list(arguments))
-        return query.results()
 
-    equal(values("total"), [sum(range(COUNT))])
-    groups = {f"g{group}": len(range(group, COUNT, 3)) for group in range(3)}
-    equal(values("groups"), [groups])
-    equal(sorted(values("large", [150])), list(range(150, COUNT)))
-    reducing.close()
+def yields(client, predicate, function, arguments=()):
+    """All that an aggregation yields once this client has reduced it with a Lua of its own."""
+    query = client.query("test", SET)
+    if predicate:
+        query.where(predicate)
+    query.apply(MODULE, function, list(arguments))
+    return query.results()
+
+
+@check
+def udf_aggregate(client):
+    equal(yields(client, None, "total"), [TOTAL])
+    equal(yields(client, None, "groups"), [{"g0": 67, "g1": 67, "g2": 66}])
+    equal(sorted(yields(client, None, "large", [150])), list(range(150, COUNT)))
+    equal(yields(client, None, "large", [COUNT]), [])
+
+
+@check
+def udf_aggregate_where(client):
+    some = where.between("n", 10, 19)
+    equal(yields(client, some, "total"), [145])
+    equal(yields(client, some, "groups"), [{"g0": 3, "g1": 4, "g2": 3}])
+    equal(sorted(yields(client, some, "large", [15])), [15, 16, 17, 18, 19])
+    equal(yields(client, where.equals("n", COUNT), "total"), [])
+
+
+@check
+def udf_aggregate_fails(client):
+    fails_with(CLIENT_ERROR, "on purpose", yields, client, None, "broken")
+    equal(yields(client, None, "total"), [TOTAL])
+
+
+@check
+def udf_remove(client):
+    client.udf_remove(FILE)
+    equal(names(client), [])
+    k = fresh(client, "udf_remove")
+    fails(UDF_EXECUTION, client.apply, k, MODULE, "echo", [1])
+    # There is nothing to say about a module that is not there.
+    client.udf_remove(FILE)

@@ -145,16 +145,19 @@ fn text_value(number: usize) -> Value {
     format!("value {number}").into()
 }
 
-fn run(client: &Client, mut rows: Vec<BatchOperation>) -> Result<Vec<BatchOperation>> {
+/// Carries out all rows; they hold the answers then.
+pub fn run(client: &Client, mut rows: Vec<BatchOperation>) -> Result<Vec<BatchOperation>> {
     client.batch(&BatchPolicy::default(), &mut rows)?;
     Ok(rows)
 }
 
-fn code(row: &BatchOperation) -> Result<u8> {
+/// The result code of a row.
+pub fn code(row: &BatchOperation) -> Result<u8> {
     Ok(u8::from(row.result_code().context("a row without an answer")?))
 }
 
-fn bin(row: &BatchOperation, name: &str) -> Result<Value> {
+/// A bin of the record that a row answered.
+pub fn bin(row: &BatchOperation, name: &str) -> Result<Value> {
     let record = row.record().context("no record")?;
     record.bins.get(name).cloned().with_context(|| format!("no bin {name}"))
 }

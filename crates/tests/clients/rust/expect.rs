@@ -1,10 +1,14 @@
 //! What a check may demand.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use aerospike::operations::Operation;
 use aerospike::{Bin, Bins, Client, Key, ReadPolicy, Record, Value, WritePolicy};
 use anyhow::{Context, Result, bail, ensure};
+
+/// How long what the server does in the background may take.
+pub const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
 
 /// Two values are equal.
 pub fn equal<T: PartialEq + Debug>(got: T, expected: T) -> Result<()> {

@@ -1,12 +1,13 @@
 //! Every kind of command through the official Rust client.
 //!
-//! usage: `rust_client HOST PORT`
+//! usage: `rust_client HOST PORT LUA`
 
 mod batch;
 mod checks;
 mod collections;
 mod expect;
 mod expressions;
+mod functions;
 mod queries;
 mod sketches;
 
@@ -20,12 +21,21 @@ type Check = fn(&Client, &Key) -> Result<()>;
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [host, port] = &arguments[..] else { anyhow::bail!("usage: rust_client HOST PORT") };
+    let [host, port, _lua] = &arguments[..] else {
+        anyhow::bail!("usage: rust_client HOST PORT LUA")
+    };
     let client =
         Client::new(&ClientPolicy::default(), &format!("{host}:{port}")).context("connecting")?;
     let (mut passed, mut failed) = (0, 0);
-    let all =
-        [checks::ALL, batch::ALL, collections::ALL, sketches::ALL, expressions::ALL, queries::ALL];
+    let all = [
+        checks::ALL,
+        batch::ALL,
+        collections::ALL,
+        sketches::ALL,
+        expressions::ALL,
+        queries::ALL,
+        functions::ALL,
+    ];
     for (name, check) in all.concat() {
         match run(&client, name, check) {
             Ok(()) => {

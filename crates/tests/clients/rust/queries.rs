@@ -17,7 +17,7 @@ use aerospike::{
 use anyhow::{Context, Result, ensure};
 
 use crate::Check;
-use crate::expect::{equal, fails, get, has_bins, put};
+use crate::expect::{PATIENCE, equal, fails, get, has_bins, put};
 
 pub const ALL: &[(&str, Check)] = &[
     ("scan_set", scan_set),
@@ -56,7 +56,6 @@ const COUNT: i64 = 300;
 const SET: &str = "queries";
 const CHANGES: &str = "query_changes";
 const BACKGROUND: &str = "query_background";
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
 
 // --- the records ---
 

@@ -21,7 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Every kind of command through the official Java client. Usage: ClientTest HOST PORT. */
+/** Every kind of command through the official Java client. Usage: ClientTest HOST PORT LUA. */
 public final class ClientTest {
   private static final String SET = "java";
   private static final int NEVER = -1;
@@ -36,7 +36,7 @@ public final class ClientTest {
   private final AerospikeClient client;
   private final Map<String, Check> checks = new LinkedHashMap<>();
 
-  private ClientTest(AerospikeClient client) {
+  private ClientTest(AerospikeClient client, String lua) {
     this.client = client;
     checks.put("info_namespaces", this::infoNamespaces);
     checks.put("put_get", this::putGet);
@@ -76,13 +76,14 @@ public final class ClientTest {
     new CollectionChecks(client).addTo(checks);
     new ExpressionChecks(client).addTo(checks);
     new QueryChecks(client).addTo(checks);
+    new UdfChecks(client, lua).addTo(checks);
   }
 
   public static void main(String[] arguments) {
     int failed;
     try (AerospikeClient client =
         new AerospikeClient(arguments[0], Integer.parseInt(arguments[1]))) {
-      failed = new ClientTest(client).run();
+      failed = new ClientTest(client, arguments[2]).run();
     }
     System.exit(failed == 0 ? 0 : 1);
   }

@@ -31,6 +31,12 @@ final class Expect {
     throw new AssertionError("succeeded, expected result code " + code);
   }
 
+  static void contains(String text, String part) {
+    if (text == null || !text.contains(part)) {
+      throw new AssertionError("got " + shortened(text) + ", which lacks " + part);
+    }
+  }
+
   private static String shortened(Object value) {
     String text = String.valueOf(value);
     return text.length() <= 200 ? text : text.substring(0, 200) + "...";
