@@ -23,10 +23,8 @@ use wire::{Digest, PartitionId};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How many partitions ahead what a scan looks at first is loaded.
-const SOON: usize = 8;
-/// How many further ahead what this needs is loaded.
-const LATER: usize = 8;
+/// How many partitions ahead is loaded where entries are, in two steps, and what is looked at first.
+const AHEAD: [usize; 3] = [20, 14, 8];
 
 /// Numbers that are looked for in all partitions.
 const LOOKS: u64 = 100;
@@ -118,13 +116,12 @@ fn scan_all(primary: &PrimaryIndex, index: &SecondaryIndex, range: (i64, i64)) -
     let mut items = Vec::with_capacity(1000);
     let mut count = 0;
     let mut range = SecondaryRange::new(range.0, range.1);
-    let (mut soon, mut later) =
-        (PartitionId::all().skip(SOON), PartitionId::all().skip(SOON + LATER));
+    let [mut last, mut later, mut soon] = AHEAD.map(|ahead| PartitionId::all().skip(ahead));
     for partition in PartitionId::all() {
-        soon.next()
-            .into_iter()
-            .for_each(|soon| index.prefetch_ranges(soon, std::slice::from_ref(&range)));
-        later.next().into_iter().for_each(|later| index.prefetch_partition(later));
+        let ranges = std::slice::from_ref(&range);
+        last.next().into_iter().for_each(|last| index.prefetch_partition(last));
+        later.next().into_iter().for_each(|later| index.prefetch_fences(later, ranges));
+        soon.next().into_iter().for_each(|soon| index.prefetch_ranges(soon, ranges));
         let mut after = None;
         loop {
             items.clear();

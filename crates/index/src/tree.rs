@@ -12,7 +12,7 @@ mod near;
 
 use std::ops::ControlFlow;
 
-pub(crate) use self::near::Quantile;
+pub(crate) use self::near::Likely;
 use crate::block::Block;
 use crate::heap::{Heap, OutOfMemory};
 use crate::pool::Plan;

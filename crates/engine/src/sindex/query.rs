@@ -53,11 +53,9 @@ pub struct SindexScan {
 }
 
 impl SindexScan {
-    /// Partitions ahead whose entries are loaded: some hundred nanoseconds.
-    pub const SOON: usize = 8;
-
-    /// Partitions ahead of which is loaded where their entries are.
-    pub const LATER: usize = 2 * Self::SOON;
+    /// Partitions ahead that are loaded: first where their entries are, in two steps, then those that
+    /// will be looked at. Between two steps lie some hundred nanoseconds.
+    pub const AHEAD: [usize; 3] = [20, 14, 8];
 
     /// Begins with no partition yet.
     pub fn new(predicate: &Predicate) -> Self {
@@ -66,14 +64,18 @@ impl SindexScan {
         Self { ranges, items: Vec::new() }
     }
 
-    /// Begins to load what [`Namespace::candidates`] will look at first: in the partition that comes
-    /// [`Self::SOON`] partitions later, and what that takes in the one [`Self::LATER`].
-    pub fn prefetch(&self, sindex: &Sindex, soon: Option<PartitionId>, later: Option<PartitionId>) {
-        if let Some(partition) = soon {
-            sindex.index.prefetch_ranges(partition, &self.ranges);
+    /// Begins to load what [`Namespace::candidates`] will look at first in the partitions that lie
+    /// [`Self::AHEAD`], where there are such.
+    pub fn prefetch(&self, sindex: &Sindex, ahead: [Option<PartitionId>; 3]) {
+        let [last, later, soon] = ahead;
+        if let Some(partition) = last {
+            sindex.index.prefetch_partition(partition);
         }
         if let Some(partition) = later {
-            sindex.index.prefetch_partition(partition);
+            sindex.index.prefetch_fences(partition, &self.ranges);
+        }
+        if let Some(partition) = soon {
+            sindex.index.prefetch_ranges(partition, &self.ranges);
         }
     }
 }

@@ -8,9 +8,10 @@ use super::place::Place;
 use super::{Reach, SecondaryIndex};
 use crate::entry::{RecordKey, SprigId};
 use crate::handle::Stub;
+use crate::prefetch::prefetch;
 use crate::primary::PrimaryIndex;
 use crate::scan::ScanProgress;
-use crate::tree::Quantile;
+use crate::tree::Likely;
 
 /// What a scan of a secondary index came upon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,19 +27,19 @@ pub struct SecondaryItem {
 /// A range of numbers that is scanned in one partition after another.
 ///
 /// Digests spread the records of any value evenly, so the range begins at about the same share of each
-/// partition's entries: a search begins where the last one ended, and what it will look at is loaded
+/// partition's entries: a search begins where the ones before ended, and what it will look at is loaded
 /// early. A query that finds few records is little more than these searches, one in each partition.
 #[derive(Clone, Debug)]
 pub struct SecondaryRange {
     low: i64,
     high: i64,
-    begins: Quantile,
+    begins: Likely,
 }
 
 impl SecondaryRange {
     /// The numbers from `low` to `high`, both included.
     pub fn new(low: i64, high: i64) -> Self {
-        Self { low, high, begins: Quantile::default() }
+        Self { low, high, begins: Likely::default() }
     }
 
     /// The last number of the range.
@@ -61,11 +62,18 @@ impl SecondaryIndex {
         }
     }
 
-    /// Begins to load what [`Self::prefetch_ranges`] will look at in a partition that comes after others.
-    pub fn prefetch_partition(&self, partition: PartitionId) {
-        if let Some(part) = self.part(partition).try_read() {
+    /// Begins to load what [`Self::prefetch_ranges`] will look at in a partition that comes after some
+    /// others.
+    pub fn prefetch_fences(&self, partition: PartitionId, ranges: &[SecondaryRange]) {
+        let has_fences = ranges.first().is_some_and(|range| range.begins.has_fences());
+        if has_fences && let Some(part) = self.part(partition).try_read() {
             part.entries.prefetch_fences();
         }
+    }
+
+    /// Begins to load what [`Self::prefetch_fences`] will look at, still later.
+    pub fn prefetch_partition(&self, partition: PartitionId) {
+        prefetch(self.part(partition));
     }
 
     /// Up to [`SCAN_BATCH`] different places, from `from` on and not beyond the rank `last`, and whether
@@ -76,7 +84,7 @@ impl SecondaryIndex {
         partition: PartitionId,
         from: Place,
         last: u64,
-        near: Option<&mut Quantile>,
+        near: Option<&mut Likely>,
     ) -> Option<(Vec<Place>, bool)> {
         let part = self.part(partition).read();
         if matches!(part.reach, Reach::Closed) {
@@ -86,7 +94,7 @@ impl SecondaryIndex {
         let start = match near {
             Some(near) => {
                 let start = entries.lower_bound_near(&key, *near);
-                *near = entries.quantile_of(start);
+                near.learn(entries, start);
                 start
             }
             None => match entries.locate(&key) {

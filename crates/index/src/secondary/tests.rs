@@ -86,6 +86,7 @@ impl World {
         let (index, partition) = (&self.index, self.partition);
         let mut scanned = SecondaryRange::new(range.0, range.1);
         index.prefetch_partition(partition);
+        index.prefetch_fences(partition, std::slice::from_ref(&scanned));
         index.prefetch_ranges(partition, std::slice::from_ref(&scanned));
         let mut scan = |out: &mut Vec<SecondaryItem>| {
             self.primary.scan_secondary(index, partition, &mut scanned, after, limit, out)

@@ -9,19 +9,46 @@ use crate::block::Block;
 use crate::search::{Key, Keyed, Span, key_at, search};
 use crate::tree::{Position, Tree};
 
-/// At what share of a tree's entries a key stands, from 0, the first, to 1, behind the last.
+/// Where a key is likely to stand in a tree, as learned from others.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub(crate) struct Quantile(pub(super) f32);
+pub(crate) struct Likely {
+    /// Entries before the key, of all trees together in which it was sought.
+    pub(super) before: u64,
+    /// Entries of these trees.
+    pub(super) all: u64,
+    /// Whether the last one had more than one leaf.
+    pub(super) has_fences: bool,
+}
 
-/// Entries on either side that are loaded early: at some hundred entries a key is among them two times
-/// of three, and three times of four at the ends.
-const NEARBY: usize = 8;
+/// Entries on either side that are loaded early. In the middle of 250 entries a key is among them four
+/// times of five, and more often towards the ends.
+const NEARBY: usize = 10;
+
+impl Likely {
+    /// Whether trees are likely to have fences.
+    pub(crate) fn has_fences(self) -> bool {
+        self.has_fences
+    }
+
+    /// Takes in where a key stands in a tree.
+    pub(crate) fn learn<T: Keyed + Copy>(&mut self, tree: &Tree<T>, position: Position) {
+        let before: usize = tree.leaves().take(position.leaf).map(Block::len).sum();
+        self.before += (before + position.at) as u64;
+        self.all += tree.len() as u64;
+        self.has_fences = matches!(tree, Tree::Directory(_));
+    }
+
+    /// How many of so many entries are likely to stand before the key.
+    fn before_of(self, entries: usize) -> usize {
+        (self.before as f32 / self.all.max(1) as f32 * entries as f32) as usize
+    }
+}
 
 impl<T: Keyed + Copy> Tree<T> {
-    /// The position of the first key that is not below `key`, which probably stands at `quantile`. Of
-    /// several equal to `key`, some may be left out, but not all.
-    pub(crate) fn lower_bound_near(&self, key: &Key<T::Rest>, quantile: Quantile) -> Position {
-        let guess = self.position_at(quantile);
+    /// The position of the first key that is not below `key`. Of several equal to `key`, some may be
+    /// left out, but not all.
+    pub(crate) fn lower_bound_near(&self, key: &Key<T::Rest>, likely: Likely) -> Position {
+        let guess = self.position_of(likely);
         let index = match self {
             // Equal keys may end the leaf before.
             Self::Directory(fences) => match search(fences, Span::WHOLE, key) {
@@ -38,14 +65,6 @@ impl<T: Keyed + Copy> Tree<T> {
         Position { leaf: index, at: lower_bound_from(leaf, from, key) }
     }
 
-    /// At what share of the entries a position is.
-    pub(crate) fn quantile_of(&self, position: Position) -> Quantile {
-        let len_of = |index| self.leaf(index).map_or(0, Block::len);
-        let before: usize = (0..position.leaf).map(len_of).sum();
-        let all: usize = before + (position.leaf..self.leaf_count()).map(len_of).sum::<usize>();
-        Quantile((before + position.at) as f32 / all.max(1) as f32)
-    }
-
     /// Begins to load what says where the leaves are.
     pub(crate) fn prefetch_fences(&self) {
         if let Self::Directory(fences) = self {
@@ -56,8 +75,8 @@ impl<T: Keyed + Copy> Tree<T> {
     }
 
     /// Begins to load what [`Self::lower_bound_near`] will look at.
-    pub(crate) fn prefetch_near(&self, quantile: Quantile) {
-        let position = self.position_at(quantile);
+    pub(crate) fn prefetch_near(&self, likely: Likely) {
+        let position = self.position_of(likely);
         let Some(leaf) = self.leaf(position.leaf).filter(|leaf| !leaf.is_empty()) else { return };
         let last = leaf.len() - 1;
         let (from, to) = (position.at.saturating_sub(NEARBY), (position.at + NEARBY).min(last));
@@ -65,9 +84,8 @@ impl<T: Keyed + Copy> Tree<T> {
         leaf.prefetch_entries(from.min(last), to);
     }
 
-    fn position_at(&self, Quantile(share): Quantile) -> Position {
-        let all: usize = self.leaves().map(Block::len).sum();
-        let mut at = (share * all as f32) as usize;
+    fn position_of(&self, likely: Likely) -> Position {
+        let mut at = likely.before_of(self.len());
         for (index, leaf) in self.leaves().enumerate() {
             if at <= leaf.len() {
                 return Position { leaf: index, at };
@@ -75,6 +93,11 @@ impl<T: Keyed + Copy> Tree<T> {
             at -= leaf.len();
         }
         Position { leaf: self.leaf_count(), at: 0 }
+    }
+
+    /// Number of entries.
+    fn len(&self) -> usize {
+        self.leaves().map(Block::len).sum()
     }
 
     fn leaves(&self) -> impl Iterator<Item = &Block<T>> {

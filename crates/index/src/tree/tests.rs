@@ -124,16 +124,16 @@ impl Pair {
         }
         assert!(above.iter().eq(self.model.range(*from..).map(|(key, _)| key)));
 
-        for share in [0.0, 0.2, 0.5, 0.9, 1.0] {
-            self.compare_near(from, Quantile(share));
+        for before in [0, 1, 5, 9, 10] {
+            self.compare_near(from, Likely { before, all: 10, ..Likely::default() });
         }
     }
 
-    /// Wherever a search begins, it ends where the key belongs, and knows at what share that is.
-    fn compare_near(&self, from: &WideKey, quantile: Quantile) {
+    /// Wherever a search begins, it ends where the key belongs, and how many are before is learned.
+    fn compare_near(&self, from: &WideKey, likely: Likely) {
         self.tree.prefetch_fences();
-        self.tree.prefetch_near(quantile);
-        let position = self.tree.lower_bound_near(from, quantile);
+        self.tree.prefetch_near(likely);
+        let position = self.tree.lower_bound_near(from, likely);
         let mut above = Vec::new();
         let _ = self.tree.visit_from(position, |key, _| {
             above.push(key);
@@ -141,8 +141,10 @@ impl Pair {
         });
         assert!(above.iter().eq(self.model.range(*from..).map(|(key, _)| key)));
         let below = self.model.len() - above.len();
-        let Quantile(share) = self.tree.quantile_of(position);
-        assert!((share * self.model.len() as f32 - below as f32).abs() < 0.01, "{share}, {below}");
+        let mut learned = Likely::default();
+        learned.learn(&self.tree, position);
+        assert_eq!((learned.before, learned.all), (below as u64, self.model.len() as u64));
+        assert_eq!(learned.has_fences(), self.tree.leaf_count() > 1);
     }
 }
 

@@ -138,7 +138,7 @@ impl Walk {
         let after = match rest {
             Rest::All => {
                 let ahead = |by: usize| self.parts.get(self.part + by).map(|part| part.partition);
-                scan.prefetch(sindex, ahead(SindexScan::SOON), ahead(SindexScan::LATER));
+                scan.prefetch(sindex, SindexScan::AHEAD.map(ahead));
                 None
             }
             Rest::After(digest, value) => Some((value, digest)),
