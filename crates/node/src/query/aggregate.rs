@@ -14,7 +14,6 @@ use std::time::Duration;
 use ::udf::{Particle, RecordAccess};
 use engine::query::{Listed, Row, Wanted, WantedBins};
 use engine::sindex::Sindex;
-use engine::stats::NamespaceCounter;
 use engine::{Namespace, Stripe, Turn};
 use parking_lot::Mutex;
 use storage::{Fetched, Pledges, Ticket};
@@ -24,6 +23,7 @@ use wire::{
     FieldType, Info1, MessageHeader, OpCode, ParticleType, PartitionId, Request, ResultCode, reply,
 };
 
+use super::counters::of_aggregation;
 use super::jobs::{Brief, Counts, Ending, Job, JobKind};
 use super::plan::{name_of, number, sindex_of, where_of};
 use super::walk::Walk;
@@ -83,10 +83,12 @@ impl Node {
     ) -> Result<Answer, ResultCode> {
         let namespace = request.namespace.and_then(|name| self.namespace(name));
         let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
-        let shared = self.plan_aggregation(request, body, namespace, from).inspect_err(|_| {
-            let has_where = request.present.contains(FieldType::INDEX_RANGE);
-            namespace.counters.raise(turn.stripe, counter(has_where, Ending::Failed));
-        })?;
+        let shared = self
+            .plan_aggregation(request, body, namespace, from, turn.stripe)
+            .inspect_err(|_| {
+                let has_where = request.present.contains(FieldType::INDEX_RANGE);
+                namespace.counters.raise(turn.stripe, of_aggregation(has_where, Ending::Failed));
+            })?;
         let aggregation = Aggregation {
             node: Arc::clone(self),
             shared: Arc::new(shared),
@@ -105,6 +107,7 @@ impl Node {
         body: &[u8],
         namespace: &Arc<Namespace>,
         from: SocketAddr,
+        stripe: Stripe,
     ) -> Result<Shared, ResultCode> {
         if self.config().service.disable_udf_execution {
             return Err(ResultCode::FORBIDDEN);
@@ -121,7 +124,7 @@ impl Node {
             None => None,
             Some(name) => Some(namespace.sets.by_name(name).ok_or(ResultCode::NOT_FOUND)?.id),
         };
-        let matching = where_of(request, namespace)?;
+        let matching = where_of(request, namespace, stripe)?;
         let wanted =
             Wanted { set, bins: WantedBins::None, filter: None, matching, begun: self.host.now() };
         let id = request.field(FieldType::QUERY_ID).and_then(|id| id.try_into().ok());
@@ -189,7 +192,7 @@ impl Aggregation {
             return;
         }
         let (shared, node) = (&self.shared, &self.node);
-        let counter = counter(shared.wanted.matching.is_some(), ending);
+        let counter = of_aggregation(shared.wanted.matching.is_some(), ending);
         shared.namespace.counters.raise(self.stripe, counter);
         let ended_max = node.config().service.query_max_done as usize;
         node.jobs.end(&shared.job, ending, node.host.monotonic(), ended_max);
@@ -332,19 +335,6 @@ fn append_row(rows: &mut Vec<u8>, name: &[u8], kind: ParticleType, value: &[u8])
     let header = MessageHeader { n_ops: 1, ..MessageHeader::default() };
     rows.extend_from_slice(&header.to_bytes());
     reply::append_op(rows, OpCode::READ, kind, name, value);
-}
-
-/// The counter of aggregations that ended so.
-fn counter(has_where: bool, ending: Ending) -> NamespaceCounter {
-    use NamespaceCounter::*;
-    match (has_where, ending) {
-        (false, Ending::Done) => PiQueryAggrComplete,
-        (false, Ending::Aborted) => PiQueryAggrAbort,
-        (false, Ending::Abandoned | Ending::TimedOut | Ending::Failed) => PiQueryAggrError,
-        (true, Ending::Done) => SiQueryAggrComplete,
-        (true, Ending::Aborted) => SiQueryAggrAbort,
-        (true, Ending::Abandoned | Ending::TimedOut | Ending::Failed) => SiQueryAggrError,
-    }
 }
 
 impl Drop for Aggregation {

@@ -1,33 +1,30 @@
 //! Jobs that change records: the operations of one request, or a function, applied to each record that a
 //! query comes to.
 //!
-//! Nobody waits for what they answer. The host's threads carry them out a step at a time
-//! ([`Node::work_on_jobs`]); between two steps a job is a value in a queue, so that many jobs share few
-//! threads. These threads may wait for devices.
+//! Nobody waits for what they answer. The host's threads carry them out a step at a time; between two
+//! steps a job is a value in a queue (`queue.rs`), so that many jobs share few threads. These threads may
+//! wait for devices.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use engine::bell::Bell;
 use engine::query::{Listed, Row, Wanted, WantedBins};
-use engine::sindex::{Predicate, Sindex};
+use engine::sindex::Sindex;
 use engine::stats::NamespaceCounter;
 use engine::{Namespace, Stripe, Turn};
 use expr::Filter;
-use parking_lot::Mutex;
 use storage::{Fetch, Fetched, Pledges, Settled};
 use wire::query::Part;
 use wire::reply::{self, ReplyWriter};
 use wire::{Digest, FieldType, Info1, Info3, OpCode, PartitionId, Request, ResultCode};
 
+use super::counters::of_job;
 use super::jobs::{Brief, Counts, Ending, Job, JobKind};
 use super::pace::Pace;
-use super::plan::{name_of, number, sindex_of};
+use super::plan::{name_of, number, predicate_of, sindex_of};
 use super::walk::Walk;
 use crate::node::Node;
 use crate::udf::counters::OF_JOBS;
@@ -38,16 +35,6 @@ const STEP_RECORDS: usize = 64;
 
 /// How long a job waits for a device that has enough to write.
 const OVERLOAD_PAUSE: Duration = Duration::from_millis(5);
-
-/// How long threads sleep when there is nothing to do; they are woken for new jobs.
-const IDLE_TIME: Duration = Duration::from_secs(1);
-
-/// Jobs that wait for a thread.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    jobs: Mutex<VecDeque<Box<Background>>>,
-    bell: Bell,
-}
 
 /// A job that changes records, between two steps.
 pub(crate) struct Background {
@@ -62,11 +49,11 @@ pub(crate) struct Background {
     /// What devices have to do before the job is over.
     pledges: Pledges,
     /// When it may go on, by the monotonic clock.
-    not_before: Duration,
+    pub(super) not_before: Duration,
 }
 
 /// What a step came to.
-enum Stepped {
+pub(super) enum Stepped {
     On,
     Until(Duration),
     Over(Ending),
@@ -86,11 +73,10 @@ impl Node {
         let job = self.plan_background(request, body, namespace, from).inspect_err(|_| {
             let has_where = request.present.contains(FieldType::INDEX_RANGE);
             let is_udf = request.present.contains(FieldType::UDF_FILENAME);
-            let counter = counter(is_udf, has_where, Ending::Failed);
+            let counter = of_job(is_udf, has_where, Ending::Failed);
             namespace.counters.raise(Stripe::SHARED, counter);
         })?;
-        self.background.jobs.lock().push_back(Box::new(job));
-        self.background.bell.ring();
+        self.background.push(Box::new(job));
         reply::last(out, ResultCode::OK);
         Ok(())
     }
@@ -116,7 +102,7 @@ impl Node {
             Some(rate) => rate,
         };
         let filter = request.field(FieldType::FILTER).map(Filter::build).transpose()?;
-        let predicate = Predicate::parse(request, &namespace.config())?;
+        let predicate = predicate_of(request, namespace, Stripe::SHARED)?;
         let set = match request.set {
             None => None,
             Some(name) => Some(namespace.sets.by_name(name).ok_or(ResultCode::NOT_FOUND)?.id),
@@ -159,46 +145,6 @@ impl Node {
             not_before: now,
         })
     }
-
-    /// Carries out a step of a job that changes records, if one may go on. Returns how long to wait
-    /// before there is something to do, unless [`Self::wait_for_jobs`] ends before.
-    pub fn work_on_jobs(&self) -> Option<Duration> {
-        if self.work_on_calls() {
-            return None;
-        }
-        let now = self.host.monotonic();
-        let mut job = {
-            let mut jobs = self.background.jobs.lock();
-            match jobs.iter().position(|job| job.not_before <= now) {
-                Some(at) => jobs.remove(at)?,
-                None => {
-                    let next = jobs.iter().map(|job| job.not_before).min();
-                    return Some(next.map_or(IDLE_TIME, |next| (next - now).min(IDLE_TIME)));
-                }
-            }
-        };
-        let stepped = catch_unwind(AssertUnwindSafe(|| job.step(self, now)));
-        match stepped.unwrap_or(Stepped::Over(Ending::Failed)) {
-            Stepped::On => job.not_before = now,
-            Stepped::Until(time) => job.not_before = time,
-            Stepped::Over(ending) => {
-                job.end(self, ending);
-                return None;
-            }
-        }
-        self.background.jobs.lock().push_back(job);
-        None
-    }
-
-    /// Waits until there may be something to do for [`Self::work_on_jobs`], but no longer than that.
-    pub fn wait_for_jobs(&self, at_most: Duration) {
-        self.background.bell.wait(at_most);
-    }
-
-    /// Wakes those who wait for jobs.
-    pub fn wake_for_jobs(&self) {
-        self.background.bell.ring();
-    }
 }
 
 /// Module and function that a request names.
@@ -228,7 +174,7 @@ fn check_ops(request: &Request<'_>) -> Result<(), ResultCode> {
 }
 
 impl Background {
-    fn step(&mut self, node: &Node, now: Duration) -> Stepped {
+    pub(super) fn step(&mut self, node: &Node, now: Duration) -> Stepped {
         if self.job.is_aborted() {
             return Stepped::Over(Ending::Aborted);
         }
@@ -411,9 +357,9 @@ impl Background {
         of(&self.job.counts).fetch_add(1, Ordering::Relaxed);
     }
 
-    fn end(&self, node: &Node, ending: Ending) {
+    pub(super) fn end(&self, node: &Node, ending: Ending) {
         let is_udf = self.job.brief.kind == JobKind::BackgroundUdf;
-        let counter = counter(is_udf, self.wanted.matching.is_some(), ending);
+        let counter = of_job(is_udf, self.wanted.matching.is_some(), ending);
         self.namespace.counters.raise(Stripe::SHARED, counter);
         let ended_max = node.config().service.query_max_done as usize;
         node.jobs.end(&self.job, ending, node.host.monotonic(), ended_max);
@@ -425,23 +371,6 @@ impl Background {
 struct Scratch {
     body: Vec<u8>,
     reply: Vec<u8>,
-}
-
-/// The counter of jobs that ended so.
-fn counter(is_udf: bool, has_where: bool, ending: Ending) -> NamespaceCounter {
-    use NamespaceCounter::*;
-    let of = match (is_udf, has_where) {
-        (false, false) => [PiQueryOpsBgComplete, PiQueryOpsBgAbort, PiQueryOpsBgError],
-        (false, true) => [SiQueryOpsBgComplete, SiQueryOpsBgAbort, SiQueryOpsBgError],
-        (true, false) => [PiQueryUdfBgComplete, PiQueryUdfBgAbort, PiQueryUdfBgError],
-        (true, true) => [SiQueryUdfBgComplete, SiQueryUdfBgAbort, SiQueryUdfBgError],
-    };
-    let [complete, abort, error] = of;
-    match ending {
-        Ending::Done => complete,
-        Ending::Aborted => abort,
-        Ending::Abandoned | Ending::TimedOut | Ending::Failed => error,
-    }
 }
 
 impl fmt::Debug for Background {

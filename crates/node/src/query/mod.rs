@@ -8,13 +8,16 @@
 //! *Long* queries are jobs: they are listed, paced and aborted. *Short* ones are neither, and end at a deadline.
 //!
 //! Where to look: what a request asks for in `plan.rs`, the way through partitions in `walk.rs`, the stream of rows in
-//! `stream.rs`, functions over records in `aggregate.rs`, jobs that change records in `background.rs`, the table of jobs in `jobs.rs`.
+//! `stream.rs`, functions over records in `aggregate.rs`, jobs that change records in `background.rs`
+//! and who carries them out in `queue.rs`, the table of jobs in `jobs.rs`, what is counted in `counters.rs`.
 
 mod aggregate;
 mod background;
+mod counters;
 mod jobs;
 mod pace;
 mod plan;
+mod queue;
 mod stream;
 mod walk;
 
@@ -29,8 +32,8 @@ use engine::Turn;
 use wire::{FieldType, Info2, Request, ResultCode, reply};
 
 pub use self::aggregate::Aggregation;
-pub(crate) use self::background::Queue;
 pub(crate) use self::jobs::{Job, JobKind, Jobs};
+pub(crate) use self::queue::Queue;
 pub use self::stream::Query;
 
 use self::plan::Plan;
@@ -95,12 +98,12 @@ impl Node {
     ) -> Result<Query, ResultCode> {
         let namespace = request.namespace.and_then(|name| self.namespace(name));
         let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
-        let planned = Plan::of(request, namespace, &self.config(), turn.now);
+        let planned = Plan::of(request, namespace, &self.config(), turn);
         let begun = planned.and_then(|plan| Query::new(self, plan, from, woken, turn.stripe));
         begun.inspect_err(|_| {
             let has_where = request.present.contains(FieldType::INDEX_RANGE);
             let is_short = plan::is_short(request, &self.config());
-            let counter = stream::counter(has_where, is_short, stream::End::Failed);
+            let counter = counters::of_basic(has_where, is_short, counters::End::Failed);
             namespace.counters.raise(turn.stripe, counter);
         })
     }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use config::Config;
-use engine::Namespace;
 use engine::query::{Wanted, WantedBins};
 use engine::sindex::{Predicate, Sindex, Where};
+use engine::{Namespace, Stripe, Turn};
 use expr::Filter;
-use record::LastUpdateTime;
 use wire::query::{Part, bin_list, parts};
 use wire::{FieldType, Info1, Info3, Request, ResultCode};
 
+use super::counters::count_region;
 use crate::unfinished::SEND_TIMEOUT_MS_DEFAULT;
 
 /// Time in ms that a short query has when the client does not say.
@@ -58,7 +58,7 @@ impl Plan {
         request: &Request<'_>,
         namespace: &Arc<Namespace>,
         config: &Config,
-        now: LastUpdateTime,
+        turn: &Turn<'_>,
     ) -> Result<Self, ResultCode> {
         if !request.header.info3.contains(Info3::PARTITION_DONE) {
             return Err(ResultCode::UNSUPPORTED_FEATURE);
@@ -78,7 +78,7 @@ impl Plan {
             None => 0,
         };
         // As in the original, whether there is an index is found out before the filter is built.
-        let matching = where_of(request, namespace)?;
+        let matching = where_of(request, namespace, turn.stripe)?;
         let filter = request.field(FieldType::FILTER).map(Filter::build).transpose()?;
         let set = request.set.map(|name| namespace.sets.by_name(name).map(|set| set.id));
         let wanted = Wanted {
@@ -86,7 +86,7 @@ impl Plan {
             bins: wanted_bins(request)?,
             filter: filter.map(Filter::into_owned),
             matching,
-            begun: now,
+            begun: turn.now,
         };
         let begun = parts.iter().filter(|part| part.after.is_some()).count();
         let requested = (parts.len() - begun, begun);
@@ -113,12 +113,23 @@ impl Plan {
     }
 }
 
+/// What a request asks of values, which is counted.
+pub(super) fn predicate_of(
+    request: &Request<'_>,
+    namespace: &Namespace,
+    stripe: Stripe,
+) -> Result<Option<Predicate>, ResultCode> {
+    let predicate = Predicate::parse(request, &namespace.config())?;
+    Ok(predicate.inspect(|predicate| count_region(namespace, stripe, predicate)))
+}
+
 /// The where clause of a request, with the index that it needs.
 pub(super) fn where_of(
     request: &Request<'_>,
     namespace: &Namespace,
+    stripe: Stripe,
 ) -> Result<Option<Where>, ResultCode> {
-    let predicate = Predicate::parse(request, &namespace.config())?;
+    let predicate = predicate_of(request, namespace, stripe)?;
     predicate.map(|predicate| namespace.sindexes.find(request.set, predicate)).transpose()
 }
 

@@ -10,13 +10,13 @@ use std::time::Duration;
 use engine::latencies::LatencyKind;
 use engine::query::Row;
 use engine::sindex::Sindex;
-use engine::stats::NamespaceCounter;
 use engine::{Stripe, Turn};
 use storage::{Fetch, Fetched, Pledges, Ticket};
 use wire::compress::shrink_last_frame;
 use wire::proto::{ProtoType, close_frame, open_frame};
 use wire::{Digest, ResultCode, query};
 
+use super::counters::{End, of_basic};
 use super::jobs::{Brief, Ending, Job, JobKind};
 use super::pace::Pace;
 use super::plan::{Plan, name_of, sindex_of};
@@ -42,17 +42,6 @@ const GROUP: usize = 16;
 
 /// Records, from the one that misses, that are read from devices together.
 const READ_TOGETHER: usize = 64;
-
-/// How a query ended, as it is counted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum End {
-    Complete,
-    Failed,
-    /// A short one was out of time.
-    Late,
-    /// Somebody aborted a long one.
-    Aborted,
-}
 
 /// A query that returns records, between two slices.
 pub struct Query {
@@ -100,12 +89,6 @@ impl Query {
         begun: Duration,
         stripe: Stripe,
     ) -> Result<Self, ResultCode> {
-        let clause = plan.wanted.matching.as_ref();
-        if let Some(cells) = clause.and_then(|clause| clause.predicate.region_cells()) {
-            let counters = &plan.namespace.counters;
-            counters.raise(stripe, NamespaceCounter::GeoRegionQueryReqs);
-            counters.add(stripe, NamespaceCounter::GeoRegionQueryCells, cells as u64);
-        }
         let job = match plan.short_ms {
             Some(_) => None,
             None => {
@@ -343,7 +326,7 @@ impl Query {
         }
         let (namespace, now) = (&self.plan.namespace, self.node.host.monotonic());
         let has_where = self.plan.wanted.matching.is_some();
-        let counter = counter(has_where, self.job.is_none(), end);
+        let counter = of_basic(has_where, self.job.is_none(), end);
         namespace.counters.raise(self.stripe, counter);
         let kind = if has_where { LatencyKind::SiQuery } else { LatencyKind::PiQuery };
         let took = now.saturating_sub(self.begun);
@@ -391,25 +374,6 @@ fn brief_of(plan: &Plan, from: SocketAddr, begun: Duration) -> Brief {
         function: None,
         from,
         begun,
-    }
-}
-
-/// The counter of queries that ended so.
-pub(super) fn counter(has_where: bool, is_short: bool, end: End) -> NamespaceCounter {
-    use NamespaceCounter::*;
-    match (has_where, is_short, end) {
-        (false, true, End::Complete) => PiQueryShortBasicComplete,
-        (false, true, End::Late) => PiQueryShortBasicTimeout,
-        (false, true, End::Failed | End::Aborted) => PiQueryShortBasicError,
-        (false, false, End::Complete) => PiQueryLongBasicComplete,
-        (false, false, End::Aborted) => PiQueryLongBasicAbort,
-        (false, false, End::Failed | End::Late) => PiQueryLongBasicError,
-        (true, true, End::Complete) => SiQueryShortBasicComplete,
-        (true, true, End::Late) => SiQueryShortBasicTimeout,
-        (true, true, End::Failed | End::Aborted) => SiQueryShortBasicError,
-        (true, false, End::Complete) => SiQueryLongBasicComplete,
-        (true, false, End::Aborted) => SiQueryLongBasicAbort,
-        (true, false, End::Failed | End::Late) => SiQueryLongBasicError,
     }
 }
 

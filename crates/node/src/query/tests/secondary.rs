@@ -525,6 +525,14 @@ fn queries_of_regions_are_counted_by_what_they_look_at() {
         ("geo_region_query_falsepos", falsepos),
     ];
     assert_eq!(moves(&message, expected), by.map(|(name, by)| (name.into(), by as u64)).into());
+    // So are queries that do not get as far as records.
+    let elsewhere = query().set("nowhere").info1(Info1::READ | Info1::GET_NO_BINS);
+    let range = request.field(FieldType::INDEX_RANGE).unwrap();
+    let refused = elsewhere.field(FieldType::INDEX_RANGE, range).into_body();
+    let looked_for = moved(&node, &["geo_region_query_"], || {
+        assert_eq!(run(&node, &refused).result, Some(ResultCode::SINDEX_NOT_FOUND));
+    });
+    assert_eq!(looked_for, [by[0], by[1]].map(|(name, by)| (name.into(), by as u64)).into());
     // A point asks for regions, of which there are none, and is none itself.
     let point = geo_query(r#"{"type":"Point","coordinates":[6.0,6.0]}"#).into_body();
     assert_eq!(moves(&point, 0), BTreeMap::new());
