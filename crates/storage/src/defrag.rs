@@ -68,7 +68,11 @@ impl Records {
         let mut result = Ok(());
         image.walk(|item| match item {
             Item::Record { at, found } if result.is_ok() => {
-                result = self.move_one(log, volume, image.offset_bytes + at as u64, &found);
+                match self.move_one(log, volume, image.offset_bytes + at as u64, &found) {
+                    Ok(true) => {}
+                    Ok(false) => volume.gain(found.bytes.len()),
+                    Err(refusal) => result = Err(refusal),
+                }
             }
             Item::Record { .. } => {}
             Item::Damage { at, size_bytes } => {
@@ -78,21 +82,21 @@ impl Records {
         result
     }
 
-    /// Moves a record if it is still there.
+    /// Moves a record if it is still there, and says whether it was.
     fn move_one(
         &self,
         log: &Log,
         volume: &Volume,
         offset_bytes: u64,
         found: &Found<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let digest = &found.header.digest;
         let mut guard = self.index.write(digest);
-        let Some(entry) = guard.find() else { return Ok(()) };
+        let Some(entry) = guard.find() else { return Ok(false) };
         // SAFETY: the guard holds the sprig's lock.
-        let Some(old) = (unsafe { self.engine.device_location(&entry) }) else { return Ok(()) };
+        let Some(old) = (unsafe { self.engine.device_location(&entry) }) else { return Ok(false) };
         if !old.is_at(volume, offset_bytes) {
-            return Ok(());
+            return Ok(false);
         }
         let new = if entry.is_grave() {
             log.move_grave(digest, &entry.meta)?
@@ -111,7 +115,7 @@ impl Records {
         let moved = guard.replace(Some(&entry), &Entry { location, ..entry });
         debug_assert!(moved.is_ok(), "a present entry is replaced in place");
         log.release(old);
-        Ok(())
+        Ok(true)
     }
 
     /// Gives up what a record takes. Its entry is being taken out of the index.

@@ -122,7 +122,7 @@ impl Log {
                 Some(appended) => appended,
                 None => volume.append(Stream::Writes, Urgency::Ordinary, summed)?,
             };
-            self.pledge(volume, appended, pledges);
+            self.pledge(volume, appended, in_place.is_none(), pledges);
             Ok(DeviceLocation::new(volume.number, appended.offset_bytes, record.len()))
         })
     }
@@ -136,7 +136,7 @@ impl Log {
     ) -> Result<DeviceLocation, Refusal> {
         let volume = self.volume_of(digest);
         let (appended, size_bytes) = self.append_grave(volume, Stream::Writes, digest, meta)?;
-        self.pledge(volume, appended, pledges);
+        self.pledge(volume, appended, false, pledges);
         Ok(DeviceLocation::new(volume.number, appended.offset_bytes, size_bytes))
     }
 
@@ -217,14 +217,21 @@ impl Log {
             flat::finish(record, &header);
             let summed = (&record[..], flat::content_checksum(record));
             let appended = volume.append(Stream::Writes, Urgency::Ordinary, summed)?;
-            self.pledge(volume, appended, pledges);
+            self.pledge(volume, appended, true, pledges);
             Ok(DeviceLocation::new(volume.number, appended.offset_bytes, record.len()))
         })
     }
 
-    fn pledge(&self, volume: &Volume, appended: Appended, pledges: &mut Pledges) {
-        if self.tuning.commits() || volume.is_pressed() {
-            pledges.add(Pledge { volume: volume.number, number: appended.number });
+    fn pledge(
+        &self,
+        volume: &Volume,
+        Appended { number, .. }: Appended,
+        took_space: bool,
+        pledges: &mut Pledges,
+    ) {
+        let takes_space = took_space && volume.holds_writers();
+        if self.tuning.commits() || volume.is_pressed() || takes_space {
+            pledges.add(Pledge { volume: volume.number, number, takes_space });
         }
     }
 
@@ -232,7 +239,7 @@ impl Log {
     pub fn settled(&self, pledges: &Pledges) -> Settled {
         let mut settled = Settled::Kept;
         for pledge in pledges.iter() {
-            match self.volumes[usize::from(pledge.volume)].settled(pledge.number) {
+            match self.volumes[usize::from(pledge.volume)].settled(&pledge) {
                 Settled::Kept => {}
                 Settled::Failed => return Settled::Failed,
                 Settled::Waiting => settled = Settled::Waiting,

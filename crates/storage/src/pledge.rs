@@ -1,8 +1,9 @@
 //! Writes whose answer has to wait.
 //!
 //! With `commit-to-device` a write is answered when it is on its device. Without, the answer waits
-//! only while more is being written than the device takes, so that clients slow down before they are
-//! refused. Either way a write leaves a [`Pledge`]; [`crate::Records::settled`] says whether it is kept.
+//! only while more is being written than the device takes, or than defragmentation makes room for, so
+//! that clients slow down before they are refused. Either way a write leaves a [`Pledge`];
+//! [`crate::Records::settled`] says whether it is kept.
 
 /// Something that a device still has to do before a write is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,6 +12,8 @@ pub struct Pledge {
     pub(crate) volume: u16,
     /// The number of the write on that device.
     pub(crate) number: u64,
+    /// Whether it took space: where that is scarce, it waits for more.
+    pub(crate) takes_space: bool,
 }
 
 /// The pledges of a request, one for each device that it wrote to.
@@ -32,7 +35,10 @@ impl Pledges {
     /// Adds one. Devices keep pledges in order, so the last of each counts.
     pub fn add(&mut self, pledge: Pledge) {
         match self.0.iter_mut().find(|other| other.volume == pledge.volume) {
-            Some(other) => other.number = other.number.max(pledge.number),
+            Some(other) => {
+                other.number = other.number.max(pledge.number);
+                other.takes_space |= pledge.takes_space;
+            }
             None => self.0.push(pledge),
         }
     }
@@ -60,7 +66,7 @@ mod tests {
     fn the_last_pledge_of_a_device_counts() {
         let mut pledges = Pledges::default();
         for (volume, number) in [(0, 5), (1, 3), (0, 9), (0, 7)] {
-            pledges.add(Pledge { volume, number });
+            pledges.add(Pledge { volume, number, takes_space: number == 3 });
         }
         let kept: Vec<_> = pledges.iter().map(|pledge| (pledge.volume, pledge.number)).collect();
         assert_eq!(kept, [(0, 9), (1, 3)]);

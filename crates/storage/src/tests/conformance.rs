@@ -13,9 +13,7 @@ use super::world::{
 use crate::device::ram::RamDevice;
 use crate::device::{Device, MappedDevice};
 use crate::format::flat::Packing;
-use crate::{
-    CipherKind, Encryption, Fetched, Incident, Moved, Pledges, Records, Secret, TuningValues,
-};
+use crate::{CipherKind, Encryption, Fetched, Pledges, Records, Secret, TuningValues};
 
 /// One random piece of work.
 fn work(world: &mut World, random: &mut fastrand::Rng) {
@@ -165,42 +163,4 @@ fn persistent_memory() {
     assert_eq!((report.records, report.damaged), (100, 0));
     check(&records);
     std::fs::remove_file(&folder).unwrap();
-}
-
-/// Updates at random leave all blocks four fifths full, which is more than the threshold for moving
-/// records. The fifth that is dead can still be written to.
-#[test]
-fn a_device_four_fifths_full_takes_updates() {
-    const BLOCKS: usize = 128;
-    const PAYLOAD_BYTES: usize = 400;
-    let size_bytes = BLOCK_BYTES as usize * (BLOCKS + 1);
-    let device = Arc::new(RamDevice::new("ram", size_bytes, true));
-    let mut world = World::on(Kind::Device, vec![device], options());
-    let mut random = fastrand::Rng::with_seed(4);
-    let used = |world: &World| world.records.space().unwrap().used_bytes as usize;
-    let version = |random: &mut fastrand::Rng| Version {
-        payload: vec![random.u8(..); PAYLOAD_BYTES],
-        void_time: 0,
-        set: 0,
-    };
-    let mut count = 0;
-    while used(&world) < size_bytes * 4 / 5 {
-        world.write(count, version(&mut random)).unwrap();
-        count += 1;
-    }
-    let told = |world: &World| {
-        world.records.incidents().iter().any(|of| matches!(of, Incident::Short { .. }))
-    };
-    assert!(!told(&world));
-    let mut moved = 0;
-    for update in 0..5 * u32::from(count) {
-        world.write(random.u16(..count), version(&mut random)).unwrap();
-        if update % 4 == 0 {
-            world.records.flush();
-            moved += u32::from(world.records.move_block(0) == Moved::Block);
-        }
-    }
-    assert!(told(&world), "the operator should know");
-    assert!(moved as usize > 5 * BLOCKS);
-    world.restart().check();
 }

@@ -4,4 +4,5 @@ mod conformance;
 mod crash;
 mod refusals;
 mod rot;
+mod space;
 mod world;

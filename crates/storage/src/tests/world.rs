@@ -188,6 +188,11 @@ impl World {
     }
 
     pub fn write(&mut self, key: u16, version: Version) -> Result<(), Refusal> {
+        self.write_pledged(key, version).map(|_| ())
+    }
+
+    /// Writes a record; returns what its answer has to wait for.
+    pub fn write_pledged(&mut self, key: u16, version: Version) -> Result<Pledges, Refusal> {
         self.now += 1;
         let digest = digest(key);
         let mut guard = self.records.write(&digest);
@@ -201,10 +206,11 @@ impl World {
             ..RecordMeta::default()
         };
         let name = set_name(version.set);
-        guard.store(meta, &name, &body(&version.payload), &mut Pledges::default())?;
+        let mut pledges = Pledges::default();
+        guard.store(meta, &name, &body(&version.payload), &mut pledges)?;
         drop(guard);
         self.model.insert(key, version);
-        Ok(())
+        Ok(pledges)
     }
 
     pub fn remove(&mut self, key: u16) -> Result<(), Refusal> {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Buffer, Front, RESERVED_BLOCKS, State, Volume};
+use super::{Buffer, Front, State, Volume};
 use crate::aligned::{ALIGN_BYTES, AlignedBuf};
 use crate::format::block::Image;
 use crate::format::{Place, block, flat};
@@ -23,7 +23,7 @@ pub(crate) enum Stream {
 /// How much an append may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Urgency {
-    /// It may be refused while much waits to be written, and leaves the reserve alone.
+    /// It may be refused while much waits to be written, and leaves most of the reserve alone.
     Ordinary,
     /// It gains space: it may take the reserve.
     GainsSpace,
@@ -75,7 +75,7 @@ impl Volume {
             return Err(Refusal::Overload);
         }
         let mut front = self.front.lock();
-        self.make_room(&mut front, stream, record.len(), ordinary)?;
+        self.make_room(&mut front, stream, record.len(), urgency)?;
         front.appended += 1;
         let number = front.appended;
         let Some(filling) = &mut front.filling[stream as usize] else { return Err(Refusal::Full) };
@@ -87,9 +87,13 @@ impl Volume {
         unsafe { put(&filling.buffer, at, (record, content), &place) };
         filling.at += record.len();
         filling.first_unwritten.get_or_insert(number);
-        self.count_in(filling.block, record.len());
-        self.unwritten_bytes.fetch_add(record.len() as u64, Ordering::Relaxed);
+        let block = filling.block;
         let ripe = filling.at - filling.taken >= self.tuning.flush_size_bytes();
+        self.count_in(block, record.len());
+        self.unwritten_bytes.fetch_add(record.len() as u64, Ordering::Relaxed);
+        if ordinary {
+            self.charge(&mut front, record.len());
+        }
         if ripe || self.tuning.commits() {
             self.to_write.notify_one();
         }
@@ -132,7 +136,7 @@ impl Volume {
         front: &mut Front,
         stream: Stream,
         size_bytes: usize,
-        ordinary: bool,
+        urgency: Urgency,
     ) -> Result<(), Refusal> {
         let limit = self.geometry.block_bytes as usize - block::END_BYTES;
         if let Some(filling) = &front.filling[stream as usize]
@@ -140,13 +144,9 @@ impl Volume {
         {
             return Ok(());
         }
-        let reserved = if ordinary { RESERVED_BLOCKS } else { 0 };
-        if front.free.len() <= reserved {
-            return Err(Refusal::Full);
-        }
+        let block = self.take_free(front, stream, urgency)?;
         self.seal(front, stream);
-        let block = front.free.pop_first().ok_or(Refusal::Full)?;
-        if self.is_short(front) {
+        if self.worth_pct(front).is_some() {
             self.to_move.notify_one();
         }
         let filling = self.open_block(front, block, stream);
@@ -193,6 +193,7 @@ impl Volume {
         filling.first_unwritten.get_or_insert(front.appended);
         self.unwritten_bytes.fetch_add(mark.len() as u64, Ordering::Relaxed);
         let block = filling.block;
+        self.table.set_end(block, filling.at as u32);
         front.full.push_back(filling);
         self.table.set_state(block, State::Full);
         self.reconsider(front, block);

@@ -12,7 +12,7 @@ use parking_lot::MutexGuard;
 use super::append::{Filling, Stream};
 use super::{Buffer, Front, Incident, State, Volume, VolumeCounters};
 use crate::aligned::{ALIGN_BYTES, AlignedBuf};
-use crate::pledge::Settled;
+use crate::pledge::{Pledge, Settled};
 
 /// What is to be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,7 +43,8 @@ impl Volume {
     /// Writes what is to be written, and frees blocks that may be. Says whether there was anything.
     pub fn flush(&self, extent: Extent) -> bool {
         let writing = self.writer.lock();
-        let mut any = false;
+        let begun_at = self.front.lock().appended;
+        let (mut extent, mut any) = (extent, false);
         while !self.has_failed()
             && let Some(piece) = self.take(extent)
         {
@@ -53,10 +54,15 @@ impl Volume {
             }
             self.written(&piece);
             any = true;
+            // Whoever appends while this is written would keep it from ever being over.
+            if self.durable.load(Ordering::Acquire) >= begun_at {
+                extent = Extent::Ripe;
+            }
+            self.free_emptied();
         }
-        let freed = self.free_emptied();
+        any |= self.free_emptied();
         drop(writing);
-        any || freed
+        any
     }
 
     /// Ends all blocks that are being filled and writes everything: nothing is to be appended after.
@@ -82,6 +88,7 @@ impl Volume {
                 || (self.tuning.commits() && self.has_unwritten(front))
                 || front.filling.iter().flatten().any(|filling| self.is_ripe(filling))
                 || self.may_free(front)
+                || self.awaits_emptied(front)
         };
         let wait = match self.tuning.flush_max_ms() {
             0 => Duration::from_secs(60),
@@ -97,7 +104,13 @@ impl Volume {
                 break;
             }
         }
-        if self.tuning.commits() || Instant::now() >= until { Extent::All } else { extent }
+        let at_once = self.tuning.commits() || self.awaits_emptied(&front);
+        if at_once || Instant::now() >= until { Extent::All } else { extent }
+    }
+
+    /// Whether writers wait for blocks that are free once what replaced their records is written.
+    fn awaits_emptied(&self, front: &Front) -> bool {
+        !self.has_failed() && self.pace.is_slow() && !front.emptied.is_empty()
     }
 
     /// Blocks that wait to be free, or pledges, are worth a write even where `flush-max-ms` is off.
@@ -120,7 +133,10 @@ impl Volume {
 
     /// Wakes whoever waits in [`Self::await_work`] or [`Self::await_move`], for the last time.
     pub fn stop(&self) {
-        self.front.lock().stopping = true;
+        let mut front = self.front.lock();
+        front.stopping = true;
+        self.set_pace(&mut front);
+        drop(front);
         self.to_write.notify_all();
         self.to_move.notify_all();
     }
@@ -141,16 +157,18 @@ impl Volume {
     /// Waits until records are to be moved, not longer than `time`.
     pub fn await_move(&self, queue_min: usize, time: Duration) {
         let mut front = self.front.lock();
-        if front.to_move.len() < queue_min.max(1) && !front.stopping {
+        let is_urgent = front.stopping || self.awaits_moves(&mut front);
+        if front.to_move.len() < queue_min.max(1) && !is_urgent {
             self.to_move.wait_for(&mut front, time);
         }
     }
 
     /// How far a pledge is.
-    pub fn settled(&self, number: u64) -> Settled {
+    pub fn settled(&self, pledge: &Pledge) -> Settled {
         let kept = || {
-            self.durable.load(Ordering::Acquire) >= number
-                || !self.tuning.commits() && !self.is_pressed()
+            let is_written = self.durable.load(Ordering::Acquire) >= pledge.number
+                || !self.tuning.commits() && !self.is_pressed();
+            is_written && !(pledge.takes_space && self.holds_writers())
         };
         if kept() {
             return Settled::Kept;
@@ -187,14 +205,13 @@ impl Volume {
             return Some(piece);
         }
         let commits = self.tuning.commits();
-        let index = front.filling.iter().position(|filling| {
-            filling.as_ref().is_some_and(|filling| match extent {
-                Extent::All => filling.first_unwritten.is_some(),
-                Extent::Ripe => {
-                    self.is_ripe(filling) || commits && filling.first_unwritten.is_some()
-                }
-            })
-        })?;
+        let waits = |filling: &&Filling| match extent {
+            Extent::All => filling.first_unwritten.is_some(),
+            Extent::Ripe => self.is_ripe(filling) || commits && filling.first_unwritten.is_some(),
+        };
+        // The oldest goes first: the other may never end while somebody appends.
+        let oldest = front.filling.iter().flatten().filter(waits);
+        let index = oldest.min_by_key(|filling| filling.first_unwritten)?.stream as usize;
         let Front { filling, in_flight, .. } = &mut *front;
         let filling = filling[index].as_mut()?;
         *in_flight = filling.first_unwritten;
@@ -267,7 +284,7 @@ impl Volume {
     }
 
     /// Tells those who wait for pledges that there is news.
-    fn tell(&self) {
+    pub(super) fn tell(&self) {
         if self.awaited.swap(false, Ordering::SeqCst) {
             self.signals.read().iter().for_each(super::Signal::raise);
         }

@@ -8,7 +8,7 @@
 //! ([`Volume::flush`]) here, moving records in `crate::defrag`, which needs the index for that.
 //!
 //! Where to look: what is appended where in `append.rs`, writing and how far it is in `flush.rs`, what
-//! becomes of dead bytes in `release.rs`.
+//! becomes of dead bytes in `release.rs`, who may take free blocks while they are few in `space.rs`.
 //!
 //! **Locks.** Sprig, then front; writer, then front. Nobody takes a sprig's lock while holding one of these.
 
@@ -18,6 +18,7 @@ mod cache;
 mod flush;
 mod incident;
 mod release;
+mod space;
 mod table;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -39,10 +40,7 @@ use crate::device::Device;
 use crate::format::{Geometry, Place};
 use crate::reader::Signal;
 use crate::tuning::Tuning;
-
-/// Blocks that only moving records and deletes may take, so that there is always a way to gain space
-/// (storage reference, defragmentation).
-pub(crate) const RESERVED_BLOCKS: usize = 8;
+use space::{Pace, RESERVED_BLOCKS};
 
 /// One device of a namespace, as a log.
 pub(crate) struct Volume {
@@ -68,6 +66,7 @@ pub(crate) struct Volume {
     durable: AtomicU64,
     /// Bytes appended and not yet written.
     unwritten_bytes: AtomicU64,
+    pace: Pace,
     /// Whether a write failed: nothing is written any more.
     failed: AtomicBool,
     /// Whether somebody waits for a pledge.
@@ -85,10 +84,15 @@ struct Front {
     /// The first write of the piece that is being written.
     in_flight: Option<u64>,
     free: BTreeSet<u32>,
+    /// A free block that writers fill next, whoever else needs one: see `space.rs`.
+    spare: Option<u32>,
     /// Blocks without live records, and the write after which they may be free.
     emptied: VecDeque<(u64, u32)>,
     /// Blocks whose live records are to be moved.
     to_move: VecDeque<u32>,
+    /// How many blocks have their records moved at the moment.
+    moving: usize,
+    prospect: space::Prospect,
     /// Whether somebody has heard that free blocks run short.
     told_short: bool,
     next_sequence: u64,
@@ -140,8 +144,11 @@ impl Volume {
             full: VecDeque::new(),
             in_flight: None,
             free: geometry.blocks().collect(),
+            spare: None,
             emptied: VecDeque::new(),
             to_move: VecDeque::new(),
+            moving: 0,
+            prospect: space::Prospect::Unknown,
             told_short: false,
             next_sequence: 1,
             appended: 0,
@@ -163,6 +170,7 @@ impl Volume {
             writer: Mutex::new(()),
             durable: AtomicU64::new(0),
             unwritten_bytes: AtomicU64::new(0),
+            pace: Pace::default(),
             failed: AtomicBool::new(false),
             awaited: AtomicBool::new(false),
             signals: RwLock::default(),
@@ -176,6 +184,8 @@ impl Volume {
         front.free.remove(&block);
         front.next_sequence = front.next_sequence.max(sequence + 1);
         self.table.set_sequence(block, sequence);
+        // What is in it was not counted: it may be full.
+        self.table.set_end(block, self.geometry.block_bytes);
         self.table.set_state(block, State::Loading);
     }
 
@@ -208,7 +218,8 @@ impl Volume {
 
     /// Blocks that can be filled.
     pub fn free_blocks(&self) -> usize {
-        self.front.lock().free.len()
+        let front = self.front.lock();
+        front.free.len() + usize::from(front.spare.is_some())
     }
 
     /// Share of the blocks that records can still be written to, in percent.

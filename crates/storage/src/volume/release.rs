@@ -2,27 +2,20 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Front, Incident, RESERVED_BLOCKS, State, Volume};
+use super::{Front, Incident, State, Volume};
 use crate::aligned::AlignedBuf;
 use crate::format::block;
 
-/// Share of free blocks below which blocks are emptied that `defrag-lwm-pct` would leave alone, and the
-/// share above which that is over. Writes stop at 5 % by default, and at [`RESERVED_BLOCKS`] in any case.
-const SHORT_PCT: u64 = 10;
+/// Share of free blocks above which it is over that they run short: see [`super::space`].
 const NOT_SHORT_PCT: u64 = 20;
-
-/// Blocks beside the reserve at which they run short, on devices of so few that it is more than the share.
-const SPARE_BLOCKS: usize = 2;
-
-/// Blocks that are fuller than this are not worth moving: twenty are written for one that is gained.
-const WORTH_PCT: u64 = 95;
 
 impl Volume {
     /// Notes that a record of this size in a block is dead.
     pub fn release(&self, block: u32, size_bytes: u32) {
         self.counters.used_bytes.fetch_sub(u64::from(size_bytes), Ordering::Relaxed);
         let live = self.table.sub_live(block, size_bytes);
-        if self.table.state(block) == State::Full && (live == 0 || self.is_sparse(live)) {
+        let is_full = || self.table.state(block) == State::Full;
+        if self.is_awaited(block) || (live == 0 || self.is_sparse(live)) && is_full() {
             let mut front = self.front.lock();
             self.reconsider(&mut front, block);
         }
@@ -45,6 +38,8 @@ impl Volume {
             self.table.set_state(block, State::Queued);
             front.to_move.push_back(block);
             self.to_move.notify_one();
+        } else {
+            self.note_prospect(front, block);
         }
     }
 
@@ -80,56 +75,55 @@ impl Volume {
     /// short any that waits, and if none does, the one with the least alive in it. Otherwise a device
     /// whose blocks are all fuller than the threshold takes no writes any more, however much is dead.
     pub fn next_to_move(&self, queue_min: usize) -> Option<u32> {
-        let is_short = {
+        let worth_pct = {
             let mut front = self.front.lock();
-            let is_short = self.is_short(&front);
-            if front.to_move.len() >= if is_short { 1 } else { queue_min.max(1) } {
+            let worth_pct = self.worth_pct(&front);
+            let enough = if worth_pct.is_some() { 1 } else { queue_min.max(1) };
+            if front.to_move.len() >= enough {
                 let block = front.to_move.pop_front()?;
-                self.table.set_state(block, State::Moving);
+                self.begin_move(&mut front, block);
                 return Some(block);
             }
-            is_short
+            worth_pct?
         };
-        if is_short { self.take_sparsest() } else { None }
+        self.take_sparsest(worth_pct)
     }
 
-    /// Whether free blocks run short.
-    pub(super) fn is_short(&self, front: &Front) -> bool {
-        front.free.len() <= RESERVED_BLOCKS + SPARE_BLOCKS
-            || front.free.len() as u64 * 100 < u64::from(self.geometry.block_count) * SHORT_PCT
+    fn begin_move(&self, front: &mut Front, block: u32) {
+        self.table.set_state(block, State::Moving);
+        front.moving += 1;
     }
 
     /// Takes the full block with the least alive in it to have that moved, if it is worth the while.
-    fn take_sparsest(&self) -> Option<u32> {
-        let worth_bytes = (u64::from(self.geometry.block_bytes) * WORTH_PCT / 100) as u32;
-        let full = self.geometry.blocks().filter(|&block| self.table.state(block) == State::Full);
-        let block = full.min_by_key(|&block| self.table.live_bytes(block))?;
+    fn take_sparsest(&self, worth_pct: u64) -> Option<u32> {
+        let found = self.sparsest(worth_pct);
         let mut front = self.front.lock();
-        if self.table.state(block) != State::Full || self.table.live_bytes(block) > worth_bytes {
-            return None;
-        }
+        let block = found.filter(|&block| self.is_worth(block, worth_pct))?;
         if !front.told_short {
             front.told_short = true;
             let device = self.device.name().to_owned();
             self.incidents.report(Incident::Short { device });
         }
-        self.table.set_state(block, State::Moving);
+        self.begin_move(&mut front, block);
         Some(block)
     }
 
     /// The records of a block are moved as far as they could be.
     pub fn moved(&self, block: u32) {
         let mut front = self.front.lock();
+        front.moving -= 1;
         if self.table.live_bytes(block) == 0 {
             self.retire(&mut front, block);
         } else {
             self.table.set_state(block, State::Stuck);
         }
+        self.set_pace(&mut front);
     }
 
     /// Moving records was broken off; it is to be tried again.
     pub fn move_again(&self, block: u32) {
         let mut front = self.front.lock();
+        front.moving -= 1;
         self.table.set_state(block, State::Queued);
         front.to_move.push_back(block);
     }
@@ -156,6 +150,7 @@ impl Volume {
             self.table.set_state(block, State::Free);
             front.free.insert(block);
         }
+        self.set_pace(&mut front);
         let free = front.free.len() as u64 * 100;
         front.told_short &= free < u64::from(self.geometry.block_count) * NOT_SHORT_PCT;
         true

@@ -45,6 +45,7 @@ impl State {
 struct Block {
     state: AtomicU8,
     live_bytes: AtomicU32,
+    end_bytes: AtomicU32,
     sequence: AtomicU64,
 }
 
@@ -85,6 +86,15 @@ impl Table {
         let before = self.block(block).live_bytes.fetch_sub(bytes, Ordering::AcqRel);
         debug_assert!(before >= bytes, "a record is released once");
         before.wrapping_sub(bytes)
+    }
+
+    /// Bytes that were appended, once nothing more is.
+    pub fn end_bytes(&self, block: u32) -> u32 {
+        self.block(block).end_bytes.load(Ordering::Acquire)
+    }
+
+    pub fn set_end(&self, block: u32, bytes: u32) {
+        self.block(block).end_bytes.store(bytes, Ordering::Release);
     }
 
     /// The number of its present life.
