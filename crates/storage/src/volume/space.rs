@@ -26,11 +26,13 @@ const MOVES_BLOCKS: usize = 1;
 /// Free blocks at which writers begin to wait for what is gained.
 const PACED_BLOCKS: usize = LAST_BLOCKS + 2;
 
-/// Free blocks, and those that are about to be, at which every block is emptied that gains anything.
+/// Free blocks, and those that are about to be, at which every block is emptied that gains anything: so
+/// many, or on devices of more blocks this share. By default writes stop at 5 %.
 const URGENT_BLOCKS: usize = LAST_BLOCKS + 3;
+const URGENT_PCT: usize = 7;
 
 /// Share of free blocks, or of those beside the reserve, below which blocks are emptied that
-/// `defrag-lwm-pct` would leave alone. By default writes stop at 5 % beside the reserve.
+/// `defrag-lwm-pct` would leave alone.
 const SHORT_PCT: usize = 10;
 const SHORT_AVAIL_PCT: usize = 7;
 
@@ -229,7 +231,8 @@ impl Volume {
         let count = self.geometry.block_count as usize;
         let is_short = coming * 100 < count * SHORT_PCT
             || coming.saturating_sub(RESERVED_BLOCKS) * 100 < count * SHORT_AVAIL_PCT;
-        if coming <= URGENT_BLOCKS { Some(URGENT_WORTH_PCT) } else { is_short.then_some(WORTH_PCT) }
+        let is_urgent = coming <= URGENT_BLOCKS || coming * 100 < count * URGENT_PCT;
+        if is_urgent { Some(URGENT_WORTH_PCT) } else { is_short.then_some(WORTH_PCT) }
     }
 
     /// The full block with the least alive in it of those that are worth emptying.
