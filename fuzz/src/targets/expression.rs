@@ -1,6 +1,6 @@
 //! Expressions: built, and evaluated on a record.
 
-use expr::{Filter, Medium, Metadata, Operation, Program, RecordView};
+use expr::{Filter, IndexExpression, Medium, Metadata, Operation, Program, RecordView};
 use wire::{Digest, ParticleType, ResultCode};
 
 use super::operations::hexadecimal;
@@ -14,20 +14,22 @@ const LINES_APART: usize = 5;
 /// What the first byte of an input says about the rest.
 const FILTER: u8 = 0;
 const READ: u8 = 1;
+const INDEX: u8 = 2;
 
 pub const ENTRY: Entry = Entry {
     name: "expression",
     what: "filters and expression operations, on a record",
     seeds: |_| {
         let lines = RECORDED.lines().step_by(LINES_APART);
-        let seeds = lines.filter_map(|line| {
+        let seeds = lines.flat_map(|line| {
             let mut words = line.split(' ');
-            let kind = match words.next()? {
-                "filter" => FILTER,
-                "read" => READ,
-                _ => return None,
+            let kinds: &[u8] = match words.next() {
+                Some("filter") => &[FILTER, INDEX],
+                Some("read") => &[READ],
+                _ => &[],
             };
-            Some([&[kind][..], &hexadecimal(words.next()?)?].concat())
+            let source = words.next().and_then(hexadecimal).unwrap_or_default();
+            kinds.iter().map(move |kind| [&[*kind][..], &source].concat())
         });
         seeds.filter(|seed| seed.len() < 2000).collect()
     },
@@ -39,8 +41,9 @@ struct Evaluated(Record);
 impl Target for Evaluated {
     fn feed(&mut self, input: &[u8]) -> Outcome {
         let Some((kind, source)) = input.split_first() else { return Outcome::of("empty") };
-        match kind % 3 {
+        match kind % 4 {
             FILTER => self.filter(source),
+            INDEX => self.index(source),
             READ => {
                 let Ok(operation) = Operation::to_read(source) else {
                     return Outcome::of("no operation");
@@ -58,6 +61,16 @@ impl Target for Evaluated {
 }
 
 impl Evaluated {
+    fn index(&self, source: &[u8]) -> Outcome {
+        let Ok(expression) = IndexExpression::build(source) else {
+            return Outcome::of(("not for an index", Program::build(source).is_ok()));
+        };
+        let value = expression.value_of(&self.0);
+        let expected = expression.result_type().particle_type();
+        assert!(value.as_ref().is_none_or(|(kind, _)| *kind == expected), "{value:?}");
+        Outcome::of((value.is_some(), expected.0))
+    }
+
     fn filter(&self, source: &[u8]) -> Outcome {
         let Ok(filter) = Filter::build(source) else {
             return Outcome::of(("no filter", Program::build(source).is_ok()));

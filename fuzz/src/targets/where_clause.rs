@@ -1,11 +1,11 @@
 //! Where clauses of queries, and what indexes find in values of any kind.
 
 use config::Namespace;
-use engine::sindex::{Definition, IndexType, KeyType, Predicate};
+use engine::sindex::{Definition, IndexType, KeyType, Predicate, Source};
 use record::Body;
 use record::body::BodyWriter;
 use wire::client::RequestBuilder;
-use wire::{FieldType, ParticleType, Request};
+use wire::{Digest, FieldType, ParticleType, Request};
 
 use super::{Entry, Outcome};
 
@@ -64,29 +64,34 @@ fn feed(input: &[u8]) -> Outcome {
         ends.is_sorted_by(|a, b| order.compare(*a, *b).is_le()),
         "ranges ascend, and are apart"
     );
-    Outcome::of((2, look(&predicate, index_type, value), predicate.ranges().len().min(4)))
+    Outcome::of((
+        2,
+        look(&predicate, bin_of(range), index_type, value),
+        predicate.ranges().len().min(4),
+    ))
+}
+
+/// The bin of a range that is as it should be.
+fn bin_of(range: &[u8]) -> &[u8] {
+    let len = range.get(1).copied().unwrap_or_default();
+    range.get(2..2 + usize::from(len)).unwrap_or_default()
 }
 
 /// What an index finds in a value, and whether the predicate accepts it.
-fn look(predicate: &Predicate, index_type: IndexType, value: &[u8]) -> (usize, bool) {
+fn look(predicate: &Predicate, bin: &[u8], index_type: IndexType, value: &[u8]) -> (usize, bool) {
     let Some((kind, value)) = value.split_first() else { return (0, false) };
     let Ok(stored) = value::from_wire(ParticleType(*kind), value) else { return (0, false) };
     let mut bytes = Vec::new();
     let mut writer = BodyWriter::new(&mut bytes, None);
-    writer.bin(predicate.bin(), ParticleType(*kind), &stored);
+    writer.bin(bin, ParticleType(*kind), &stored);
     writer.finish();
     let body = Body::new(&bytes);
-    let definition = Definition {
-        set: None,
-        bin: predicate.bin().into(),
-        key_type: predicate.key_type(),
-        index_type,
-        context: Box::default(),
-    };
-    let mut bvals = Vec::new();
-    definition.bvals_of(&body, &mut bvals);
+    let (source, key_type) = (Source::bin(bin), predicate.key_type());
+    let definition = Definition { set: None, source, key_type, index_type };
+    let (digest, mut bvals) = (Digest([0; Digest::SIZE]), Vec::new());
+    definition.bvals_of(&digest, &body, &mut bvals);
     assert!(bvals.is_sorted_by(|a, b| a < b), "each number once");
-    let matches = predicate.matches(&body);
+    let matches = predicate.matches(&definition, &digest, &body);
     let order = predicate.key_type().order();
     let is_in = |bval: &i64, (low, high): &(i64, i64)| {
         order.compare(*low, *bval).is_le() && order.compare(*bval, *high).is_le()

@@ -132,12 +132,7 @@ impl Predicate {
     }
 
     /// Whether a record matches, of what an index with this definition holds.
-    pub(super) fn matches(
-        &self,
-        definition: &Definition,
-        digest: &Digest,
-        body: &Body<'_>,
-    ) -> bool {
+    pub fn matches(&self, definition: &Definition, digest: &Digest, body: &Body<'_>) -> bool {
         let mut matches = false;
         definition.source.visit(definition.index_type.part(), digest, body, |scalar| {
             matches = matches || self.accepts(scalar);
