@@ -65,6 +65,7 @@ impl Unfinished {
     pub fn send_timeout_ms(&self) -> u32 {
         match self {
             Self::Query(query) => query.send_timeout_ms(),
+            Self::Aggregation(aggregation) => aggregation.send_timeout_ms(),
             _ => SEND_TIMEOUT_MS_DEFAULT,
         }
     }
@@ -72,7 +73,8 @@ impl Unfinished {
     /// Notes that the client did not take at once all that it was given last.
     pub fn delayed(&mut self) {
         match self {
-            Self::Single(_) | Self::Call(_) | Self::Aggregation(_) => {}
+            Self::Single(_) | Self::Call(_) => {}
+            Self::Aggregation(aggregation) => aggregation.delayed(),
             Self::Batch(batch) => batch.delayed(),
             Self::Query(query) => query.delayed(),
         }

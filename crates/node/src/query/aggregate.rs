@@ -25,6 +25,7 @@ use wire::{
 
 use super::counters::of_aggregation;
 use super::jobs::{Brief, Counts, Ending, Job, JobKind};
+use super::patience::Patience;
 use super::plan::{name_of, number, sindex_of, where_of};
 use super::walk::Walk;
 use crate::node::Node;
@@ -47,6 +48,7 @@ pub struct Aggregation {
     stripe: Stripe,
     claim: Claim,
     slot: Arc<Slot>,
+    patience: Patience,
     is_over: bool,
 }
 
@@ -83,18 +85,18 @@ impl Node {
     ) -> Result<Answer, ResultCode> {
         let namespace = request.namespace.and_then(|name| self.namespace(name));
         let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
-        let shared = self
-            .plan_aggregation(request, body, namespace, from, turn.stripe)
-            .inspect_err(|_| {
-                let has_where = request.present.contains(FieldType::INDEX_RANGE);
-                namespace.counters.raise(turn.stripe, of_aggregation(has_where, Ending::Failed));
-            })?;
+        let planned = self.plan_aggregation(request, body, namespace, from, turn.stripe);
+        let (shared, patience) = planned.inspect_err(|_| {
+            let has_where = request.present.contains(FieldType::INDEX_RANGE);
+            namespace.counters.raise(turn.stripe, of_aggregation(has_where, Ending::Failed));
+        })?;
         let aggregation = Aggregation {
             node: Arc::clone(self),
             shared: Arc::new(shared),
             stripe: turn.stripe,
             claim: waits.claim(),
             slot: Arc::default(),
+            patience,
             is_over: false,
         };
         aggregation.ask(0, waits);
@@ -108,7 +110,7 @@ impl Node {
         namespace: &Arc<Namespace>,
         from: SocketAddr,
         stripe: Stripe,
-    ) -> Result<Shared, ResultCode> {
+    ) -> Result<(Shared, Patience), ResultCode> {
         if self.config().service.disable_udf_execution {
             return Err(ResultCode::FORBIDDEN);
         }
@@ -120,6 +122,7 @@ impl Node {
         }
         let call = named_call(request).ok_or(ResultCode::PARAMETER)?;
         let rate = number(request, FieldType::RECORDS_PER_SECOND)?;
+        let patience = Patience::of(request)?;
         let set = match request.set {
             None => None,
             Some(name) => Some(namespace.sets.by_name(name).ok_or(ResultCode::NOT_FOUND)?.id),
@@ -137,14 +140,15 @@ impl Node {
             kind: JobKind::Aggregation,
             requested: (wire::PARTITIONS, 0),
             records_per_second: rate.unwrap_or(0),
-            socket_timeout_ms: number(request, FieldType::SOCKET_TIMEOUT)?.unwrap_or(0),
+            socket_timeout_ms: patience.timeout_ms,
             function: Some(function),
             from,
             begun: self.host.monotonic(),
         };
         let active_max = self.config().service.query_threads_limit as usize;
         let job = self.jobs.begin(brief, active_max)?;
-        Ok(Shared { namespace: Arc::clone(namespace), wanted, body: body.into(), job })
+        let namespace = Arc::clone(namespace);
+        Ok((Shared { namespace, wanted, body: body.into(), job }, patience))
     }
 }
 
@@ -161,6 +165,7 @@ impl Aggregation {
         if self.claim.outcome().is_none() {
             return Progress::Waits(self.claim.ticket());
         }
+        self.patience.taken();
         let piece = self.slot.lock().take();
         // Without one, the thread that had it is gone.
         let failed = Piece { rows: Vec::new(), done: 0, end: Some(ResultCode::UNKNOWN) };
@@ -185,6 +190,16 @@ impl Aggregation {
                 Progress::Over
             }
         }
+    }
+
+    /// Notes that the client did not take all that the last piece gave.
+    pub(crate) fn delayed(&mut self) {
+        self.patience.delayed(self.node.host.monotonic());
+    }
+
+    /// See [`Unfinished::send_timeout_ms`].
+    pub(crate) fn send_timeout_ms(&self) -> u32 {
+        self.patience.timeout_ms
     }
 
     fn end(&mut self, ending: Ending) {
@@ -340,7 +355,7 @@ fn append_row(rows: &mut Vec<u8>, name: &[u8], kind: ParticleType, value: &[u8])
 impl Drop for Aggregation {
     /// One whose client has gone ends with the piece under way.
     fn drop(&mut self) {
-        self.end(Ending::Abandoned);
+        self.end(self.patience.given_up(self.node.host.monotonic()));
     }
 }
 

@@ -16,6 +16,7 @@ mod background;
 mod counters;
 mod jobs;
 mod pace;
+mod patience;
 mod plan;
 mod queue;
 mod stream;

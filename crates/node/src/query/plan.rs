@@ -11,7 +11,7 @@ use wire::query::{Part, bin_list, parts};
 use wire::{FieldType, Info1, Info3, Request, ResultCode};
 
 use super::counters::count_region;
-use crate::unfinished::SEND_TIMEOUT_MS_DEFAULT;
+use super::patience::Patience;
 
 /// Time in ms that a short query has when the client does not say.
 const SHORT_TIME_MS_DEFAULT: u32 = 1_000;
@@ -36,8 +36,7 @@ pub(super) struct Plan {
     pub rows_max: u64,
     /// Records a second; 0: as fast as it goes.
     pub records_per_second: u32,
-    /// 0: none.
-    pub socket_timeout_ms: u32,
+    pub patience: Patience,
     /// `None` if it is a long one, otherwise the ms that it has.
     pub short_ms: Option<u32>,
     /// Whether the client takes compressed frames.
@@ -105,8 +104,7 @@ impl Plan {
             id: id.map_or(0, u64::from_be_bytes),
             rows_max: if rows_max == 0 { u64::MAX } else { rows_max },
             records_per_second: rate.unwrap_or(0),
-            socket_timeout_ms: number(request, FieldType::SOCKET_TIMEOUT)?
-                .unwrap_or(SEND_TIMEOUT_MS_DEFAULT),
+            patience: Patience::of(request)?,
             short_ms: is_short.then_some(time_ms),
             compresses: request.header.info1.contains(Info1::COMPRESS_RESPONSE),
         })

@@ -62,8 +62,6 @@ pub struct Query {
     /// How many of these were looked at when it was.
     ahead: usize,
     is_over: bool,
-    /// Since when the client has not taken all of the last slice.
-    delayed_at: Option<Duration>,
 }
 
 /// Why a slice ended.
@@ -110,7 +108,6 @@ impl Query {
             fetched: Fetched::default(),
             ahead: 0,
             is_over: false,
-            delayed_at: None,
         })
     }
 
@@ -138,7 +135,7 @@ impl Query {
         }
         let (fetched, mut pledges) = (mem::take(&mut self.fetched), Pledges::default());
         let (_, turn, _) = worker.resume(&fetched, &mut pledges);
-        self.delayed_at = None;
+        self.plan.patience.taken();
         let pause = self.slice(&turn, out);
         self.fetched = fetched;
         self.pause(pause, worker.waits())
@@ -345,14 +342,14 @@ impl Query {
     /// Notes that the client did not take all that the last slice gave: what was read ahead is given up,
     /// since it may be long until it has.
     pub(crate) fn delayed(&mut self) {
-        self.delayed_at = Some(self.node.host.monotonic());
+        self.plan.patience.delayed(self.node.host.monotonic());
         self.fetched.clear();
         self.ahead = 0;
     }
 
     /// See [`Unfinished::send_timeout_ms`].
     pub(crate) fn send_timeout_ms(&self) -> u32 {
-        self.plan.socket_timeout_ms
+        self.plan.patience.timeout_ms
     }
 
     /// Memory that it holds, in bytes; what is being read not included.
@@ -370,7 +367,7 @@ fn brief_of(plan: &Plan, from: SocketAddr, begun: Duration) -> Brief {
         kind: JobKind::Basic,
         requested: plan.requested,
         records_per_second: plan.records_per_second,
-        socket_timeout_ms: plan.socket_timeout_ms,
+        socket_timeout_ms: plan.patience.timeout_ms,
         function: None,
         from,
         begun,
@@ -380,11 +377,7 @@ fn brief_of(plan: &Plan, from: SocketAddr, begun: Duration) -> Brief {
 impl Drop for Query {
     /// A query whose client has gone is one that failed.
     fn drop(&mut self) {
-        let timeout = Duration::from_millis(self.plan.socket_timeout_ms.into());
-        let now = self.node.host.monotonic();
-        let is_late = self.delayed_at.is_some_and(|at| now.saturating_sub(at) >= timeout);
-        let timed_out = is_late && !timeout.is_zero();
-        self.end(End::Failed, if timed_out { Ending::TimedOut } else { Ending::Abandoned });
+        self.end(End::Failed, self.plan.patience.given_up(self.node.host.monotonic()));
     }
 }
 

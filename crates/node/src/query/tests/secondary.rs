@@ -392,6 +392,28 @@ fn an_aggregation_ends_when_its_index_is_dropped() {
 }
 
 #[test]
+fn an_aggregation_has_the_patience_that_its_client_asks_for() {
+    let (host, node) = node_with_module();
+    let patient = aggregation("long").field(FieldType::SOCKET_TIMEOUT, &700u32.to_be_bytes());
+    for (message, timeout_ms) in [(patient, 700), (aggregation("long"), 10_000)] {
+        for (waits_ms, ending) in
+            [(timeout_ms - 1, "response-error"), (timeout_ms, "response-timeout")]
+        {
+            let mut under = Under::begin(&host, &node, message.clone());
+            under.advance();
+            let mut rest = under.rest.unwrap();
+            assert_eq!(rest.send_timeout_ms(), timeout_ms);
+            rest.delayed();
+            host.advance(Duration::from_millis(waits_ms.into()));
+            drop(rest);
+            let shown = ask(&node, "query-show");
+            let last = shown.split(';').next().unwrap();
+            assert!(last.contains(&format!(":status=done(abandoned-{ending}):")), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn a_job_ends_when_its_index_is_dropped() {
     for (kind, message) in JOBS {
         let (host, node) = node_with_index();
