@@ -11,15 +11,22 @@
 //! 3. with uniform balance, those to the front whose turn it is, so that all members are master, first
 //!    replica and so on equally often;
 //! 4. replicas onto as many racks as there are.
+//!
+//! What the nodes of a row have differs where they were apart, or are new. [`PartitionVersion`] says what
+//! a node has, [`Roles`] who serves meanwhile and what has to move.
 
 mod hash;
 mod order;
+mod roles;
 mod rules;
 mod succession;
+mod version;
 
 pub use order::{HashOrder, NODES_MAX};
+pub use roles::Roles;
 pub use rules::{Member, Rules};
 pub use succession::Succession;
+pub use version::{Family, PartitionVersion};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use cluster::balance::PartitionVersion;
 use wire::{PARTITIONS, PartitionId};
 
 use super::call::{Call, Refusal, c_number, put, put_joined};
@@ -61,7 +62,7 @@ const INFO_COLUMNS: &str = "namespace:partition:state:n_replicas:replica:n_dupl:
 /// A record for each partition of each namespace.
 pub(super) fn info(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let node = call.node.id();
-    let version = format!("{:x}.0.mp-", call.node.view.lock().cluster_key);
+    let version = PartitionVersion::complete(call.node.view.lock().cluster_key, true);
     put(out, INFO_COLUMNS);
     for namespace in &call.node.namespaces {
         for partition in PartitionId::all() {

@@ -271,6 +271,15 @@ fn a_setting_says_how_many_threads_fill_an_index() {
     assert!(ask(&node, "namespace/test").contains(";sindex_used_bytes=196608;"));
 }
 
+/// Versions have 12 digits, whatever the key.
+#[test]
+fn versions_of_partitions_have_their_width() {
+    let (_, node) = node();
+    node.view.lock().cluster_key = 0xabc;
+    let answer = ask(&node, "partition-info");
+    assert!(answer.ends_with(":0:000000000abc.0.mp-:000000000abc.0.mp-"), "{answer}");
+}
+
 #[test]
 fn a_short_request_has_no_endless_answer() {
     let (_, node) = node();
