@@ -431,6 +431,42 @@ fn predicates_are_parsed_as_the_protocol_says() {
     }
 }
 
+/// By which cells a region is found is for settings to say, and how large the earth is.
+#[test]
+fn settings_say_how_regions_are_covered() {
+    let ranges = |text: &str, set: &dyn Fn(&mut NamespaceConfig)| -> Vec<(u64, u64)> {
+        let field = range("g", ParticleType::GEOJSON, text.as_bytes(), b"");
+        let body = RequestBuilder::new().field(FieldType::INDEX_RANGE, &field).into_body();
+        let mut config = NamespaceConfig::named("test");
+        set(&mut config);
+        let request = Request::parse(&body).unwrap();
+        let predicate = Predicate::parse(&request, &config).unwrap().unwrap();
+        let unsigned = |(low, high): &(i64, i64)| (low.cast_unsigned(), high.cast_unsigned());
+        predicate.ranges().iter().map(unsigned).collect()
+    };
+    let circle = r#"{"type":"AeroCircle","coordinates":[[20,20],300000]}"#;
+    let width = |ranges: &[(u64, u64)]| ranges.iter().map(|(low, high)| high - low).sum::<u64>();
+    let plain = ranges(circle, &|_| {});
+    assert!((6..=12).contains(&plain.len()), "{}", plain.len());
+    let many = ranges(circle, &|config| config.geo2dsphere_within.max_cells = 100);
+    assert!((50..=100).contains(&many.len()) && width(&many) < width(&plain), "{}", many.len());
+    // A cell of level n has 2 * (30 - n) bits of leaves.
+    let of_level =
+        |level: u32| move |(low, high): &(u64, u64)| high - low == (2 << (60 - 2 * level)) - 2;
+    let coarse = ranges(circle, &|config| config.geo2dsphere_within.max_level = 4);
+    assert!(coarse.iter().all(|range| (0..=4).any(|level| of_level(level)(range))), "{coarse:x?}");
+    let fine = ranges(circle, &|config| {
+        let settings = &mut config.geo2dsphere_within;
+        (settings.min_level, settings.max_cells) = (6, 100);
+    });
+    assert!(fine.iter().all(|range| (6..=20).any(|level| of_level(level)(range))), "{fine:x?}");
+    let skipping = ranges(circle, &|config| config.geo2dsphere_within.level_mod = 3);
+    let is_of_step = |range| (0..10).any(|step| of_level(1 + 3 * step)(range));
+    assert!(skipping.iter().all(is_of_step), "{skipping:x?}");
+    let small = ranges(circle, &|config| config.geo2dsphere_within.earth_radius_meters = 3_000_000);
+    assert!(width(&small) > width(&plain), "300 km are more of a small earth");
+}
+
 /// Without a bin, either an expression or a name says which index is meant.
 #[test]
 fn what_a_predicate_without_a_bin_is_about() {

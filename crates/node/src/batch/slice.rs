@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::latencies::LatencyKind;
 use engine::{Namespace, Stripe, Turn};
 use storage::Fetch;
 use wire::batch::{BatchFlags, Place, Row, Rows};
@@ -272,6 +273,9 @@ impl<'s> Slice<'s> {
         for counter in OF_BATCHES.of(&executed) {
             namespace.counters.raise(Stripe::SHARED, counter);
         }
+        let took = self.now.saturating_sub(self.state.begun);
+        let in_micros = self.node.histograms_in_micros();
+        namespace.latencies.record(Stripe::SHARED, LatencyKind::BatchSubUdf, took, in_micros);
         self.pledged.extend(pledged);
         executed.result
     }

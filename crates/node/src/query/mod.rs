@@ -99,11 +99,11 @@ impl Node {
     ) -> Result<Query, ResultCode> {
         let namespace = request.namespace.and_then(|name| self.namespace(name));
         let namespace = namespace.ok_or(ResultCode::NAMESPACE)?;
-        let planned = Plan::of(request, namespace, &self.config(), turn);
+        let planned = Plan::of(request, namespace, turn);
         let begun = planned.and_then(|plan| Query::new(self, plan, from, woken, turn.stripe));
         begun.inspect_err(|_| {
             let has_where = request.present.contains(FieldType::INDEX_RANGE);
-            let is_short = plan::is_short(request, &self.config());
+            let is_short = plan::is_short(request, namespace);
             let counter = counters::of_basic(has_where, is_short, counters::End::Failed);
             namespace.counters.raise(turn.stripe, counter);
         })

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use config::Config;
 use engine::query::{Wanted, WantedBins};
 use engine::sindex::{Predicate, Sindex, Where};
 use engine::{Namespace, Stripe, Turn};
@@ -43,9 +42,9 @@ pub(super) struct Plan {
     pub compresses: bool,
 }
 
-/// Whether a query is a short one.
-pub(super) fn is_short(request: &Request<'_>, _: &Config) -> bool {
-    request.header.info1.contains(Info1::SHORT_QUERY)
+/// Whether a query is a short one: if its client says so, and its namespace lets it.
+pub(super) fn is_short(request: &Request<'_>, namespace: &Namespace) -> bool {
+    request.header.info1.contains(Info1::SHORT_QUERY) && !namespace.config().force_long_queries
 }
 
 impl Plan {
@@ -56,7 +55,6 @@ impl Plan {
     pub fn of(
         request: &Request<'_>,
         namespace: &Arc<Namespace>,
-        config: &Config,
         turn: &Turn<'_>,
     ) -> Result<Self, ResultCode> {
         if !request.header.info3.contains(Info3::PARTITION_DONE) {
@@ -66,7 +64,7 @@ impl Plan {
             return Err(ResultCode::PARAMETER);
         }
         let parts = parts(request)?;
-        let is_short = is_short(request, config);
+        let is_short = is_short(request, namespace);
         let rate = number(request, FieldType::RECORDS_PER_SECOND)?;
         if is_short && rate.is_some() {
             return Err(ResultCode::PARAMETER);

@@ -242,6 +242,19 @@ fn a_long_query_is_listed_and_can_be_aborted() {
 }
 
 #[test]
+fn a_namespace_can_make_all_queries_long() {
+    let (_, node) = node_with_records();
+    let short = query().info1(Info1::READ | Info1::GET_ALL | Info1::SHORT_QUERY).into_body();
+    for (is_forced, long, short_ones) in [(false, 0, 1), (true, 1, 1), (false, 1, 2)] {
+        let command = "set-config:context=namespace;namespace=test;force-long-queries=";
+        assert_eq!(ask(&node, &format!("{command}{is_forced}")), "ok");
+        assert_eq!(run(&node, &short).result, Some(ResultCode::OK));
+        assert_eq!(counter(&node, NamespaceCounter::PiQueryLongBasicComplete), long);
+        assert_eq!(counter(&node, NamespaceCounter::PiQueryShortBasicComplete), short_ones);
+    }
+}
+
+#[test]
 fn a_query_whose_client_has_gone_has_failed() {
     let (_, node) = node_with_records();
     let (_, rest) = begin(&mut worker(&node), &query().into_body());

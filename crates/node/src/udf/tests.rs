@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use config::Config;
+use engine::latencies::LatencyKind;
 use engine::stats::NamespaceCounter;
 use wire::batch::{BatchBuilder, BatchFlags};
 use wire::client::{Reply, RequestBuilder};
@@ -137,6 +138,34 @@ fn a_call_has_a_deadline() {
     assert_eq!(counter(&node, NamespaceCounter::ClientUdfTimeout), 1);
 }
 
+/// A batch whose only row calls a function.
+fn batch_of_one(function: &str, arguments: &[u8]) -> RequestBuilder {
+    let mut batch = BatchBuilder::new(BatchFlags::RESPOND_ALL);
+    let row = RequestBuilder::new()
+        .namespace("test")
+        .info2(Info2::WRITE)
+        .field(FieldType::UDF_FILENAME, b"m")
+        .field(FieldType::UDF_FUNCTION, function.as_bytes())
+        .field(FieldType::UDF_ARGUMENTS, arguments);
+    batch.row(0, &digest(None, "k"), &row);
+    RequestBuilder::new().info1(Info1::BATCH).field(FieldType::BATCH, &batch.into_data())
+}
+
+#[test]
+fn calls_are_timed() {
+    let (_, node) = node_with_module();
+    assert_eq!(send(&node, &write(None, "k", 0)), 0);
+    let latencies = &node.namespaces[0].latencies;
+    let timed = |kind| latencies.of(kind).counts().total();
+    for calls in 1..=3 {
+        assert_eq!(call(&node, request("get", &n(0))).result, ResultCode::OK);
+        assert_eq!(timed(LatencyKind::Udf), calls);
+        assert_eq!(call(&node, batch_of_one("add", &n(1))).result, ResultCode::OK);
+        assert_eq!(timed(LatencyKind::BatchSubUdf), calls);
+    }
+    assert_eq!(timed(LatencyKind::BatchSubRead) + timed(LatencyKind::BatchSubWrite), 0);
+}
+
 #[test]
 fn functions_can_be_switched_off() {
     let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
@@ -165,16 +194,7 @@ fn functions_can_be_switched_off() {
         let (reply, _) = Reply::parse(&out[ProtoHeader::SIZE..]).unwrap();
         assert_eq!(reply.header.result, ResultCode::FORBIDDEN);
     }
-    let mut batch = BatchBuilder::new(BatchFlags::RESPOND_ALL);
-    let row = RequestBuilder::new()
-        .namespace("test")
-        .info2(Info2::WRITE)
-        .field(FieldType::UDF_FILENAME, b"m")
-        .field(FieldType::UDF_FUNCTION, b"get")
-        .field(FieldType::UDF_ARGUMENTS, &n(0));
-    batch.row(0, &digest(None, "k"), &row);
-    let message = RequestBuilder::new().info1(Info1::BATCH);
-    let called = call(&node, message.field(FieldType::BATCH, &batch.into_data()));
+    let called = call(&node, batch_of_one("get", &n(0)));
     assert_eq!((called.result, called.bin), (ResultCode::FORBIDDEN, None));
 
     assert_eq!(node.jobs.list().len(), 0);

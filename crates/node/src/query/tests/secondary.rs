@@ -11,6 +11,7 @@ use wire::Request;
 
 use super::*;
 use crate::host::Host as _;
+use crate::ticker::Ticker;
 
 const CREATE: &str = "sindex-create:ns=test;set=set;indexname=i;indexdata=even,numeric";
 const DROP: &str = "sindex-delete:ns=test;set=set;indexname=i";
@@ -587,4 +588,32 @@ fn indexes_on_expressions_are_found_by_them_and_by_their_name() {
     assert_eq!(run(&node, &other).result, Some(ResultCode::SINDEX_NOT_FOUND));
     let nothing = asks(&[]);
     assert_eq!(run(&node, &nothing).result, Some(ResultCode::PARAMETER));
+}
+
+#[test]
+fn queries_and_functions_show_in_lines_and_histograms() {
+    let (host, node) = node_with_index();
+    let mut ticker = Ticker::default();
+    let lines = |ticker: &mut Ticker| -> Vec<String> {
+        ticker.step(&node).into_iter().map(|line| line.text).collect()
+    };
+    let _ = lines(&mut ticker);
+    let messages = [query(), indexed(query()), short(indexed(query())), udf_job(), ops_job()];
+    for message in messages {
+        assert_eq!(result(&host, &node, message), ResultCode::OK);
+    }
+    host.advance(Duration::from_secs(10));
+    let lines = lines(&mut ticker);
+    for line in [
+        "{test} pi-query: short-basic (0,0,0) long-basic (1,0,0) aggr (0,0,0) udf-bg (1,0,0) \
+         ops-bg (1,0,0)",
+        "{test} si-query: short-basic (1,0,0) long-basic (1,0,0) aggr (0,0,0) udf-bg (0,0,0) \
+         ops-bg (0,0,0)",
+        "{test} udf-sub: tsvc (0,0) udf (1000,0,0,0) lang (0,1000,0,0)",
+        "{test} ops-sub: tsvc (0,0) write (1000,0,0,0)",
+        "histogram dump: {test}-pi-query (1 total) msec",
+        "histogram dump: {test}-si-query (2 total) msec",
+    ] {
+        assert!(lines.iter().any(|found| found == line), "{line}\n{lines:#?}");
+    }
 }
