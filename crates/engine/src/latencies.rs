@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use config::Namespace as NamespaceConfig;
+
 use crate::counters::Stripe;
 use crate::latency::Latency;
 
@@ -41,11 +43,73 @@ pub enum LatencyKind {
     WriteMaster,
     /// Benchmark of writes: what is left to do after that.
     WriteResponse,
+    /// Benchmark of UDFs: from the wake-up that brought the request until a thread takes it.
+    UdfStart,
+    /// Benchmark of UDFs: running the function and writing what it wants.
+    UdfMaster,
+    /// Benchmark of batches: from the wake-up that brought the batch to a row's turn.
+    BatchSubStart,
+    /// Benchmark of batches: finding a row's record and composing the reply.
+    BatchSubReadLocal,
+    /// Benchmark of batches: changing a row's record and composing the reply.
+    BatchSubWriteMaster,
+    /// Benchmark of batches: running a row's function and writing what it wants.
+    BatchSubUdfMaster,
+    /// Benchmark of jobs: running the function for a record and writing what it wants.
+    UdfSubMaster,
+    /// Benchmark of jobs: applying the operations to a record.
+    OpsSubMaster,
+}
+
+/// What is benchmarked together, while a setting of its own is on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Benchmark {
+    /// Reads.
+    Read,
+    /// Writes and deletes.
+    Write,
+    /// UDFs.
+    Udf,
+    /// Rows of batches.
+    BatchSub,
+    /// Records that background jobs call functions for.
+    UdfSub,
+    /// Records that background jobs apply operations to.
+    OpsSub,
+}
+
+impl Benchmark {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Read, Self::Write, Self::Udf, Self::BatchSub, Self::UdfSub, Self::OpsSub];
+
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Read => "enable-benchmarks-read",
+            Self::Write => "enable-benchmarks-write",
+            Self::Udf => "enable-benchmarks-udf",
+            Self::BatchSub => "enable-benchmarks-batch-sub",
+            Self::UdfSub => "enable-benchmarks-udf-sub",
+            Self::OpsSub => "enable-benchmarks-ops-sub",
+        }
+    }
+
+    /// Whether a namespace's settings switch it on.
+    fn is_on_in(self, config: &NamespaceConfig) -> bool {
+        match self {
+            Self::Read => config.enable_benchmarks_read,
+            Self::Write => config.enable_benchmarks_write,
+            Self::Udf => config.enable_benchmarks_udf,
+            Self::BatchSub => config.enable_benchmarks_batch_sub,
+            Self::UdfSub => config.enable_benchmarks_udf_sub,
+            Self::OpsSub => config.enable_benchmarks_ops_sub,
+        }
+    }
 }
 
 impl LatencyKind {
     /// All of them: first those of whole requests, in the order in which info commands print them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 24] = [
         Self::Read,
         Self::Write,
         Self::Udf,
@@ -62,19 +126,35 @@ impl LatencyKind {
         Self::WriteStart,
         Self::WriteMaster,
         Self::WriteResponse,
+        Self::UdfStart,
+        Self::UdfMaster,
+        Self::BatchSubStart,
+        Self::BatchSubReadLocal,
+        Self::BatchSubWriteMaster,
+        Self::BatchSubUdfMaster,
+        Self::UdfSubMaster,
+        Self::OpsSubMaster,
     ];
+
+    /// The benchmark that it is part of, if it is of one.
+    pub fn benchmark(self) -> Option<Benchmark> {
+        match self {
+            Self::ReadStart | Self::ReadLocal | Self::ReadResponse => Some(Benchmark::Read),
+            Self::WriteStart | Self::WriteMaster | Self::WriteResponse => Some(Benchmark::Write),
+            Self::UdfStart | Self::UdfMaster => Some(Benchmark::Udf),
+            Self::BatchSubStart
+            | Self::BatchSubReadLocal
+            | Self::BatchSubWriteMaster
+            | Self::BatchSubUdfMaster => Some(Benchmark::BatchSub),
+            Self::UdfSubMaster => Some(Benchmark::UdfSub),
+            Self::OpsSubMaster => Some(Benchmark::OpsSub),
+            _ => None,
+        }
+    }
 
     /// The setting while which is on it is kept; `None` if it always is.
     pub fn setting(self) -> Option<&'static str> {
-        match self {
-            Self::ReadStart | Self::ReadLocal | Self::ReadResponse => {
-                Some("enable-benchmarks-read")
-            }
-            Self::WriteStart | Self::WriteMaster | Self::WriteResponse => {
-                Some("enable-benchmarks-write")
-            }
-            _ => None,
-        }
+        self.benchmark().map(Benchmark::setting)
     }
 
     /// Name without the namespace.
@@ -96,6 +176,14 @@ impl LatencyKind {
             Self::WriteStart => "write-start",
             Self::WriteMaster => "write-master",
             Self::WriteResponse => "write-response",
+            Self::UdfStart => "udf-start",
+            Self::UdfMaster => "udf-master",
+            Self::BatchSubStart => "batch-sub-start",
+            Self::BatchSubReadLocal => "batch-sub-read-local",
+            Self::BatchSubWriteMaster => "batch-sub-write-master",
+            Self::BatchSubUdfMaster => "batch-sub-udf-master",
+            Self::UdfSubMaster => "udf-sub-master",
+            Self::OpsSubMaster => "ops-sub-master",
         }
     }
 }
@@ -103,10 +191,8 @@ impl LatencyKind {
 /// All histograms of a namespace.
 #[derive(Debug)]
 pub struct Latencies {
-    /// Whether reads are benchmarked, at hand for every request.
-    pub benchmarks_read: AtomicBool,
-    /// Whether writes are.
-    pub benchmarks_write: AtomicBool,
+    /// Which benchmarks are on, at hand for every request.
+    benchmarks: [AtomicBool; Benchmark::ALL.len()],
     histograms: [Latency; LatencyKind::ALL.len()],
 }
 
@@ -114,10 +200,22 @@ impl Latencies {
     /// Empty histograms for this many event loops.
     pub fn new(loops: usize) -> Self {
         Self {
-            benchmarks_read: AtomicBool::new(false),
-            benchmarks_write: AtomicBool::new(false),
+            benchmarks: Default::default(),
             histograms: std::array::from_fn(|_| Latency::new(loops)),
         }
+    }
+
+    /// Takes benchmarks from the settings of the namespace.
+    pub fn configure(&self, config: &NamespaceConfig) {
+        for benchmark in Benchmark::ALL {
+            let is_on = benchmark.is_on_in(config);
+            self.benchmarks[benchmark as usize].store(is_on, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether these requests are benchmarked.
+    pub fn is_on(&self, benchmark: Benchmark) -> bool {
+        self.benchmarks[benchmark as usize].load(Ordering::Relaxed)
     }
 
     /// One histogram.
@@ -125,15 +223,20 @@ impl Latencies {
         &self.histograms[kind as usize]
     }
 
-    /// Whether any requests are benchmarked.
-    pub fn any_benchmark(&self) -> bool {
-        self.benchmarks_read.load(Ordering::Relaxed)
-            || self.benchmarks_write.load(Ordering::Relaxed)
+    /// Whether any single requests without a function are benchmarked.
+    pub fn any_of_requests(&self) -> bool {
+        self.is_on(Benchmark::Read) || self.is_on(Benchmark::Write)
     }
 
     /// Counts how long a request took, in milliseconds or microseconds.
     pub fn record(&self, stripe: Stripe, kind: LatencyKind, took: Duration, in_micros: bool) {
         let micros = took.as_micros() as u64;
         self.of(kind).record(stripe, if in_micros { micros } else { micros / 1000 });
+    }
+    /// The same for a step of what is benchmarked, if it is.
+    pub fn record_step(&self, stripe: Stripe, kind: LatencyKind, took: Duration, in_micros: bool) {
+        if kind.benchmark().is_none_or(|benchmark| self.is_on(benchmark)) {
+            self.record(stripe, kind, took, in_micros);
+        }
     }
 }

@@ -175,9 +175,7 @@ impl Namespace {
         }
         self.settings.update(&config);
         self.tune(&config.storage_engine);
-        let latencies = &self.latencies;
-        latencies.benchmarks_read.store(config.enable_benchmarks_read, Ordering::Relaxed);
-        latencies.benchmarks_write.store(config.enable_benchmarks_write, Ordering::Relaxed);
+        self.latencies.configure(&config);
         self.config.store(Arc::new(config));
         self.bell.ring();
     }

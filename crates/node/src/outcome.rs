@@ -1,6 +1,5 @@
 //! Statistics of finished requests: which counter an outcome raises, which histogram takes its time.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use engine::Namespace;
@@ -92,17 +91,12 @@ pub(crate) fn benchmark(
     stripe: Stripe,
 ) {
     use LatencyKind::*;
-    let latencies = &namespace.latencies;
-    let (enabled, steps) = match command {
-        Command::Read => (&latencies.benchmarks_read, [ReadStart, ReadLocal, ReadResponse]),
-        Command::Write | Command::Delete => {
-            (&latencies.benchmarks_write, [WriteStart, WriteMaster, WriteResponse])
-        }
+    let steps = match command {
+        Command::Read => [ReadStart, ReadLocal, ReadResponse],
+        Command::Write | Command::Delete => [WriteStart, WriteMaster, WriteResponse],
     };
-    if enabled.load(Ordering::Relaxed) {
-        for (kind, [from, to]) in steps.into_iter().zip(moments.array_windows()) {
-            latencies.record(stripe, kind, to.saturating_sub(*from), in_micros);
-        }
+    for (kind, [from, to]) in steps.into_iter().zip(moments.array_windows()) {
+        namespace.latencies.record_step(stripe, kind, to.saturating_sub(*from), in_micros);
     }
 }
 

@@ -75,7 +75,7 @@ impl Node {
         if is_call(request) {
             return self.call(namespace, request, body, woken, waits);
         }
-        let begun = namespace.latencies.any_benchmark().then(|| self.host.monotonic());
+        let begun = namespace.latencies.any_of_requests().then(|| self.host.monotonic());
         let times = Times { woken, begun };
         match self.run_single(namespace, request, times, turn, out) {
             None => Answer::POINT,

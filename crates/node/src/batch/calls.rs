@@ -24,6 +24,8 @@ const ROWS_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Called {
     pub executed: Executed,
+    /// How long it took.
+    pub took: Duration,
     /// What devices have to do before it is answered.
     pub pledged: Option<Pledged>,
 }
@@ -62,14 +64,16 @@ fn carry_out(node: &Node, body: &[u8], place: Place, deadline: Duration, slot: &
             return;
         };
         let mut pledges = Pledges::default();
+        let begun = node.host.monotonic();
         let executed = match request.valid_digest() {
-            Some(digest) if node.host.monotonic() < deadline => {
+            Some(digest) if begun < deadline => {
                 execute(node, namespace, request, &digest, deadline, &mut pledges)
             }
             Some(_) => Executed::refused(ResultCode::TIMEOUT),
             None => Executed::refused(ResultCode::PARAMETER),
         };
         let pledged = (!pledges.is_empty()).then(|| (Arc::clone(namespace), pledges));
-        slot.lock().push_back(Called { executed, pledged });
+        let took = node.host.monotonic().saturating_sub(begun);
+        slot.lock().push_back(Called { executed, took, pledged });
     }
 }

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::latencies::LatencyKind;
+use engine::latencies::{Benchmark, LatencyKind};
 use engine::{Namespace, Stripe, Turn};
 use storage::Fetch;
 use wire::batch::{BatchFlags, Place, Row, Rows};
@@ -18,7 +18,7 @@ use super::{Course, State};
 use crate::counters::ServiceCounter;
 use crate::dispatch::execute;
 use crate::node::Node;
-use crate::outcome::{self, Origin};
+use crate::outcome::{self, Command, Origin};
 use crate::udf::counters::OF_BATCHES;
 use crate::waits::Pledged;
 
@@ -246,8 +246,13 @@ impl<'s> Slice<'s> {
             reply.finish(ResultCode::TIMEOUT, 0, 0);
             return Ok(ResultCode::TIMEOUT);
         }
+        let is_benchmarked = namespace.latencies.is_on(Benchmark::BatchSub);
+        let begun = is_benchmarked.then(|| self.node.host.monotonic());
         Ok(match execute(namespace, &row.request, turn, reply)? {
             (Some(command), result) => {
+                if let Some(begun) = begun {
+                    self.benchmark(namespace, command, begun, turn.stripe);
+                }
                 let origin = Origin::Batch;
                 outcome::count(namespace, origin, &row.request, command, result, turn.stripe);
                 let took = self.now.saturating_sub(self.state.begun);
@@ -262,12 +267,26 @@ impl<'s> Slice<'s> {
         })
     }
 
+    /// Notes how long the steps of a row took whose turn was then.
+    fn benchmark(&self, namespace: &Namespace, command: Command, begun: Duration, stripe: Stripe) {
+        let in_micros = self.node.histograms_in_micros();
+        let kind = match command {
+            Command::Read => LatencyKind::BatchSubReadLocal,
+            Command::Write | Command::Delete => LatencyKind::BatchSubWriteMaster,
+        };
+        let waited = begun.saturating_sub(self.state.begun);
+        let took = self.node.host.monotonic().saturating_sub(begun);
+        for (kind, took) in [(LatencyKind::BatchSubStart, waited), (kind, took)] {
+            namespace.latencies.record_step(stripe, kind, took, in_micros);
+        }
+    }
+
     /// Writes the answer to a row that has called a function.
     fn answer_call(
         &mut self,
         row: &Row<'_>,
         namespace: &Namespace,
-        Called { executed, pledged }: Called,
+        Called { executed, took: in_function, pledged }: Called,
     ) -> ResultCode {
         executed.answer(self.frames.begin_row(row.index, codes_of(&row.request)));
         for counter in OF_BATCHES.of(&executed) {
@@ -275,7 +294,11 @@ impl<'s> Slice<'s> {
         }
         let took = self.now.saturating_sub(self.state.begun);
         let in_micros = self.node.histograms_in_micros();
-        namespace.latencies.record(Stripe::SHARED, LatencyKind::BatchSubUdf, took, in_micros);
+        for (kind, took) in
+            [(LatencyKind::BatchSubUdf, took), (LatencyKind::BatchSubUdfMaster, in_function)]
+        {
+            namespace.latencies.record_step(Stripe::SHARED, kind, took, in_micros);
+        }
         self.pledged.extend(pledged);
         executed.result
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use engine::latencies::LatencyKind;
 use engine::query::{Listed, Row, Wanted, WantedBins};
 use engine::sindex::Sindex;
 use engine::stats::NamespaceCounter;
@@ -278,7 +279,10 @@ impl Background {
                 }
                 scratch.reply.clear();
                 let reply = ReplyWriter::new(&mut scratch.reply);
-                namespace.write(&request, &listed.digest, &mut turn, reply)?
+                let begun = node.host.monotonic();
+                let result = namespace.write(&request, &listed.digest, &mut turn, reply)?;
+                time_step(node, &namespace, LatencyKind::OpsSubMaster, begun);
+                result
             }
             row => {
                 self.leave_out(row);
@@ -294,9 +298,11 @@ impl Background {
     /// Calls the function for a record, and counts what came of that.
     fn call(&mut self, node: &Node, request: &Request<'_>, digest: &Digest) -> ResultCode {
         let time_ms = node.config().service.transaction_max_ms;
-        let deadline = node.host.monotonic() + Duration::from_millis(time_ms);
+        let begun = node.host.monotonic();
+        let deadline = begun + Duration::from_millis(time_ms);
         let namespace = Arc::clone(&self.namespace);
         let executed = execute(node, &namespace, request, digest, deadline, &mut self.pledges);
+        time_step(node, &namespace, LatencyKind::UdfSubMaster, begun);
         let of: fn(&Counts) -> &AtomicU64 = match executed.result {
             ResultCode::OK => |counts| &counts.succeeded,
             ResultCode::FILTERED_OUT => |counts| &counts.filtered_by_bins,
@@ -364,6 +370,12 @@ impl Background {
         let ended_max = node.config().service.query_max_done as usize;
         node.jobs.end(&self.job, ending, node.host.monotonic(), ended_max);
     }
+}
+
+/// Notes how long a step of what is benchmarked took that began then.
+fn time_step(node: &Node, namespace: &Namespace, kind: LatencyKind, begun: Duration) {
+    let took = node.host.monotonic().saturating_sub(begun);
+    namespace.latencies.record_step(Stripe::SHARED, kind, took, node.histograms_in_micros());
 }
 
 /// What a step needs again for each record.

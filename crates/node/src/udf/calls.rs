@@ -135,10 +135,18 @@ impl Call {
         // It was read before, so it can be read again.
         if let Ok(request) = Request::parse(&body) {
             let mut pledges = Pledges::default();
+            let begun = node.host.monotonic();
             let executed = node.run_call(&namespace, &request, deadline, &mut pledges);
-            let took = node.host.monotonic().saturating_sub(woken);
-            let (stripe, in_micros) = (Stripe::SHARED, node.histograms_in_micros());
-            namespace.latencies.record(stripe, LatencyKind::Udf, took, in_micros);
+            let ended = node.host.monotonic();
+            for (kind, from, to) in [
+                (LatencyKind::Udf, woken, ended),
+                (LatencyKind::UdfStart, woken, begun),
+                (LatencyKind::UdfMaster, begun, ended),
+            ] {
+                let took = to.saturating_sub(from);
+                let in_micros = node.histograms_in_micros();
+                namespace.latencies.record_step(Stripe::SHARED, kind, took, in_micros);
+            }
             let mut reply = Vec::new();
             executed.answer(ReplyWriter::new(&mut reply));
             if request.header.info1.contains(Info1::COMPRESS_RESPONSE) {

@@ -167,6 +167,43 @@ fn calls_are_timed() {
 }
 
 #[test]
+fn calls_and_rows_are_benchmarked_while_switched_on() {
+    use LatencyKind::*;
+    let (_, node) = node_with_module();
+    let timed = |kind| node.namespaces[0].latencies.of(kind).counts().total();
+    let mut rows = BatchBuilder::new(BatchFlags::RESPOND_ALL);
+    let reading = RequestBuilder::new().namespace("test").info1(Info1::READ | Info1::GET_ALL);
+    let writing = RequestBuilder::new().namespace("test").info2(Info2::WRITE).op(
+        OpCode::WRITE,
+        ParticleType::INTEGER,
+        b"n",
+        &[0; 8],
+    );
+    rows.row(0, &digest(None, "k"), &writing);
+    rows.row(1, &digest(None, "k"), &reading);
+    let rows = RequestBuilder::new().info1(Info1::BATCH).field(FieldType::BATCH, &rows.into_data());
+    let rows = rows.into_body();
+    for (is_on, expected) in [(false, [0; 6]), (true, [1, 1, 2, 1, 1, 1]), (false, [0; 6])] {
+        for setting in ["udf", "batch-sub"] {
+            let set = "set-config:context=namespace;namespace=test;enable-benchmarks-";
+            assert_eq!(ask(&node, &format!("{set}{setting}={is_on}")), "ok");
+        }
+        assert_eq!(send(&node, &rows), 0);
+        call(&node, request("get", &n(0)));
+        call(&node, batch_of_one("get", &n(0)));
+        let kinds = [
+            UdfStart,
+            UdfMaster,
+            BatchSubStart,
+            BatchSubReadLocal,
+            BatchSubWriteMaster,
+            BatchSubUdfMaster,
+        ];
+        assert_eq!(kinds.map(timed), expected, "on: {is_on}");
+    }
+}
+
+#[test]
 fn functions_can_be_switched_off() {
     let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
     config.resolve(&config::Host { cpus: 2, node_id: 0xA1, heartbeat_mtu_bytes: 65_536 });

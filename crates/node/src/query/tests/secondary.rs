@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use engine::latencies::LatencyKind;
 use engine::sindex::{Predicate, SindexScan};
 use engine::supervisor::{Supervisor, World};
 use storage::ScanProgress;
@@ -615,5 +616,23 @@ fn queries_and_functions_show_in_lines_and_histograms() {
         "histogram dump: {test}-si-query (2 total) msec",
     ] {
         assert!(lines.iter().any(|found| found == line), "{line}\n{lines:#?}");
+    }
+}
+
+/// Steps of what a job does are timed while its namespace is told to.
+#[test]
+fn jobs_are_benchmarked_while_switched_on() {
+    let (host, node) = node_with_module();
+    let timed = |kind| node.namespaces[0].latencies.of(kind).counts().total();
+    for (setting, message, kind) in [
+        ("udf-sub", udf_job(), LatencyKind::UdfSubMaster),
+        ("ops-sub", ops_job(), LatencyKind::OpsSubMaster),
+    ] {
+        for (is_on, expected) in [(false, 0), (true, RECORDS), (false, 0)] {
+            let set = "set-config:context=namespace;namespace=test;enable-benchmarks-";
+            assert_eq!(ask(&node, &format!("{set}{setting}={is_on}")), "ok");
+            assert_eq!(result(&host, &node, message.clone()), ResultCode::OK);
+            assert_eq!(timed(kind), expected, "{setting}, on: {is_on}");
+        }
     }
 }
