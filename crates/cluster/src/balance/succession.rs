@@ -29,13 +29,11 @@ impl Succession {
         if members.is_empty() || !is_set {
             return None;
         }
-        let active = members.iter().filter(|member| !member.is_quiesced).count();
-        if active == 0 {
+        if members.iter().all(|member| member.is_quiesced) {
             // Somebody has to have the partitions.
             members.iter_mut().for_each(|member| member.is_quiesced = false);
         }
-        let active = if active == 0 { members.len() } else { active };
-        let replication_factor = rules.replication_factor.clamp(1, active);
+        let replication_factor = rules.replication_factor.clamp(1, active(&members).count());
         let rows = hashed_rows(order, &members)?;
         let mut succession = Self { members, replication_factor, rows };
         for column in 0..replication_factor {

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use record::Body;
-use storage::{ScanProgress, SecondaryItem, SecondaryRange};
+use storage::{ScanProgress, SecondaryRange};
 use wire::{Digest, PartitionId};
+
+/// A record that may match: if the index does not mean it for certain, whether it matches has to be found
+/// out, whatever the predicate.
+pub use storage::SecondaryItem as Candidate;
 
 use super::Sindex;
 use super::predicate::Predicate;
@@ -33,23 +37,10 @@ impl Where {
     }
 }
 
-/// A record that may match.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Candidate {
-    /// The number under which it was found.
-    pub bval: i64,
-    /// Its digest.
-    pub digest: Digest,
-    /// Whether the index means this record for certain: it had a value of this number when it was found.
-    /// If not, whether it matches has to be found out, whatever the predicate.
-    pub is_certain: bool,
-}
-
 /// A predicate's way through the partitions of an index.
 #[derive(Debug)]
 pub struct SindexScan {
     ranges: Vec<SecondaryRange>,
-    items: Vec<SecondaryItem>,
 }
 
 impl SindexScan {
@@ -61,7 +52,7 @@ impl SindexScan {
     pub fn new(predicate: &Predicate) -> Self {
         let ranges = predicate.ranges().iter();
         let ranges = ranges.map(|(low, high)| SecondaryRange::new(*low, *high)).collect();
-        Self { ranges, items: Vec::new() }
+        Self { ranges }
     }
 
     /// Begins to load what [`Namespace::candidates`] will look at first in the partitions that lie
@@ -96,24 +87,19 @@ impl Namespace {
         out: &mut Vec<Candidate>,
     ) -> ScanProgress {
         let order = sindex.definition.key_type.order();
-        let SindexScan { ranges, items } = scan;
-        items.clear();
+        let begin = out.len();
         let mut progress = ScanProgress::Done;
-        for range in ranges {
+        for range in &mut scan.ranges {
             if after.is_some_and(|(bval, _)| order.compare(range.high(), bval).is_lt()) {
                 continue;
             }
-            let left = limit - items.len();
+            let left = limit - (out.len() - begin);
             let (index, after) = (&sindex.index, after.as_ref());
-            progress = self.records.scan_secondary(index, partition, range, after, left, items);
+            progress = self.records.scan_secondary(index, partition, range, after, left, out);
             if progress == ScanProgress::More {
                 break;
             }
         }
-        out.extend(items.iter().map(|item| {
-            let SecondaryItem { bval, digest, is_certain } = *item;
-            Candidate { bval, digest, is_certain }
-        }));
         progress
     }
 }
@@ -126,7 +112,7 @@ impl Namespace {
         sindex: &Sindex,
         partition: PartitionId,
         range: (i64, i64),
-    ) -> Vec<SecondaryItem> {
+    ) -> Vec<Candidate> {
         let (mut items, mut range) = (Vec::new(), SecondaryRange::new(range.0, range.1));
         let (index, limit) = (&sindex.index, usize::MAX);
         let _ = self.records.scan_secondary(index, partition, &mut range, None, limit, &mut items);

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use storage::Pledges;
+use wire::Request;
 use wire::batch::Place;
-use wire::{Request, ResultCode};
 
 use super::State;
 use super::partial::rows_at;
 use crate::node::Node;
-use crate::udf::{Executed, execute};
+use crate::udf::{Executed, execute_for};
 use crate::waits::{Caller, Pledged};
 
 pub(super) use crate::udf::is_call;
@@ -65,13 +65,7 @@ fn carry_out(node: &Node, body: &[u8], place: Place, deadline: Duration, slot: &
         };
         let mut pledges = Pledges::default();
         let begun = node.host.monotonic();
-        let executed = match request.valid_digest() {
-            Some(digest) if begun < deadline => {
-                execute(node, namespace, request, &digest, deadline, &mut pledges)
-            }
-            Some(_) => Executed::refused(ResultCode::TIMEOUT),
-            None => Executed::refused(ResultCode::PARAMETER),
-        };
+        let executed = execute_for(node, namespace, request, (begun, deadline), &mut pledges);
         let pledged = (!pledges.is_empty()).then(|| (Arc::clone(namespace), pledges));
         let took = node.host.monotonic().saturating_sub(begun);
         slot.lock().push_back(Called { executed, took, pledged });

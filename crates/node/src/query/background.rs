@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use engine::latencies::LatencyKind;
+use engine::latencies::{Benchmark, LatencyKind};
 use engine::query::{Listed, Row, Wanted, WantedBins};
 use engine::sindex::Sindex;
 use engine::stats::NamespaceCounter;
@@ -279,9 +279,12 @@ impl Background {
                 }
                 scratch.reply.clear();
                 let reply = ReplyWriter::new(&mut scratch.reply);
-                let begun = node.host.monotonic();
+                let is_benchmarked = namespace.latencies.is_on(Benchmark::OpsSub);
+                let begun = is_benchmarked.then(|| node.host.monotonic());
                 let result = namespace.write(&request, &listed.digest, &mut turn, reply)?;
-                time_step(node, &namespace, LatencyKind::OpsSubMaster, begun);
+                if let Some(begun) = begun {
+                    time_step(node, &namespace, LatencyKind::OpsSubMaster, begun);
+                }
                 result
             }
             row => {
@@ -302,7 +305,9 @@ impl Background {
         let deadline = begun + Duration::from_millis(time_ms);
         let namespace = Arc::clone(&self.namespace);
         let executed = execute(node, &namespace, request, digest, deadline, &mut self.pledges);
-        time_step(node, &namespace, LatencyKind::UdfSubMaster, begun);
+        if namespace.latencies.is_on(Benchmark::UdfSub) {
+            time_step(node, &namespace, LatencyKind::UdfSubMaster, begun);
+        }
         let of: fn(&Counts) -> &AtomicU64 = match executed.result {
             ResultCode::OK => |counts| &counts.succeeded,
             ResultCode::FILTERED_OUT => |counts| &counts.filtered_by_bins,
@@ -375,7 +380,7 @@ impl Background {
 /// Notes how long a step of what is benchmarked took that began then.
 fn time_step(node: &Node, namespace: &Namespace, kind: LatencyKind, begun: Duration) {
     let took = node.host.monotonic().saturating_sub(begun);
-    namespace.latencies.record_step(Stripe::SHARED, kind, took, node.histograms_in_micros());
+    namespace.latencies.record(Stripe::SHARED, kind, took, node.histograms_in_micros());
 }
 
 /// What a step needs again for each record.

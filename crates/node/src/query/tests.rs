@@ -73,24 +73,31 @@ struct Rows {
 
 impl Rows {
     /// Takes in frames.
-    fn read(&mut self, mut out: &[u8]) {
-        while !out.is_empty() {
-            let size = u64::from_be_bytes(*out.first_chunk().unwrap()) & ((1 << 48) - 1);
-            let (mut body, rest) = out[ProtoHeader::SIZE..].split_at(size as usize);
-            out = rest;
-            while !body.is_empty() {
-                assert_eq!(self.result, None, "nothing follows the last message");
-                let (reply, rest) = Reply::parse(body).unwrap();
-                body = rest;
-                if reply.header.info3.contains(Info3::LAST) || reply.header.n_fields == 0 {
-                    self.result = Some(reply.header.result);
-                    continue;
-                }
-                let digest = reply.field(FieldType::DIGEST).unwrap();
-                self.digests.push(Digest(digest.try_into().unwrap()));
-                let value = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
-                self.bins.push(reply.ops().map(|op| (op.name.to_vec(), value(op.value))).collect());
+    fn read(&mut self, out: &[u8]) {
+        for_each_reply(out, |reply| {
+            assert_eq!(self.result, None, "nothing follows the last message");
+            if reply.header.info3.contains(Info3::LAST) || reply.header.n_fields == 0 {
+                self.result = Some(reply.header.result);
+                return;
             }
+            let digest = reply.field(FieldType::DIGEST).unwrap();
+            self.digests.push(Digest(digest.try_into().unwrap()));
+            let value = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
+            self.bins.push(reply.ops().map(|op| (op.name.to_vec(), value(op.value))).collect());
+        });
+    }
+}
+
+/// Visits the messages in some frames.
+fn for_each_reply(mut out: &[u8], mut visit: impl FnMut(&Reply<'_>)) {
+    while !out.is_empty() {
+        let size = u64::from_be_bytes(*out.first_chunk().unwrap()) & ((1 << 48) - 1);
+        let (mut body, rest) = out[ProtoHeader::SIZE..].split_at(size as usize);
+        out = rest;
+        while !body.is_empty() {
+            let (reply, rest) = Reply::parse(body).unwrap();
+            body = rest;
+            visit(&reply);
         }
     }
 }

@@ -14,7 +14,7 @@ use wire::reply::{self, ReplyWriter};
 use wire::{FieldType, Info1, Info2, Request, ResultCode, compress};
 
 use super::counters::OF_CLIENTS;
-use super::execute::{Executed, execute};
+use super::execute::execute_for;
 use crate::node::Node;
 use crate::unfinished::{Progress, Unfinished};
 use crate::waits::{Caller, Claim, Waits};
@@ -107,26 +107,6 @@ impl Node {
         let task = self.calls.0.lock().pop_front();
         task.map(|task| task(self)).is_some()
     }
-
-    fn run_call(
-        &self,
-        namespace: &Arc<Namespace>,
-        request: &Request<'_>,
-        deadline: Duration,
-        pledges: &mut Pledges,
-    ) -> Executed {
-        let executed = match request.valid_digest() {
-            Some(digest) if self.host.monotonic() < deadline => {
-                execute(self, namespace, request, &digest, deadline, pledges)
-            }
-            Some(_) => Executed::refused(ResultCode::TIMEOUT),
-            None => Executed::refused(ResultCode::PARAMETER),
-        };
-        for counter in OF_CLIENTS.of(&executed) {
-            namespace.counters.raise(Stripe::SHARED, counter);
-        }
-        executed
-    }
 }
 
 impl Call {
@@ -136,7 +116,11 @@ impl Call {
         if let Ok(request) = Request::parse(&body) {
             let mut pledges = Pledges::default();
             let begun = node.host.monotonic();
-            let executed = node.run_call(&namespace, &request, deadline, &mut pledges);
+            let times = (begun, deadline);
+            let executed = execute_for(node, &namespace, &request, times, &mut pledges);
+            for counter in OF_CLIENTS.of(&executed) {
+                namespace.counters.raise(Stripe::SHARED, counter);
+            }
             let ended = node.host.monotonic();
             for (kind, from, to) in [
                 (LatencyKind::Udf, woken, ended),

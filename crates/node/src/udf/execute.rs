@@ -100,6 +100,23 @@ pub(crate) fn execute(
     }
 }
 
+/// The same for the record that a request or a row of a batch is about, if it is its turn in time.
+pub(crate) fn execute_for(
+    node: &Node,
+    namespace: &Arc<Namespace>,
+    request: &Request<'_>,
+    (now, deadline): (Duration, Duration),
+    pledges: &mut Pledges,
+) -> Executed {
+    match request.valid_digest() {
+        Some(digest) if now < deadline => {
+            execute(node, namespace, request, &digest, deadline, pledges)
+        }
+        Some(_) => Executed::refused(ResultCode::TIMEOUT),
+        None => Executed::refused(ResultCode::PARAMETER),
+    }
+}
+
 impl Work<'_> {
     /// Runs the function once. `None` if what it wants does not fit the record any more.
     fn attempt(&mut self) -> Result<Option<Executed>, Fetch> {

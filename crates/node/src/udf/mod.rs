@@ -21,5 +21,5 @@ pub use self::module::{Stored, hash};
 pub use self::runner::Runner;
 
 pub(crate) use self::calls::{Calls, is_call};
-pub(crate) use self::execute::{Executed, execute, named_call};
+pub(crate) use self::execute::{Executed, execute, execute_for, named_call};
 pub(crate) use self::record::LoadedRecord;

@@ -121,22 +121,15 @@ struct Came {
 }
 
 impl Came {
-    fn read(&mut self, mut out: &[u8]) {
-        while !out.is_empty() {
-            let size = u64::from_be_bytes(*out.first_chunk().unwrap()) & ((1 << 48) - 1);
-            let (mut body, rest) = out[ProtoHeader::SIZE..].split_at(size as usize);
-            out = rest;
-            while !body.is_empty() {
-                let (reply, rest) = Reply::parse(body).unwrap();
-                body = rest;
-                if reply.header.n_fields + reply.header.n_ops > 0 {
-                    self.rows += 1;
-                    continue;
-                }
-                assert_eq!(self.result, None, "nothing follows the last message");
-                self.result = Some(reply.header.result);
+    fn read(&mut self, out: &[u8]) {
+        for_each_reply(out, |reply| {
+            if reply.header.n_fields + reply.header.n_ops > 0 {
+                self.rows += 1;
+                return;
             }
-        }
+            assert_eq!(self.result, None, "nothing follows the last message");
+            self.result = Some(reply.header.result);
+        });
     }
 }
 
