@@ -8,5 +8,6 @@
 
 pub mod balance;
 mod ids;
+pub mod partition;
 
 pub use ids::{NodeId, RackId};

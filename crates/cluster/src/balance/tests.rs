@@ -1,7 +1,5 @@
 //! Rows against recorded ones, and what holds of all rows.
 
-mod life;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use wire::{PARTITIONS, PartitionId};

@@ -6,7 +6,10 @@
 //! given last, as long as another one of its view has it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::{Errand, Partition, Unexpected};
+use crate::NodeId;
 use crate::balance::{PartitionVersion, Roles};
 
 #[derive(Clone, Default, Debug)]
@@ -16,21 +19,16 @@ struct Node {
     is_down: bool,
 }
 
-/// A view, and what is left to do in it.
+/// A view.
 #[derive(Debug)]
 struct View {
     key: u64,
     /// The nodes in the order of the partition's row.
     row: Vec<usize>,
-    replicas: usize,
-    serving: usize,
-    /// Places that send to the first.
-    sources: Vec<usize>,
-    /// Places that receive from the first after that.
-    receivers: Vec<usize>,
+    /// What each of them knows.
+    partitions: Vec<Partition>,
     /// Writes since it was formed.
     writes: BTreeSet<u32>,
-    is_done: bool,
 }
 
 struct World {
@@ -104,22 +102,16 @@ impl World {
         self.next_key += 1;
         let versions: Vec<_> = row.iter().map(|node| self.nodes[*node].version).collect();
         let replicas = self.replicas.min(row.len());
-        let roles = Roles::of(&versions, replicas);
-        self.check(&row, &versions, &roles);
-        for (place, &node) in row.iter().enumerate() {
-            let version = roles.version_at(place, &versions, key, false);
-            self.set_version(node, version);
+        self.check(&row, &versions, &Roles::of(&versions, replicas));
+        let ids: Arc<[NodeId]> = row.iter().map(|node| id(*node)).collect();
+        let of = |node: &usize| Partition::of(id(*node), &ids, &versions, replicas, key, |_| false);
+        let partitions: Vec<_> = row.iter().map(|node| of(node).unwrap()).collect();
+        for (partition, &node) in partitions.iter().zip(&row) {
+            self.set_version(node, partition.version);
         }
-        let serving = roles.working_master;
-        let is_settled = roles.immigrators.is_empty();
-        let mut sources = roles.duplicates;
-        if serving != 0 {
-            sources.push(serving);
-        }
-        sources.retain(|place| *place != 0);
-        let receivers = roles.immigrators.into_iter().filter(|place| *place != 0).collect();
-        let writes = BTreeSet::new();
-        View { key, row, replicas, serving, sources, receivers, writes, is_done: is_settled }
+        let view = View { key, row, partitions, writes: BTreeSet::new() };
+        view.check();
+        view
     }
 
     /// Whoever serves finds all that anybody has, on its own or on duplicates.
@@ -144,47 +136,53 @@ impl World {
         let view = &mut self.views[view];
         self.writes += 1;
         view.writes.insert(self.writes);
-        let replicas = view.row[..view.replicas].iter();
-        for &node in replicas.chain([&view.row[view.serving]]) {
-            self.nodes[node].data.insert(self.writes);
+        let serving = view.partitions.iter().find(|partition| partition.serves()).unwrap();
+        for node in serving.others().chain([serving.me()]) {
+            self.nodes[node.0 as usize - 1].data.insert(self.writes);
         }
+        let looked_at: Vec<_> = serving.duplicates.iter().chain([&serving.me()]).copied().collect();
+        let found = looked_at.iter().flat_map(|node| &self.nodes[node.0 as usize - 1].data);
+        let found: BTreeSet<_> = found.collect();
+        let all: BTreeSet<_> = view.row.iter().flat_map(|node| &self.nodes[*node].data).collect();
+        assert_eq!(found, all, "whoever serves finds everything: {:?}", view.partitions);
     }
 
     /// Something moves that is to. False if nothing is.
     fn migrate(&mut self, at: usize) -> bool {
         let view = &mut self.views[at];
-        let (key, first) = (view.key, view.row[0]);
-        if !view.sources.is_empty() {
-            let place = view.sources.swap_remove(self.random.usize(0..view.sources.len()));
-            let (node, is_last) = (view.row[place], view.sources.is_empty());
-            if view.serving == place {
-                view.serving = 0;
-            }
-            let data = self.nodes[node].data.clone();
-            self.nodes[first].data.extend(data);
-            self.nodes[node].version = self.nodes[node].version.into_part(key);
-            if is_last {
-                self.nodes[first].version = PartitionVersion::complete(key, true);
-            }
-        } else if !view.receivers.is_empty() {
-            let place = view.receivers.swap_remove(self.random.usize(0..view.receivers.len()));
-            let node = view.row[place];
-            if self.random.u8(0..4) == 0 {
-                // It begins, and does not get far.
-                view.receivers.push(place);
-                self.nodes[node].version = self.nodes[node].version.into_part(key);
-            } else {
-                let data = self.nodes[first].data.clone();
-                self.nodes[node].data.extend(data);
-                self.nodes[node].version = PartitionVersion::complete(key, false);
-            }
-        } else if !view.is_done {
-            view.is_done = true;
-            let superfluous = view.row[view.replicas..].to_vec();
-            superfluous.into_iter().for_each(|node| self.set_version(node, PartitionVersion::NONE));
-        } else {
+        let places = 0..view.partitions.len();
+        let busy: Vec<_> =
+            places.filter(|place| view.partitions[*place].errand().is_some()).collect();
+        if busy.is_empty() {
             return false;
         }
+        let place = busy[self.random.usize(0..busy.len())];
+        match view.partitions[place].errand().unwrap() {
+            Errand::Give { to, .. } => {
+                let other = view.place_of(to);
+                if view.partitions[place].hands_over_to(to) {
+                    view.partitions[place] = view.partitions[place].handing_over();
+                }
+                let data = self.nodes[view.row[place]].data.clone();
+                self.nodes[view.row[other]].data.extend(data);
+                let from = view.partitions[place].me();
+                view.partitions[other] = view.partitions[other].received(from).unwrap();
+                view.partitions[place] = view.partitions[place].gave(to).unwrap();
+                assert_eq!(view.partitions[other].received(from), Err(Unexpected));
+                assert_eq!(view.partitions[place].gave(to), Err(Unexpected));
+            }
+            Errand::Inform(node) => {
+                let other = view.place_of(node);
+                let (next, gives_up) = view.partitions[other].all_done().unwrap();
+                assert!(gives_up);
+                view.partitions[other] = next;
+                view.partitions[place] = view.partitions[place].informed(node).unwrap();
+            }
+        }
+        view.check();
+        let versions = view.partitions.iter().map(|partition| partition.version);
+        let versions: Vec<_> = view.row.iter().copied().zip(versions).collect();
+        versions.into_iter().for_each(|(node, version)| self.set_version(node, version));
         true
     }
 
@@ -223,6 +221,37 @@ impl World {
     }
 }
 
+impl View {
+    fn place_of(&self, node: NodeId) -> usize {
+        self.partitions.iter().position(|partition| partition.me() == node).unwrap()
+    }
+
+    /// What clients are told leads to one node for each column, and that one can answer.
+    fn check(&self) {
+        let serving = self.partitions.iter().filter(|partition| partition.serves());
+        assert_eq!(serving.count(), 1, "{self:?}");
+        for column in 0..self.partitions[0].replicas().len() {
+            let shown = self.partitions.iter().filter(|partition| partition.shows_in(column));
+            let shown: Vec<_> = shown.collect();
+            assert!(!shown.is_empty(), "column {column} of {self:?}");
+            assert!(shown.iter().all(|partition| partition.serves() || partition.is_complete()));
+        }
+        for partition in &self.partitions {
+            let serving = self.place_of(partition.destination().unwrap());
+            let is_known = self.partitions[serving].serves();
+            let is_told = self.partitions[serving].destination().unwrap();
+            assert!(is_known || self.partitions[self.place_of(is_told)].serves(), "{self:?}");
+        }
+        let moves = self.partitions.iter().any(Partition::is_moving);
+        let can_move = self.partitions.iter().any(|partition| partition.errand().is_some());
+        assert_eq!(moves, can_move, "{self:?}");
+    }
+}
+
+fn id(node: usize) -> NodeId {
+    NodeId(node as u64 + 1)
+}
+
 #[test]
 fn nothing_is_lost_while_nodes_part_and_meet() {
     for seed in 0..2_000 {
@@ -232,4 +261,17 @@ fn nothing_is_lost_while_nodes_part_and_meet() {
         }
         world.settle();
     }
+}
+
+#[test]
+fn a_node_in_no_view_serves_nobody_and_may_have_missed_something() {
+    let me = NodeId(7);
+    let alone = Partition::alone(me, 0xabc);
+    assert!(alone.is_sole() && alone.is_complete() && alone.can_be_queried() && alone.shows_in(0));
+    assert!(!alone.shows_in(1) && !alone.is_moving());
+    let nowhere = Partition::nowhere(me, alone.version);
+    assert_eq!(nowhere.version.to_string(), "000000000abc.0.-s-");
+    assert!(!nowhere.serves() && nowhere.destination().is_none() && !nowhere.shows_in(0));
+    assert!(!nowhere.can_be_queried() && nowhere.errand().is_none());
+    assert_eq!(nowhere.all_done(), Err(Unexpected));
 }
