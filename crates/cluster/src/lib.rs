@@ -7,6 +7,7 @@
 //! - [`balance`]: from the members of a view to the order in which they are to have each partition.
 
 pub mod balance;
+pub mod exchange;
 mod ids;
 pub mod partition;
 

@@ -83,7 +83,8 @@ impl Partition {
     ) -> Option<Self> {
         let place = row.iter().position(|node| *node == me)?;
         let roles = Roles::of(versions, replicas);
-        let nodes = |places: &[usize]| -> Nodes { places.iter().map(|place| row[*place]).collect() };
+        let nodes =
+            |places: &[usize]| -> Nodes { places.iter().map(|place| row[*place]).collect() };
         let mut partition = Self {
             cluster_key,
             version: roles.version_at(place, versions, cluster_key, lingers(me)),
