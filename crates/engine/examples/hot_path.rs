@@ -13,6 +13,7 @@
 //! A third argument has the records lie elsewhere than in memory: `cached` on a device and in its
 //! cache, `device` on a device alone. Reads from it block, so only their instructions say anything.
 
+use engine::copies::Written;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
@@ -188,6 +189,7 @@ impl<'n> Runner<'n> {
             scratch: &mut self.scratch,
             fetched,
             pledges: &mut Pledges::default(),
+            written: Written::Nothing,
         };
         let Ok(request) = Request::parse(body) else { return Ok(ResultCode::PARAMETER) };
         let Some(digest) = request.valid_digest() else { return Ok(ResultCode::PARAMETER) };

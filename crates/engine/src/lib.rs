@@ -7,8 +7,10 @@
 
 pub mod bell;
 pub mod compression;
+pub mod copies;
 pub mod counters;
 pub mod devices;
+pub mod drops;
 pub mod eviction;
 pub mod latencies;
 pub mod latency;

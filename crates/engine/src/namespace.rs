@@ -15,7 +15,9 @@ use wire::{Digest, PartitionId, ResultCode};
 
 use crate::bell::Bell;
 use crate::compression::CompressionStat;
+use crate::copies::Written;
 use crate::counters::{Bank, Stripe};
+use crate::drops::Drops;
 use crate::eviction::ThresholdKeeper;
 use crate::latencies::Latencies;
 use crate::sets::{Set, Sets};
@@ -37,6 +39,8 @@ pub struct Turn<'t> {
     pub fetched: &'t Fetched,
     /// Gets what devices still have to do before the request may be answered.
     pub pledges: &'t mut Pledges,
+    /// Gets what becomes of the record: what other nodes have to hear of.
+    pub written: Written,
 }
 
 /// A namespace.
@@ -62,6 +66,8 @@ pub struct Namespace {
     pub bell: Bell,
     /// Hears first which records eviction is to take.
     pub threshold_keeper: ThresholdKeeper,
+    /// Records that were removed not long ago, where other nodes have copies.
+    pub drops: Drops,
     pub(crate) records: Records,
     pub(crate) medium: Medium,
     pub(crate) size_histograms: ArcSwap<SizeHistograms>,
@@ -150,6 +156,7 @@ impl Namespace {
             query_compression: CompressionStat::default(),
             bell: Bell::default(),
             threshold_keeper: ThresholdKeeper::default(),
+            drops: Drops::default(),
             records: Records::in_memory(),
             medium: medium_of(&config.storage_engine),
             size_histograms: ArcSwap::default(),

@@ -11,6 +11,7 @@ use storage::{Fetch, WriteGuard};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Info2, MessageHeader, Request, ResultCode};
 
+use crate::copies::Written;
 use crate::filter::check_filter;
 use crate::namespace::{Found, Namespace, Seen, Turn, Weight};
 use crate::sets::Set;
@@ -207,7 +208,10 @@ impl Namespace {
         let last_generation = existing.map_or(Generation(0), |found| found.meta.generation);
         let last_update_time = found.as_ref().map(|found| found.meta.last_update_time);
         let meta = RecordMeta {
-            last_update_time: last_update_time.map_or(*now, |last| last.max(*now)),
+            last_update_time: match last_update_time {
+                Some(last) => last.max(*now),
+                None => self.drops.after(digest, *now),
+            },
             void_time,
             generation: last_generation.next(),
             set: set.map_or(SetId::NONE, |set| set.id),
@@ -273,6 +277,7 @@ impl Namespace {
         shift.complete(guard.digest());
         let new = self.weight_stored(guard).unwrap_or(Weight::new(&meta, new_size_bytes));
         self.account(old, Some(new));
+        turn.written = Written::Stored(meta);
         Ok(())
     }
 
@@ -284,9 +289,13 @@ impl Namespace {
         old_keys: OldKeys,
         turn: &mut Turn<'_>,
     ) -> Result<(), ResultCode> {
+        let last = guard.find().map_or(turn.now, |found| found.meta.last_update_time);
         if guard.remove(turn.now, turn.pledges).map_err(result_of)? {
             self.drop_keys(old_keys, guard);
             self.account(Some(weight), None);
+            let at = last.max(turn.now);
+            self.drops.note(guard.digest(), at, turn.now);
+            turn.written = Written::Removed(at);
         }
         Ok(())
     }

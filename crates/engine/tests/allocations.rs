@@ -2,6 +2,7 @@
 //!
 //! Measured with the allocator of the server, which counts what each thread has allocated.
 
+use engine::copies::Written;
 use engine::counters::Stripe;
 use engine::{Namespace, Turn};
 use record::LastUpdateTime;
@@ -69,6 +70,7 @@ impl Thread {
             scratch: &mut self.scratch,
             fetched: Fetched::NONE,
             pledges: &mut Pledges::default(),
+            written: Written::Nothing,
         };
         let Ok(request) = Request::parse(body) else { return ResultCode::PARAMETER };
         let Some(digest) = request.valid_digest() else { return ResultCode::PARAMETER };

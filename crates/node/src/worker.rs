@@ -1,5 +1,6 @@
 //! What answers requests on one event loop.
 
+use engine::copies::Written;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -151,7 +152,14 @@ impl Worker {
         pledges: &'w mut Pledges,
     ) -> (&'w Arc<Node>, Turn<'w>, &'w mut Waits) {
         let scratch = &mut self.scratch;
-        let turn = Turn { now: self.now, stripe: self.stripe, scratch, fetched, pledges };
+        let turn = Turn {
+            now: self.now,
+            stripe: self.stripe,
+            scratch,
+            fetched,
+            pledges,
+            written: Written::Nothing,
+        };
         (&self.node, turn, &mut self.waits)
     }
 

@@ -72,6 +72,16 @@ impl<'a> Body<'a> {
         Self::parse(bytes).unwrap_or(empty)
     }
 
+    /// Looks at what another node sent as a whole body; `None` if it is none that could be stored.
+    pub fn checked(bytes: &'a [u8]) -> Option<Self> {
+        let size = bytes.first_chunk().map(|start| Self::size_bytes(*start));
+        let body = Self::parse(bytes).filter(|_| size == Some(bytes.len()))?;
+        let mut bins = body.bins();
+        let count = bins.by_ref().count();
+        let fits = bins.rest.is_empty() && bins.guides.is_empty() && count == body.bin_count.into();
+        fits.then_some(body)
+    }
+
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (header, mut rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
         let [.., c0, c1, c2, n0, n1] = *header;

@@ -55,9 +55,18 @@ impl<'a> ReadGuard<'a> {
     /// [`Miss::Elsewhere`] if it has to be read from a device and is not among what was fetched.
     #[inline]
     pub fn body<'b>(&'b mut self, fetched: &'b Fetched) -> Result<Body<'b>, Miss> {
-        let Some(entry) = &self.found else { return Ok(Body::new(&[])) };
+        self.bytes(fetched).map(Body::new)
+    }
+
+    /// The same as it is stored.
+    ///
+    /// # Errors
+    /// As [`Self::body`].
+    #[inline]
+    pub fn bytes<'b>(&'b mut self, fetched: &'b Fetched) -> Result<&'b [u8], Miss> {
+        let Some(entry) = &self.found else { return Ok(&[]) };
         // SAFETY: the guard holds the sprig's lock as long as the result borrows it.
-        unsafe { body_of(self.engine, entry, self.guard.digest(), fetched, &mut self.unpacked) }
+        unsafe { bytes_of(self.engine, entry, self.guard.digest(), fetched, &mut self.unpacked) }
     }
 }
 
@@ -73,10 +82,26 @@ pub(crate) unsafe fn body_of<'b>(
     fetched: &'b Fetched,
     unpacked: &'b mut Option<Box<Unpacked>>,
 ) -> Result<Body<'b>, Miss> {
+    // SAFETY: the caller's promise.
+    unsafe { bytes_of(engine, entry, digest, fetched, unpacked) }.map(Body::new)
+}
+
+/// The same as it is stored.
+///
+/// # Safety
+/// As [`body_of`].
+#[inline]
+unsafe fn bytes_of<'b>(
+    engine: &Engine,
+    entry: &Entry,
+    digest: &wire::Digest,
+    fetched: &'b Fetched,
+    unpacked: &'b mut Option<Box<Unpacked>>,
+) -> Result<&'b [u8], Miss> {
     match engine {
         Engine::Memory | Engine::Backed(_) => {
             // SAFETY: the caller's promise.
-            Ok(Body::new(unsafe { memory::get(entry.location) }))
+            Ok(unsafe { memory::get(entry.location) })
         }
         Engine::Device(log) => {
             let location = DeviceLocation(entry.location.0);
@@ -92,8 +117,8 @@ impl Unpacked {
         location: DeviceLocation,
         digest: &wire::Digest,
         fetched: &'b Fetched,
-    ) -> Result<Body<'b>, Miss> {
-        let bytes = bytes_of(log.find(location, digest, fetched)?, &mut self.kept);
+    ) -> Result<&'b [u8], Miss> {
+        let bytes = held_bytes(log.find(location, digest, fetched)?, &mut self.kept);
         let Some((header, payload)) = flat::peek(bytes) else {
             // What is in memory was written here, so this cannot be.
             let at = location.offset_bytes();
@@ -101,7 +126,7 @@ impl Unpacked {
             return Err(Miss::Damaged);
         };
         match log.codec.decode(&header, payload, &mut self.scratch) {
-            Ok(parts) => Ok(Body::new(parts.body)),
+            Ok(parts) => Ok(parts.body),
             Err(_) => {
                 let at = location.offset_bytes();
                 log.volume(location).report_damage(format!("the packed record at byte {at}"));
@@ -119,7 +144,7 @@ struct Kept {
 }
 
 /// The bytes of a record, which `kept` keeps unless they were fetched.
-fn bytes_of<'b>(held: Held<'b>, kept: &'b mut Kept) -> &'b [u8] {
+fn held_bytes<'b>(held: Held<'b>, kept: &'b mut Kept) -> &'b [u8] {
     match held {
         Held::Fetched(bytes) => bytes,
         Held::Copied(bytes) => {
@@ -307,7 +332,7 @@ impl<'a> WriteGuard<'a> {
         };
         let held = log.find(old, self.guard.digest(), fetched).map_err(|_| None)?;
         let place = log.store_again(
-            bytes_of(held, &mut self.unpacked.get_or_insert_default().kept),
+            held_bytes(held, &mut self.unpacked.get_or_insert_default().kept),
             &meta,
             pledges,
         )?;

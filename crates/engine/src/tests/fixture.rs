@@ -1,5 +1,6 @@
 //! A namespace with a clock that tests move, and requests made short.
 
+use crate::copies::Written;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -223,7 +224,8 @@ pub(crate) fn run(
     let stripe = Stripe::SHARED;
     loop {
         let pledges = &mut pledges;
-        let mut turn = Turn { now, stripe, scratch, fetched: &fetched, pledges };
+        let mut turn =
+            Turn { now, stripe, scratch, fetched: &fetched, pledges, written: Written::Nothing };
         match dispatch(namespace, request, digest, &mut turn, out) {
             Ok(result) => return result,
             Err(fetch) => {

@@ -1,5 +1,6 @@
 //! Scenarios on a whole namespace, from request bodies to replies and statistics.
 
+mod copies;
 mod deletes;
 mod device_settings;
 mod devices;

@@ -5,6 +5,7 @@
 //! has taken it. So no thread waits for a client, and an aggregation holds the yield of a few partitions at
 //! most.
 
+use engine::copies::Written;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -311,6 +312,7 @@ impl Shared {
                 scratch: &mut scratch,
                 fetched: &fetched,
                 pledges: &mut Pledges::default(),
+                written: Written::Nothing,
             };
             let fetch = match self.namespace.row(&self.wanted, listed, &turn, &mut row) {
                 Ok(Row::Written) => {

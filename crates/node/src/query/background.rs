@@ -5,6 +5,7 @@
 //! steps a job is a value in a queue (`queue.rs`), so that many jobs share few threads. These threads may
 //! wait for devices.
 
+use engine::copies::Written;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -265,6 +266,7 @@ impl Background {
             scratch: &mut scratch.body,
             fetched,
             pledges: &mut self.pledges,
+            written: Written::Nothing,
         };
         scratch.reply.clear();
         let row = namespace.row(&self.wanted, listed, &turn, &mut scratch.reply);

@@ -1,5 +1,6 @@
 //! Carrying a call out, on a thread that may wait.
 
+use engine::copies::Written;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,6 +128,7 @@ impl Work<'_> {
             scratch: &mut self.scratch,
             fetched: &self.fetched,
             pledges: self.pledges,
+            written: Written::Nothing,
         };
         let Some(call) = call_of(self.request) else {
             return Ok(Some(Executed::refused(ResultCode::PARAMETER)));

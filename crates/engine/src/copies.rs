@@ -1,0 +1,199 @@
+//! Copies of records on other nodes: what they have to hear of a change here, and what is taken over of
+//! theirs.
+
+use std::cmp::Ordering;
+
+use config::ConflictResolution;
+use record::{Body, Generation, LastUpdateTime, RecordMeta, SetId};
+use storage::{Fetch, Fetched, Miss};
+use wire::{Digest, ResultCode};
+
+use crate::namespace::{Namespace, Turn};
+use crate::sets::Set;
+use crate::stop::Stop;
+
+/// What became of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Written {
+    /// Nothing that others have to hear of.
+    #[default]
+    Nothing,
+    /// It has this metadata; its body is in the turn's scratch space.
+    Stored(RecordMeta),
+    /// It was removed without a trace. No version of this time or before counts any more.
+    Removed(LastUpdateTime),
+}
+
+/// A version of a record that another node has.
+#[derive(Clone, Copy, Debug)]
+pub struct Version<'a> {
+    /// Its metadata; the set counts for nothing, since nodes number sets by themselves.
+    pub meta: RecordMeta,
+    /// The name of its set; empty outside sets.
+    pub set_name: &'a [u8],
+    /// Its body.
+    pub body: Body<'a>,
+    /// The same as bytes.
+    pub bytes: &'a [u8],
+}
+
+/// Which of two versions counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rule {
+    /// The one that was written last; of those of one moment that with the higher generation.
+    LastUpdateTime,
+    /// The one with the higher generation; of equal ones that which was written last.
+    Generation,
+}
+
+/// What became of a version of another node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Accepted {
+    /// It took the place of what was here.
+    Stored,
+    /// What is here is the same or counts more.
+    Older,
+}
+
+impl Rule {
+    /// Compares what is known of two versions.
+    pub fn compare(self, one: &RecordMeta, other: &RecordMeta) -> Ordering {
+        let by_time = one.last_update_time.cmp(&other.last_update_time);
+        let by_generation = compare_generations(one.generation, other.generation);
+        match self {
+            Self::LastUpdateTime => by_time.then(by_generation),
+            Self::Generation => by_generation.then(by_time),
+        }
+    }
+}
+
+/// Generations go round: the one that is less than half a round ahead is the higher.
+fn compare_generations(one: Generation, other: Generation) -> Ordering {
+    match one.0.wrapping_sub(other.0) {
+        0 => Ordering::Equal,
+        1..=0x8000 => Ordering::Greater,
+        _ => Ordering::Less,
+    }
+}
+
+impl Namespace {
+    /// Takes over a version of another node, unless what is here counts as much or more.
+    ///
+    /// # Errors
+    /// The inner one if it cannot be stored, the outer one is what has to be read first.
+    pub fn accept(
+        &self,
+        digest: &Digest,
+        version: &Version<'_>,
+        rule: Rule,
+        turn: &mut Turn<'_>,
+    ) -> Result<Result<Accepted, ResultCode>, Fetch> {
+        result_of(self.try_accept(digest, version, rule, turn))
+    }
+
+    fn try_accept(
+        &self,
+        digest: &Digest,
+        version: &Version<'_>,
+        rule: Rule,
+        turn: &mut Turn<'_>,
+    ) -> Result<Accepted, Stop> {
+        let set = match version.set_name {
+            [] => None,
+            name => Some(self.sets.get_or_create(name)?),
+        };
+        let meta = RecordMeta { set: set.map_or(SetId::NONE, |set| set.id), ..version.meta };
+        let mut guard = self.records.write(digest);
+        let found = guard.find().map(|stored| self.found(stored));
+        let is_known = found.as_ref().is_some_and(|found| rule.compare(&found.meta, &meta).is_ge());
+        if is_known || self.drops.covers(digest, meta.last_update_time) {
+            return Ok(Accepted::Older);
+        }
+        if self.is_doomed(&meta, set, turn.now.seconds()) {
+            // It is gone wherever it is; what was here is so even more.
+            return Ok(Accepted::Older);
+        }
+        let old_meta = found.as_ref().map(|found| &found.meta);
+        let old_keys = self.old_keys(old_meta, &mut guard, turn.fetched)?;
+        let flat_size_bytes = self.flat_size_bytes(&meta, version.body.content_size_bytes());
+        turn.scratch.clear();
+        turn.scratch.extend_from_slice(version.bytes);
+        let old = found.map(|found| found.weight);
+        self.place(&mut guard, old, old_keys, meta, flat_size_bytes, turn)?;
+        Ok(Accepted::Stored)
+    }
+
+    /// Removes a record because another node did, unless what is here is later than that.
+    ///
+    /// # Errors
+    /// As [`Self::accept`].
+    pub fn accept_removal(
+        &self,
+        digest: &Digest,
+        at: LastUpdateTime,
+        turn: &mut Turn<'_>,
+    ) -> Result<Result<Accepted, ResultCode>, Fetch> {
+        result_of(self.try_accept_removal(digest, at, turn))
+    }
+
+    fn try_accept_removal(
+        &self,
+        digest: &Digest,
+        at: LastUpdateTime,
+        turn: &mut Turn<'_>,
+    ) -> Result<Accepted, Stop> {
+        let mut guard = self.records.write(digest);
+        self.drops.note(digest, at, turn.now);
+        let Some(found) = guard.find().map(|stored| self.found(stored)) else {
+            return Ok(Accepted::Older);
+        };
+        if found.meta.last_update_time > at {
+            return Ok(Accepted::Older);
+        }
+        let old_keys = self.old_keys(Some(&found.meta), &mut guard, turn.fetched)?;
+        self.expunge(&mut guard, found.weight, old_keys, turn)?;
+        Ok(Accepted::Stored)
+    }
+
+    /// What is here of a record, dead or alive, for another node: its body is appended to `out`.
+    ///
+    /// # Errors
+    /// What has to be read first.
+    pub fn copy_out(
+        &self,
+        digest: &Digest,
+        fetched: &Fetched,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<(RecordMeta, Option<&Set>)>, Fetch> {
+        let mut guard = self.records.read(digest);
+        let Some(stored) = guard.find() else { return Ok(None) };
+        match guard.bytes(fetched) {
+            Ok(bytes) => out.extend_from_slice(bytes),
+            Err(Miss::Elsewhere(fetch)) => return Err(*fetch),
+            // It cannot be read here; others may have it.
+            Err(Miss::Damaged) => return Ok(None),
+        }
+        Ok(Some((stored.meta, self.sets.by_id(stored.meta.set))))
+    }
+
+    /// What is known of a record without its body, dead or alive.
+    pub fn meta_of(&self, digest: &Digest) -> Option<RecordMeta> {
+        self.records.read(digest).find().map(|stored| stored.meta)
+    }
+
+    /// The rule by which versions of nodes that were apart are compared.
+    pub fn conflict_rule(&self) -> Rule {
+        match self.config().conflict_resolution_policy {
+            ConflictResolution::Generation => Rule::Generation,
+            ConflictResolution::LastUpdateTime => Rule::LastUpdateTime,
+        }
+    }
+}
+
+fn result_of(accepted: Result<Accepted, Stop>) -> Result<Result<Accepted, ResultCode>, Fetch> {
+    match accepted {
+        Ok(accepted) => Ok(Ok(accepted)),
+        Err(Stop::Fails(result)) => Ok(Err(result)),
+        Err(Stop::Waits(fetch)) => Err(*fetch),
+    }
+}
