@@ -8,6 +8,7 @@
 
 pub mod balance;
 pub mod exchange;
+pub mod fabric;
 mod ids;
 pub mod partition;
 
