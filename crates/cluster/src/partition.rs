@@ -125,6 +125,31 @@ impl Partition {
         Some(partition)
     }
 
+    /// The partition on a node that has nothing to do with it, in a row of others.
+    pub fn elsewhere(
+        me: NodeId,
+        row: &Arc<[NodeId]>,
+        versions: &[PartitionVersion],
+        replicas: usize,
+        cluster_key: u64,
+    ) -> Self {
+        let nowhere = Self::nowhere(me, PartitionVersion::NONE);
+        let first = row.first().copied();
+        let of_first = first.and_then(|first| {
+            Self::of(first, row, versions, replicas, cluster_key, |_| false)
+        });
+        match of_first {
+            Some(of_first) => Self {
+                cluster_key,
+                working_master: of_first.working_master,
+                row: Arc::clone(row),
+                replicas: of_first.replicas,
+                ..nowhere
+            },
+            None => nowhere,
+        }
+    }
+
     /// The partition of a node alone: all its own.
     pub fn alone(me: NodeId, cluster_key: u64) -> Self {
         let row: Arc<[NodeId]> = [me].into();

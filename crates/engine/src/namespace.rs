@@ -1,7 +1,7 @@
 //! A namespace: its records, sets, settings and statistics.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use config::{EngineKind, Namespace as NamespaceConfig, StorageEngine};
@@ -73,6 +73,7 @@ pub struct Namespace {
     pub(crate) size_histograms: ArcSwap<SizeHistograms>,
     pub(crate) settings: NamespaceSettings,
     config: ArcSwap<NamespaceConfig>,
+    place: AtomicUsize,
 }
 
 /// Values of a namespace that rise and fall.
@@ -162,9 +163,21 @@ impl Namespace {
             size_histograms: ArcSwap::default(),
             settings: NamespaceSettings::default(),
             config: ArcSwap::default(),
+            place: AtomicUsize::new(0),
         };
         namespace.configure(config);
         namespace
+    }
+
+    /// Its place among the namespaces of its node.
+    #[inline]
+    pub fn place(&self) -> usize {
+        self.place.load(Ordering::Relaxed)
+    }
+
+    /// Gives it its place.
+    pub fn set_place(&self, place: usize) {
+        self.place.store(place, Ordering::Relaxed);
     }
 
     /// The settings now in force.

@@ -1,6 +1,7 @@
 //! What a node knows of the outside world.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use record::LastUpdateTime;
@@ -27,6 +28,17 @@ pub trait Host: Send + Sync + 'static {
     /// Own addresses to which clients connect, each with its port (`10.0.0.1:3000`). Loopback
     /// addresses are not listed unless configured.
     fn service_addresses(&self) -> Vec<String>;
+
+    /// Where other nodes reach this one with heartbeats and what goes with them; none if it has no port
+    /// for that.
+    fn control_addresses(&self) -> Vec<SocketAddr> {
+        Vec::new()
+    }
+
+    /// Where other nodes reach this one with records.
+    fn fabric_addresses(&self) -> Vec<SocketAddr> {
+        Vec::new()
+    }
 
     /// Takes notice of changed settings that matter outside the node: limits of connections.
     fn configured(&self, config: &config::Config);

@@ -21,6 +21,8 @@ pub(crate) enum Command {
 pub(crate) enum Origin {
     /// A message of its own.
     Client,
+    /// A message of its own that came to another node.
+    Proxy,
     /// A row of a batch.
     Batch,
 }
@@ -36,11 +38,15 @@ pub(crate) fn count(
 ) {
     let counter = match origin {
         Origin::Client => client_counter(command, result),
+        Origin::Proxy => from_proxy_counter(command, result),
         Origin::Batch => batch_counter(command, result),
     };
     namespace.counters.raise(stripe, counter);
     if request.header.info1.contains(Info1::XDR)
-        && let Some(counter) = shipped_counter(command, result)
+        && let Some(counter) = match origin {
+            Origin::Proxy => shipped_from_proxy_counter(command, result),
+            Origin::Client | Origin::Batch => shipped_counter(command, result),
+        }
     {
         namespace.counters.raise(stripe, counter);
     }
@@ -56,6 +62,8 @@ pub(crate) fn count_early(
     let counter = match (origin, result) {
         (Origin::Client, ResultCode::TIMEOUT) => NamespaceCounter::ClientTsvcTimeout,
         (Origin::Client, _) => NamespaceCounter::ClientTsvcError,
+        (Origin::Proxy, ResultCode::TIMEOUT) => NamespaceCounter::FromProxyTsvcTimeout,
+        (Origin::Proxy, _) => NamespaceCounter::FromProxyTsvcError,
         (Origin::Batch, ResultCode::TIMEOUT) => NamespaceCounter::BatchSubTsvcTimeout,
         (Origin::Batch, _) => NamespaceCounter::BatchSubTsvcError,
     };
@@ -72,7 +80,8 @@ pub(crate) fn time(
     stripe: Stripe,
 ) {
     let kind = match (origin, command) {
-        (_, Command::Delete) => return,
+        // The node that the client asked measures these.
+        (Origin::Proxy, _) | (_, Command::Delete) => return,
         (Origin::Client, Command::Read) => LatencyKind::Read,
         (Origin::Client, Command::Write) => LatencyKind::Write,
         (Origin::Batch, Command::Read) => LatencyKind::BatchSubRead,
@@ -118,6 +127,40 @@ fn client_counter(command: Command, result: ResultCode) -> NamespaceCounter {
         (Command::Delete, ResultCode::FILTERED_OUT) => ClientDeleteFilteredOut,
         (Command::Delete, _) => ClientDeleteError,
     }
+}
+
+fn from_proxy_counter(command: Command, result: ResultCode) -> NamespaceCounter {
+    use NamespaceCounter::*;
+    match (command, result) {
+        (Command::Read, ResultCode::OK) => FromProxyReadSuccess,
+        (Command::Read, ResultCode::TIMEOUT) => FromProxyReadTimeout,
+        (Command::Read, ResultCode::NOT_FOUND) => FromProxyReadNotFound,
+        (Command::Read, ResultCode::FILTERED_OUT) => FromProxyReadFilteredOut,
+        (Command::Read, _) => FromProxyReadError,
+        (Command::Write, ResultCode::OK) => FromProxyWriteSuccess,
+        (Command::Write, ResultCode::TIMEOUT) => FromProxyWriteTimeout,
+        (Command::Write, ResultCode::FILTERED_OUT) => FromProxyWriteFilteredOut,
+        (Command::Write, _) => FromProxyWriteError,
+        (Command::Delete, ResultCode::OK) => FromProxyDeleteSuccess,
+        (Command::Delete, ResultCode::TIMEOUT) => FromProxyDeleteTimeout,
+        (Command::Delete, ResultCode::NOT_FOUND) => FromProxyDeleteNotFound,
+        (Command::Delete, ResultCode::FILTERED_OUT) => FromProxyDeleteFilteredOut,
+        (Command::Delete, _) => FromProxyDeleteError,
+    }
+}
+
+fn shipped_from_proxy_counter(command: Command, result: ResultCode) -> Option<NamespaceCounter> {
+    use NamespaceCounter::*;
+    Some(match (command, result) {
+        (Command::Read, _) | (_, ResultCode::FILTERED_OUT) => return None,
+        (Command::Write, ResultCode::OK) => XdrFromProxyWriteSuccess,
+        (Command::Write, ResultCode::TIMEOUT) => XdrFromProxyWriteTimeout,
+        (Command::Write, _) => XdrFromProxyWriteError,
+        (Command::Delete, ResultCode::OK) => XdrFromProxyDeleteSuccess,
+        (Command::Delete, ResultCode::TIMEOUT) => XdrFromProxyDeleteTimeout,
+        (Command::Delete, ResultCode::NOT_FOUND) => XdrFromProxyDeleteNotFound,
+        (Command::Delete, _) => XdrFromProxyDeleteError,
+    })
 }
 
 fn batch_counter(command: Command, result: ResultCode) -> NamespaceCounter {

@@ -1,5 +1,5 @@
 //! What the unfinished requests of an event loop wait for: reads, pledges that devices have to keep, the
-//! time, and what other threads do for them.
+//! time, what other threads do for them, and what other nodes answer.
 //!
 //! A request that waits has a [`Claim`] to a place here, which its reads find by the claim's ticket.
 //! When the request is dropped, so is the claim; the place then goes to others under other tickets,
@@ -18,6 +18,8 @@ use engine::Namespace;
 use parking_lot::Mutex;
 use storage::{Fetch, FetchDone, Fetched, Pledges, Reader, Settled, Signal, Ticket};
 
+use crate::peers::{Asker, PeerAnswer, Peers, Question};
+
 /// Pledges, and the namespace whose devices have to keep them.
 pub(crate) type Pledged = (Arc<Namespace>, Pledges);
 
@@ -29,6 +31,10 @@ pub(crate) struct Waits {
     places: Rc<RefCell<Places>>,
     /// Tickets of requests for which other threads have done something.
     answered: Answered,
+    /// What is under way at other nodes.
+    pub peers: Peers,
+    /// Tickets of requests that may go on because of that.
+    called: Vec<Ticket>,
 }
 
 /// Where other threads leave tickets.
@@ -68,6 +74,13 @@ struct Wait {
     calls: usize,
     /// Whether a device failed to do it.
     failed: bool,
+    /// Answers of other nodes that are still to come.
+    asked: usize,
+    answers: Vec<PeerAnswer>,
+    /// Changes that other nodes have not confirmed yet.
+    copies: usize,
+    /// Whether there was no time to wait for all of that.
+    is_late: bool,
 }
 
 /// What has come of a wait.
@@ -77,12 +90,23 @@ pub(crate) struct Outcome {
     pub fetched: Fetched,
     /// Whether a device did not keep a pledge.
     pub failed: bool,
+    /// What other nodes answered.
+    pub answers: Vec<PeerAnswer>,
+    /// Whether the time ended before other nodes had done their part.
+    pub is_late: bool,
 }
 
 impl Waits {
     /// Nothing waits. The signal is that of the reader and of all namespaces.
     pub fn new(reader: Reader, signal: Signal) -> Self {
-        Self { reader, signal, places: Rc::default(), answered: Arc::default() }
+        Self {
+            reader,
+            signal,
+            places: Rc::default(),
+            answered: Arc::default(),
+            peers: Peers::default(),
+            called: Vec::new(),
+        }
     }
 
     /// Becomes readable when [`Self::reap`] may find something.
@@ -143,9 +167,64 @@ impl Waits {
         }
     }
 
+    /// Asks another node something that the claim's request waits for. False if it is not known where
+    /// that node is: nothing was sent.
+    pub fn ask(
+        &mut self,
+        claim: &Claim,
+        question: Question<'_>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let is_sent = self.peers.ask(Asker::Claim(claim.ticket), question, write);
+        if is_sent && let Some(wait) = self.places.borrow_mut().get(claim.ticket) {
+            wait.asked += 1;
+        }
+        is_sent
+    }
+
+    /// Has the claim's request wait until other nodes have confirmed a change.
+    pub fn await_copy(&mut self, claim: &Claim) -> Ticket {
+        if let Some(wait) = self.places.borrow_mut().get(claim.ticket) {
+            wait.copies += 1;
+        }
+        claim.ticket
+    }
+
+    /// Other nodes have confirmed a change that a request waits for.
+    pub fn copied(&mut self, ticket: Ticket) {
+        self.tell(ticket, |wait| wait.copies = wait.copies.saturating_sub(1));
+    }
+
+    /// Another node has answered, or cannot any more.
+    pub fn answer(&mut self, ticket: Ticket, answer: PeerAnswer) {
+        self.tell(ticket, |wait| {
+            wait.asked = wait.asked.saturating_sub(1);
+            wait.answers.push(answer);
+        });
+    }
+
+    fn tell(&mut self, ticket: Ticket, what: impl FnOnce(&mut Wait)) {
+        let mut places = self.places.borrow_mut();
+        let Some(wait) = places.get(ticket) else { return };
+        what(wait);
+        if wait.is_over() {
+            self.called.push(ticket);
+        }
+    }
+
+    /// Lets the claim's request wait for other nodes until a time of the monotonic clock at most.
+    pub fn limit(&self, claim: &Claim, until: Duration) {
+        self.places.borrow_mut().limited.push(Reverse((until, claim.ticket)));
+    }
+
     /// When [`Self::reap`] may find something though nothing became readable.
     pub fn next_at(&self) -> Option<Duration> {
-        self.places.borrow().sleeping.peek().map(|Reverse((until, _))| *until)
+        if !self.called.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let places = self.places.borrow();
+        let next = |heap: &BinaryHeap<Reverse<(Duration, Ticket)>>| heap.peek().map(|next| next.0.0);
+        [next(&places.sleeping), next(&places.limited)].into_iter().flatten().min()
     }
 
     /// Sees to it that all reads are under way.
@@ -164,6 +243,7 @@ impl Waits {
         });
         places.settle(ready);
         places.wake(now, ready);
+        ready.append(&mut self.called);
         for ticket in self.answered.lock().drain(..) {
             let Some(wait) = places.get(ticket) else { continue };
             wait.calls = wait.calls.saturating_sub(1);
@@ -198,8 +278,8 @@ impl Claim {
         if !wait.is_over() {
             return None;
         }
-        let Wait { fetched, failed, .. } = std::mem::take(wait);
-        Some(Outcome { fetched, failed })
+        let Wait { fetched, failed, answers, is_late, .. } = std::mem::take(wait);
+        Some(Outcome { fetched, failed, answers, is_late })
     }
 }
 
@@ -217,7 +297,8 @@ impl fmt::Debug for Claim {
 
 impl Wait {
     fn is_over(&self) -> bool {
-        self.reads == 0 && self.pledged.is_empty() && !self.sleeps && self.calls == 0
+        let is_here = self.reads == 0 && self.pledged.is_empty() && !self.sleeps && self.calls == 0;
+        is_here && (self.asked == 0 && self.copies == 0 || self.is_late)
     }
 
     /// Asks how far the pledges are. Says whether they have settled.
@@ -245,6 +326,8 @@ struct Places {
     holding: Vec<Ticket>,
     /// Tickets of those that wait for a time, the next one first.
     sleeping: BinaryHeap<Reverse<(Duration, Ticket)>>,
+    /// Tickets of those that wait for other nodes until a time at most, the next one first.
+    limited: BinaryHeap<Reverse<(Duration, Ticket)>>,
 }
 
 #[derive(Default)]
@@ -317,6 +400,16 @@ impl Places {
             self.sleeping.pop();
             let Some(wait) = self.get(ticket) else { continue };
             wait.sleeps = false;
+            if wait.is_over() {
+                ready.push(ticket);
+            }
+        }
+        while let Some(Reverse((until, ticket))) = self.limited.peek().copied()
+            && until <= now
+        {
+            self.limited.pop();
+            let Some(wait) = self.get(ticket).filter(|wait| wait.asked + wait.copies > 0) else { continue };
+            wait.is_late = true;
             if wait.is_over() {
                 ready.push(ticket);
             }

@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::fabric::Frame;
 use engine::Turn;
 use engine::counters::Stripe;
 use record::LastUpdateTime;
@@ -14,7 +15,9 @@ use wire::{ProtoType, ResultCode, admin, compress, proto, reply};
 
 use crate::counters::ServiceCounter;
 use crate::info;
+use crate::clustering::Parcel;
 use crate::node::Node;
+use crate::peers::{Remote, Tasks};
 use crate::unfinished::Unfinished;
 use crate::waits::Waits;
 
@@ -52,6 +55,12 @@ pub struct Worker {
     scratch: Vec<u8>,
     inflated: Vec<u8>,
     waits: Waits,
+    /// What other nodes ask and is not answered.
+    tasks: Tasks,
+    /// Whether this loop sends what others have for other nodes.
+    is_sender: bool,
+    /// The view whose departed members are known to answer no more.
+    view: u64,
 }
 
 /// Scratch space kept from one wake-up to the next, in bytes; what is larger is given back.
@@ -64,6 +73,10 @@ impl Worker {
         for namespace in &node.namespaces {
             namespace.subscribe(&signal);
         }
+        let is_sender = index == 0;
+        if is_sender {
+            node.cluster.set_sender(signal.clone());
+        }
         Self {
             stripe: Stripe::of_loop(index),
             now: node.host.now(),
@@ -71,6 +84,9 @@ impl Worker {
             scratch: Vec::new(),
             inflated: Vec::new(),
             waits: Waits::new(reader, signal),
+            tasks: Tasks::default(),
+            is_sender,
+            view: 0,
             node,
         }
     }
@@ -83,13 +99,67 @@ impl Worker {
     /// Takes in what devices have done, and what time it is; appends the tickets of answers that may go
     /// on.
     pub fn reap(&mut self, ready: &mut Vec<Ticket>) {
-        let now = self.waits.next_at().map_or(Duration::ZERO, |_| self.node.host.monotonic());
+        self.notice_view();
+        let now = match self.wake_after() {
+            Some(_) => self.node.host.monotonic(),
+            None => Duration::ZERO,
+        };
+        self.take_uncopied();
+        let mut copied = Vec::new();
+        self.waits.peers.copy_again(&self.node, now, &mut copied);
+        copied.into_iter().for_each(|ticket| self.waits.copied(ticket));
         self.waits.reap(now, ready);
+        self.advance_tasks(ready);
+    }
+
+    /// Gives up what was asked of nodes that have left the view.
+    fn notice_view(&mut self) {
+        let state = self.node.cluster.state();
+        if std::mem::replace(&mut self.view, state.cluster_key) != state.cluster_key {
+            let lost = self.waits.peers.depart(&state);
+            self.give_up(lost);
+        }
+    }
+
+    /// Takes over the changes that threads without links have made.
+    fn take_uncopied(&mut self) {
+        if self.is_sender {
+            for uncopied in self.node.take_uncopied() {
+                self.waits.peers.copy_later(&self.node, uncopied);
+            }
+        }
+    }
+
+    /// Hands `send` what is to be sent to other nodes, in order. It says whether it could be taken; if not,
+    /// it is as lost as on a broken connection.
+    pub fn send_peers(&mut self, mut send: impl FnMut(Remote, &[u8]) -> bool) {
+        if self.is_sender {
+            let mut parcels = Vec::new();
+            self.node.cluster.take_parcels(&mut parcels);
+            for Parcel { to, channel, frame } in parcels {
+                // What is lost of these is sent again.
+                let _ = send(Remote::Route(to, channel), &frame);
+            }
+        }
+        for (to, frame) in std::mem::take(&mut self.waits.peers.outbox) {
+            if !send(to, &frame) {
+                self.frame_lost(&frame);
+            }
+        }
+    }
+
+    /// A frame could not be sent.
+    fn frame_lost(&mut self, frame: &[u8]) {
+        let call = Frame::parse(frame).map_or(0, |frame| frame.call);
+        if let Some(asked) = self.waits.peers.take(call) {
+            self.give_up(vec![asked]);
+        }
     }
 
     /// How long to wait at most before [`Self::reap`] is called, though nothing became readable.
     pub fn wake_after(&self) -> Option<Duration> {
-        let at = self.waits.next_at()?;
+        let next = [self.waits.next_at(), self.waits.peers.copies.next_at()];
+        let at = next.into_iter().flatten().min()?;
         Some(at.saturating_sub(self.node.host.monotonic()))
     }
 
@@ -166,6 +236,19 @@ impl Worker {
     /// What answers wait for.
     pub(crate) fn waits(&mut self) -> &mut Waits {
         &mut self.waits
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// When this wake-up began, by the monotonic clock.
+    pub(crate) fn woken(&self) -> Duration {
+        self.woken
+    }
+
+    pub(crate) fn tasks(&mut self) -> &mut Tasks {
+        &mut self.tasks
     }
 
     fn message(&mut self, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) -> Answer {

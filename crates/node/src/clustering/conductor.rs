@@ -1,0 +1,252 @@
+//! Messages in, messages out, and what follows from views.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cluster::NodeId;
+use cluster::RackId;
+use cluster::exchange::{self, Exchange, NamespaceOffer, Offer, Offers};
+use cluster::fabric::{Channel, Frame, Kind};
+use cluster::membership::{self, Input, Membership, Moment, Settings, View};
+use config::Config;
+
+use super::{Card, Letter, Parcel, State};
+use crate::host::Host;
+use crate::info::{BUILD, COMPATIBILITY_ID};
+use crate::node::Node;
+
+/// How long to wait at most before time is looked at again.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// The machines.
+pub(super) struct Driver {
+    membership: Membership,
+    exchange: Exchange,
+    /// What other nodes told of themselves.
+    cards: BTreeMap<NodeId, Card>,
+    /// Where it listens itself, which it need not be told.
+    members: BTreeSet<NodeId>,
+}
+
+/// What the machines want done, in order.
+#[derive(Default)]
+struct Wanted {
+    membership: Vec<membership::Output>,
+    exchange: Vec<exchange::Output>,
+}
+
+impl Driver {
+    pub fn new(me: NodeId, config: &Config, host: &dyn Host) -> Self {
+        let heartbeat = &config.network.heartbeat;
+        let interval = Duration::from_millis(heartbeat.interval_ms.into());
+        let settings = Settings {
+            node: me,
+            incarnation: host.now().0,
+            cluster_name: config.service.cluster_name.clone().unwrap_or_default(),
+            addresses: host.control_addresses(),
+            interval,
+            timeout_intervals: heartbeat.timeout_intervals,
+            min_cluster_size: config.service.min_cluster_size as usize,
+            cluster_size_max: cluster::balance::NODES_MAX,
+            card: card_of(config, host).encode(),
+            seed: host.random(),
+        };
+        Self {
+            membership: Membership::new(settings, moment(host)),
+            exchange: Exchange::new(me, interval),
+            cards: BTreeMap::new(),
+            members: BTreeSet::new(),
+        }
+    }
+}
+
+fn moment(host: &dyn Host) -> Moment {
+    Moment { monotonic: host.monotonic(), wall_ms: host.now().0 }
+}
+
+/// What a node tells of itself.
+fn card_of(config: &Config, host: &dyn Host) -> Card {
+    let service = &config.network.service;
+    let port = service.alternate_access_port.or(service.access_port).or(service.port);
+    let alternate = service.alternate_access_addresses.iter();
+    let alternate = port.map(|port| {
+        alternate.map(|address| crate::info::with_port(address, port)).collect()
+    });
+    Card {
+        control: host.control_addresses(),
+        fabric: host.fabric_addresses(),
+        service: host.service_addresses(),
+        alternate: alternate.unwrap_or_default(),
+        build: BUILD.to_owned(),
+        compatibility_id: COMPATIBILITY_ID,
+    }
+}
+
+impl Node {
+    /// Does what there is to do for the node's part in the cluster: takes in messages, notices what time
+    /// it is. Returns how long to wait before the next call if no message comes.
+    pub fn conduct(&self) -> Duration {
+        self.conduct_with(None);
+        let driver = self.cluster.driver.lock();
+        let exchange = driver.exchange.next_deadline();
+        let next = exchange.into_iter().chain([driver.membership.next_deadline()]).min();
+        let left = next.map(|next| next.saturating_sub(self.host.monotonic()));
+        left.unwrap_or(WAIT_MAX).min(WAIT_MAX)
+    }
+
+    /// The same, and hands the membership machine something beside messages.
+    pub(crate) fn conduct_with(&self, input: Option<Input<'_>>) {
+        let letters = std::mem::take(&mut *self.cluster.inbox.lock());
+        let mut driver = self.cluster.driver.lock();
+        let (now, mut wanted) = (moment(&*self.host), Wanted::default());
+        if let Some(input) = input {
+            driver.membership.step(now, input, &mut wanted.membership);
+        }
+        for letter in &letters {
+            self.take_in(&mut driver, now, letter, &mut wanted);
+            self.carry_out(&mut driver, now, &mut wanted);
+        }
+        driver.membership.step(now, Input::Tick, &mut wanted.membership);
+        driver.exchange.tick(now.monotonic, &mut wanted.exchange);
+        self.carry_out(&mut driver, now, &mut wanted);
+    }
+
+    fn take_in(&self, driver: &mut Driver, now: Moment, letter: &Letter, wanted: &mut Wanted) {
+        match letter.kind {
+            Kind::Membership => {
+                let input = Input::Message(&letter.body);
+                driver.membership.step(now, input, &mut wanted.membership);
+            }
+            Kind::Exchange => {
+                driver.exchange.receive(letter.from, &letter.body, &mut wanted.exchange);
+            }
+            _ => {}
+        }
+    }
+
+    /// Does what the machines want, which may make them want more.
+    fn carry_out(&self, driver: &mut Driver, now: Moment, wanted: &mut Wanted) {
+        while !(wanted.membership.is_empty() && wanted.exchange.is_empty()) {
+            for output in std::mem::take(&mut wanted.membership) {
+                self.follow_membership(driver, now, output, wanted);
+            }
+            for output in std::mem::take(&mut wanted.exchange) {
+                match output {
+                    exchange::Output::Send { to, message } => {
+                        self.send_control(driver, to, Kind::Exchange, &message);
+                    }
+                    exchange::Output::Complete(offers) => self.rebalance(offers),
+                }
+            }
+        }
+    }
+
+    fn follow_membership(
+        &self,
+        driver: &mut Driver,
+        now: Moment,
+        output: membership::Output,
+        wanted: &mut Wanted,
+    ) {
+        match output {
+            membership::Output::Send { to, message } => {
+                self.cluster.post([self.parcel(to, Kind::Membership, &message)]);
+            }
+            membership::Output::View(view) => self.enter(driver, now, &view, wanted),
+            membership::Output::Orphaned => self.become_orphan(driver),
+            membership::Output::PeerCard { node, card, .. } => {
+                driver.cards.insert(node, Card::decode(&card));
+                self.update_directory(driver);
+            }
+            membership::Output::PeerGone(node) => {
+                driver.cards.remove(&node);
+                self.update_directory(driver);
+            }
+            membership::Output::Note(note) => self.host.log().message(&note.to_string()),
+        }
+    }
+
+    /// A frame for another node's control port.
+    fn parcel(&self, to: SocketAddr, kind: Kind, body: &[u8]) -> Parcel {
+        let mut frame = Vec::new();
+        Frame::begin(&mut frame, kind, 0, self.cluster.me);
+        frame.extend_from_slice(body);
+        Parcel { to, channel: Channel::Control, frame }
+    }
+
+    fn send_control(&self, driver: &Driver, to: NodeId, kind: Kind, body: &[u8]) {
+        let address = driver.cards.get(&to).and_then(|card| card.control.first());
+        // It is sent again until it arrives.
+        let Some(address) = address else { return };
+        self.cluster.post([self.parcel(*address, kind, body)]);
+    }
+
+    /// A view was agreed on: nothing moves until all members have told each other what they have.
+    fn enter(&self, driver: &mut Driver, now: Moment, view: &View, wanted: &mut Wanted) {
+        let state = self.cluster.state();
+        driver.members = view.members.iter().copied().collect();
+        self.cluster.state.store(Arc::new(State {
+            cluster_key: view.key,
+            members: view.members.clone(),
+            generation: state.generation + 1,
+            is_balanced: false,
+            is_orphan: false,
+            ..State::clone(&state)
+        }));
+        self.update_directory(driver);
+        let offer = self.offer();
+        let out = &mut wanted.exchange;
+        driver.exchange.begin(now.monotonic, view.key, &view.members, offer, out);
+    }
+
+    /// What this node has, and what it wants of the balance.
+    fn offer(&self) -> Offer {
+        let namespaces = self.namespaces.iter().enumerate();
+        let namespaces = namespaces.map(|(place, namespace)| {
+            let config = namespace.config();
+            NamespaceOffer {
+                name: namespace.name.to_string(),
+                replication_factor: config.replication_factor,
+                rack: RackId(config.rack_id),
+                active_rack: Some(RackId(config.active_rack)).filter(|rack| rack.0 != 0),
+                is_uniform: config.prefer_uniform_balance,
+                versions: self.cluster.table(place).versions(),
+            }
+        });
+        let is_quiesced = self.cluster.is_quiesced.load(Ordering::Relaxed);
+        Offer { namespaces: namespaces.collect(), is_quiesced }
+    }
+
+    /// There was no view for long: others may have formed one without this node, so it serves nothing.
+    fn become_orphan(&self, driver: &mut Driver) {
+        driver.exchange.stop();
+        driver.members.clear();
+        let state = self.cluster.state();
+        self.cluster.state.store(Arc::new(State {
+            cluster_key: 0,
+            members: Vec::new(),
+            is_balanced: false,
+            is_orphan: true,
+            offers: Arc::new(Offers::new()),
+            ..State::clone(&state)
+        }));
+        self.update_directory(driver);
+        self.revoke_partitions();
+    }
+
+    /// Tells readers which peers there are.
+    fn update_directory(&self, driver: &Driver) {
+        let is_present = |node: &&NodeId| driver.members.contains(node);
+        let present = driver.cards.iter().filter(|(node, _)| is_present(node));
+        let present = present.map(|(node, card)| (*node, card.clone())).collect();
+        let state = self.cluster.state();
+        let mut directory = (*state.directory).clone();
+        if directory.update(&present) {
+            let directory = Arc::new(directory);
+            self.cluster.state.store(Arc::new(State { directory, ..State::clone(&state) }));
+        }
+    }
+}

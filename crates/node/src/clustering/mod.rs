@@ -1,0 +1,159 @@
+//! The node's part in a cluster: whom it hears, which view they agree on, and who has which partition.
+//!
+//! The machines of [`cluster`] decide; here they get time, randomness and messages. A thread of the host
+//! calls [`Node::conduct`] when a message has come or time is over ([`Clustering::wait`]). What it sends goes
+//! through the outbox of the first event loop. Everybody else reads: the [`State`] that was last agreed on,
+//! and of each namespace a [`PartitionTable`].
+//!
+//! | task | file |
+//! |---|---|
+//! | messages in and out, views, the exchange | `conductor.rs` |
+//! | what follows from an exchange | `rebalance.rs` |
+//! | what is known of the others | `state.rs`, `card.rs` |
+//! | who has which partition | `table.rs` |
+
+mod card;
+mod conductor;
+mod rebalance;
+mod state;
+mod table;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cluster::NodeId;
+use cluster::fabric::{Channel, Kind};
+use config::Config;
+use engine::bell::Bell;
+use parking_lot::Mutex;
+use storage::Signal;
+
+pub(crate) use card::Card;
+use conductor::Driver;
+pub use state::State;
+pub(crate) use state::{Directory, Listed};
+pub use table::PartitionTable;
+
+use crate::host::Host;
+
+/// See the module.
+pub struct Clustering {
+    me: NodeId,
+    driver: Mutex<Driver>,
+    /// Messages of other nodes that the driver has not seen.
+    inbox: Mutex<Vec<Letter>>,
+    bell: Bell,
+    /// Messages for other nodes that the first loop has not sent.
+    outbox: Mutex<Vec<Parcel>>,
+    /// Told when the outbox gets something.
+    sender: Mutex<Option<Signal>>,
+    state: ArcSwap<State>,
+    tables: Box<[PartitionTable]>,
+    /// How often a bit of a partition map has changed; -1 before there is one.
+    partition_generation: AtomicI32,
+    /// Whether an operator has asked for what this node has to be taken over by others.
+    pub(crate) is_quiesced: AtomicBool,
+}
+
+/// A message of another node.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub kind: Kind,
+    pub from: NodeId,
+    pub body: Vec<u8>,
+}
+
+/// A frame for another node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parcel {
+    /// Where it listens.
+    pub to: SocketAddr,
+    /// On which connection.
+    pub channel: Channel,
+    /// The frame.
+    pub frame: Vec<u8>,
+}
+
+impl Clustering {
+    pub(crate) fn new(config: &Config, host: &dyn Host) -> Self {
+        let me = NodeId(config.service.node_id.unwrap_or_default());
+        let tables = config.namespaces.iter().map(|_| PartitionTable::new(me)).collect();
+        Self {
+            me,
+            driver: Mutex::new(Driver::new(me, config, host)),
+            inbox: Mutex::default(),
+            bell: Bell::default(),
+            outbox: Mutex::default(),
+            sender: Mutex::default(),
+            state: ArcSwap::default(),
+            tables,
+            partition_generation: AtomicI32::new(-1),
+            is_quiesced: AtomicBool::new(config.service.stay_quiesced),
+        }
+    }
+
+    /// This node.
+    pub fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// What was last agreed on.
+    pub fn state(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    /// Who has which partition of the namespace at this place of the configuration.
+    pub fn table(&self, namespace: usize) -> &PartitionTable {
+        &self.tables[namespace]
+    }
+
+    /// How often a bit of a partition map has changed; -1 before there is one.
+    pub fn partition_generation(&self) -> i32 {
+        self.partition_generation.load(Ordering::Acquire)
+    }
+
+    /// Notes that a bit of a partition map has changed.
+    pub(crate) fn partitions_changed(&self) {
+        self.partition_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Waits until there is something to conduct, or the time is over.
+    pub fn wait(&self, at_most: Duration) {
+        self.bell.wait(at_most);
+    }
+
+    /// Has whoever waits wake up.
+    pub fn wake(&self) {
+        self.bell.ring();
+    }
+
+    /// Takes in a message of another node.
+    pub(crate) fn deliver(&self, letter: Letter) {
+        self.inbox.lock().push(letter);
+        self.bell.ring();
+    }
+
+    /// Says whom to tell when there is something to send.
+    pub(crate) fn set_sender(&self, signal: Signal) {
+        *self.sender.lock() = Some(signal);
+    }
+
+    /// Hands over what is to be sent.
+    pub(crate) fn take_parcels(&self, parcels: &mut Vec<Parcel>) {
+        parcels.append(&mut self.outbox.lock());
+    }
+
+    pub(crate) fn post(&self, parcels: impl IntoIterator<Item = Parcel>) {
+        let mut outbox = self.outbox.lock();
+        let before = outbox.len();
+        outbox.extend(parcels);
+        let is_more = outbox.len() > before;
+        drop(outbox);
+        if is_more && let Some(sender) = &*self.sender.lock() {
+            sender.raise();
+        }
+    }
+}

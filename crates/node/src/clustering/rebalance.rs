@@ -1,0 +1,148 @@
+//! From what the members of a view told each other to who has which partition.
+
+use std::sync::Arc;
+
+use cluster::NodeId;
+use cluster::balance::{HashOrder, Member, PartitionVersion, Rules, Succession};
+use cluster::exchange::{NamespaceOffer, Offers};
+use cluster::partition::Partition;
+use engine::Namespace;
+use wire::PartitionId;
+
+use super::State;
+use crate::node::Node;
+
+/// A member of the view that has a namespace.
+struct Participant<'o> {
+    node: NodeId,
+    offer: &'o NamespaceOffer,
+    is_quiesced: bool,
+}
+
+impl Node {
+    /// Balances all namespaces by what the members of the view have.
+    pub(super) fn rebalance(&self, offers: Offers) {
+        let nodes: Vec<_> = offers.keys().copied().collect();
+        let Some(order) = HashOrder::of(&nodes) else { return };
+        let key = self.cluster.state().cluster_key;
+        for (place, namespace) in self.namespaces.iter().enumerate() {
+            if let Err(reason) = self.balance_namespace(place, namespace, &order, &offers, key) {
+                let name = &namespace.name;
+                self.host.log().message(&format!("{{{name}}} is not balanced: {reason}"));
+            }
+        }
+        let state = self.cluster.state();
+        self.cluster.state.store(Arc::new(State {
+            is_balanced: true,
+            rebalances: state.rebalances + 1,
+            rebalanced_at: self.host.monotonic(),
+            offers: Arc::new(offers),
+            ..State::clone(&state)
+        }));
+        self.cluster.partitions_changed();
+        self.migrations.begin(self);
+    }
+
+    fn balance_namespace(
+        &self,
+        place: usize,
+        namespace: &Arc<Namespace>,
+        order: &HashOrder,
+        offers: &Offers,
+        key: u64,
+    ) -> Result<(), String> {
+        let participants: Vec<_> = participants(offers, &namespace.name).collect();
+        let rules = rules_of(&participants)?;
+        let members: Vec<_> = participants.iter().map(Participant::member).collect();
+        let succession = Succession::of(order, &members, &rules)
+            .ok_or("the members of the view contradict each other")?;
+        let table = self.cluster.table(place);
+        let replicas = succession.replication_factor();
+        table.set_replication_factor(replicas as u32);
+        namespace.drops.set_on(participants.len() > 1);
+        for partition in PartitionId::all() {
+            let row = Row::of(&succession, &participants, partition, replicas);
+            let lingers = |node| row.lingers(node, &participants);
+            let (me, versions) = (self.cluster.me(), &row.versions);
+            let next = Partition::of(me, &row.nodes, versions, replicas, key, lingers);
+            let next = next.unwrap_or_else(|| Partition::elsewhere(me, &row.nodes, versions, replicas, key));
+            namespace.drops.set_moving(partition, next.is_moving() || !next.duplicates.is_empty());
+            table.set(partition, next);
+        }
+        Ok(())
+    }
+
+    /// Has nobody serve anything.
+    pub(super) fn revoke_partitions(&self) {
+        for place in 0..self.namespaces.len() {
+            let table = self.cluster.table(place);
+            for partition in PartitionId::all() {
+                let version = table.look(partition).version;
+                table.set(partition, Partition::nowhere(self.cluster.me(), version));
+            }
+        }
+        self.cluster.partitions_changed();
+    }
+}
+
+impl Participant<'_> {
+    fn member(&self) -> Member {
+        Member { node: self.node, rack: self.offer.rack, is_quiesced: self.is_quiesced }
+    }
+}
+
+fn participants<'o>(
+    offers: &'o Offers,
+    name: &str,
+) -> impl Iterator<Item = Participant<'o>> {
+    offers.iter().filter_map(move |(node, of)| {
+        let offer = of.namespace(name)?;
+        Some(Participant { node: *node, offer, is_quiesced: of.is_quiesced })
+    })
+}
+
+/// The rules that all members of a namespace agree on.
+fn rules_of(participants: &[Participant<'_>]) -> Result<Rules, String> {
+    let mut factors = participants.iter().map(|of| of.offer.replication_factor);
+    let factor = factors.next().unwrap_or(1);
+    if let Some(other) = factors.find(|other| *other != factor) {
+        return Err(format!(
+            "replication-factor is {factor} on one node and {other} on another; set the same on all \
+             nodes and restart those that differ"
+        ));
+    }
+    let mut racks = participants.iter().map(|of| of.offer.active_rack);
+    let active_rack = racks.next().flatten().filter(|rack| racks.all(|other| other == Some(*rack)));
+    let is_uniform = participants.iter().all(|of| of.offer.is_uniform);
+    Ok(Rules { replication_factor: factor as usize, active_rack, is_uniform })
+}
+
+/// The row of a partition without nodes that neither are to have it nor have anything.
+struct Row {
+    nodes: Arc<[NodeId]>,
+    versions: Vec<PartitionVersion>,
+}
+
+impl Row {
+    fn of(
+        succession: &Succession,
+        participants: &[Participant<'_>],
+        partition: PartitionId,
+        replicas: usize,
+    ) -> Self {
+        let version = |node: NodeId| {
+            let place = participants.binary_search_by_key(&node, |of| of.node).ok()?;
+            participants.get(place).map(|of| of.offer.versions[partition.index()])
+        };
+        let row = succession.row(partition).enumerate();
+        let row = row.map(|(place, node)| (place, node, version(node).unwrap_or_default()));
+        let row = row.filter(|(place, _, version)| *place < replicas || version.has_data());
+        let (nodes, versions): (Vec<_>, _) = row.map(|(_, node, version)| (node, version)).unzip();
+        Self { nodes: nodes.into(), versions }
+    }
+
+    fn lingers(&self, node: NodeId, participants: &[Participant<'_>]) -> bool {
+        participants.iter().any(|of| of.node == node && of.is_quiesced)
+    }
+}
+

@@ -1,0 +1,97 @@
+//! What a node knows of its cluster, for whoever reads.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::NodeId;
+use cluster::exchange::Offers;
+
+use super::Card;
+
+/// What was last agreed on, and what is known of the others.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// Names the view; 0: none yet.
+    pub cluster_key: u64,
+    /// Its members, descending: the first is the principal.
+    pub members: Vec<NodeId>,
+    /// Views so far.
+    pub generation: u64,
+    /// Balances of partitions so far.
+    pub rebalances: u64,
+    /// When the last one was, by the monotonic clock.
+    pub rebalanced_at: Duration,
+    /// Whether partitions are balanced for this view.
+    pub is_balanced: bool,
+    /// Whether there was no view for so long that nothing is served.
+    pub is_orphan: bool,
+    /// What the members told each other.
+    pub(crate) offers: Arc<Offers>,
+    /// Peers, as clients are told.
+    pub(crate) directory: Arc<Directory>,
+}
+
+/// Peers that there are and were.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Directory {
+    /// How often it has changed.
+    pub generation: u64,
+    pub peers: BTreeMap<NodeId, Listed>,
+}
+
+/// A peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    /// What it told of itself.
+    pub card: Card,
+    /// Whether it is in the view.
+    pub is_present: bool,
+    /// Generation of the directory in which this changed last.
+    pub changed: u64,
+}
+
+impl State {
+    /// The principal of the view.
+    pub fn principal(&self) -> Option<NodeId> {
+        self.members.first().copied()
+    }
+
+    /// Where a member listens for what goes on a channel.
+    pub(crate) fn address(&self, node: NodeId, channel: cluster::fabric::Channel) -> Option<SocketAddr> {
+        let card = &self.directory.peers.get(&node)?.card;
+        match channel {
+            cluster::fabric::Channel::Control => card.control.first(),
+            _ => card.fabric.first().or(card.control.first()),
+        }
+        .copied()
+    }
+}
+
+impl Directory {
+    /// Takes note of who is there and what they tell of themselves. Says whether that is news.
+    pub fn update(&mut self, present: &BTreeMap<NodeId, Card>) -> bool {
+        let next = self.generation + 1;
+        let mut is_news = false;
+        for (node, card) in present {
+            let known = self.peers.get(node);
+            if known.is_none_or(|known| !known.is_present || known.card != *card) {
+                let listed = Listed { card: card.clone(), is_present: true, changed: next };
+                self.peers.insert(*node, listed);
+                is_news = true;
+            }
+        }
+        for (node, listed) in &mut self.peers {
+            if listed.is_present && !present.contains_key(node) {
+                listed.is_present = false;
+                listed.changed = next;
+                is_news = true;
+            }
+        }
+        if is_news {
+            self.generation = next;
+        }
+        is_news
+    }
+}

@@ -1,0 +1,69 @@
+//! Who has which partition of a namespace, as this node knows it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use cluster::NodeId;
+use cluster::balance::PartitionVersion;
+use cluster::partition::Partition;
+use wire::{PARTITIONS, PartitionId};
+
+/// See the module. Each partition is a value that is replaced as a whole: whoever holds one sees it as it
+/// was, and the one who replaces it learns when nobody does any more.
+#[derive(Debug)]
+pub struct PartitionTable {
+    partitions: Box<[ArcSwap<Partition>]>,
+    /// Copies of a partition that there are to be.
+    replication_factor: AtomicU32,
+}
+
+impl PartitionTable {
+    /// Nobody has anything, or is known.
+    pub(super) fn new(me: NodeId) -> Self {
+        let nowhere = Arc::new(Partition::nowhere(me, PartitionVersion::NONE));
+        let partitions = (0..PARTITIONS).map(|_| ArcSwap::new(Arc::clone(&nowhere))).collect();
+        Self { partitions, replication_factor: AtomicU32::new(1) }
+    }
+
+    /// A partition as it is now, for a short look.
+    #[inline]
+    pub fn look(&self, partition: PartitionId) -> Guard<Arc<Partition>> {
+        self.partitions[partition.index()].load()
+    }
+
+    /// A partition as it is now.
+    pub fn get(&self, partition: PartitionId) -> Arc<Partition> {
+        self.partitions[partition.index()].load_full()
+    }
+
+    /// Replaces a partition; returns what it was. Requests that began before hold on to that.
+    pub(crate) fn set(&self, partition: PartitionId, to: Partition) -> Arc<Partition> {
+        self.partitions[partition.index()].swap(Arc::new(to))
+    }
+
+    /// Replaces a partition if it still is the one that `to` was made of. Says whether it was.
+    pub(crate) fn replace(&self, partition: PartitionId, from: &Arc<Partition>, to: Partition) -> bool {
+        let slot = &self.partitions[partition.index()];
+        let before = slot.compare_and_swap(from, Arc::new(to));
+        Arc::ptr_eq(&before, from)
+    }
+
+    /// Copies of a partition that there are to be: no more than there are nodes.
+    pub fn replication_factor(&self) -> u32 {
+        self.replication_factor.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_replication_factor(&self, factor: u32) {
+        self.replication_factor.store(factor, Ordering::Relaxed);
+    }
+
+    /// What this node has of all partitions.
+    pub(crate) fn versions(&self) -> Box<[PartitionVersion; PARTITIONS]> {
+        let mut versions = Box::new([PartitionVersion::NONE; PARTITIONS]);
+        for (version, partition) in versions.iter_mut().zip(&self.partitions) {
+            *version = partition.load().version;
+        }
+        versions
+    }
+}

@@ -1,0 +1,218 @@
+//! Requests about a record that other nodes have to do with.
+
+use std::time::Duration;
+
+use cluster::NodeId;
+use cluster::fabric::{Kind, Lookup, Status};
+use cluster::partition::Partition;
+use config::WriteCommitOverride;
+use engine::stats::NamespaceCounter;
+use engine::{Stripe, Turn};
+use wire::{Info2, Info3, Request, ResultCode, reply};
+
+use super::{Asks, Change, Single, Stay, redirect};
+use crate::node::Node;
+use crate::outcome::{self, Origin};
+use crate::peers::Question;
+use crate::unfinished::Progress;
+use crate::waits::{Outcome, Waits};
+
+/// How long to wait before a request is tried again that nobody can carry out.
+const RETRY: Duration = Duration::from_millis(5);
+
+impl Single {
+    /// Sends a change to the other replicas. The reply waits for them unless the client, or the
+    /// namespace, wants it otherwise.
+    pub(super) fn tell_replicas(
+        &mut self,
+        node: &Node,
+        request: &Request<'_>,
+        change: &Change,
+        turn: &Turn<'_>,
+        waits: &mut Waits,
+    ) {
+        let wants_all = match self.namespace.config().write_commit_level_override {
+            WriteCommitOverride::Off => !request.header.info3.contains(Info3::COMMIT_LEVEL_MASTER),
+            WriteCommitOverride::All => true,
+            WriteCommitOverride::Master => false,
+        };
+        let waiter = wants_all.then(|| waits.await_copy(&self.claim));
+        if wants_all {
+            waits.limit(&self.claim, self.deadline(node, request));
+        }
+        let Change { partition, digest, written } = change;
+        let version = (digest, *written, &turn.scratch[..]);
+        waits.peers.copy(node, &self.namespace, partition, version, waiter);
+    }
+
+    /// When the client has no use for an answer any more, by the monotonic clock.
+    fn deadline(&self, node: &Node, request: &Request<'_>) -> Duration {
+        let time_ms = match request.header.transaction_ttl_ms {
+            0 => node.config().service.transaction_max_ms,
+            time_ms => time_ms.into(),
+        };
+        self.times.woken.saturating_add(Duration::from_millis(time_ms))
+    }
+
+    /// Asks those who may have a newer version of the record.
+    pub(super) fn look_up(
+        &mut self,
+        node: &Node,
+        request: &Request<'_>,
+        partition: &Partition,
+        waits: &mut Waits,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        let Some(digest) = request.valid_digest() else { return Progress::Over };
+        let known = self.namespace.meta_of(&digest);
+        let known = known.map(|meta| (meta.last_update_time, meta.generation));
+        let (cluster_key, namespace) = (partition.cluster_key, self.namespace.name.as_bytes());
+        for &to in &partition.duplicates {
+            let question = Question { cluster: &node.cluster, to, kind: Kind::Lookup };
+            let lookup = Lookup { cluster_key, namespace, digest, known };
+            if !waits.ask(&self.claim, question, |out| lookup.encode(out)) {
+                return self.try_later(node, request, waits, out);
+            }
+        }
+        waits.limit(&self.claim, self.deadline(node, request));
+        self.asks = Asks::Versions;
+        Progress::Waits(self.claim.ticket())
+    }
+
+    /// Takes over what the others have, and goes on.
+    pub(super) fn merge_versions(
+        &mut self,
+        node: &Node,
+        request: &Request<'_>,
+        outcome: &Outcome,
+        turn: &mut Turn<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Stay> {
+        if outcome.is_late {
+            self.time_out(turn.stripe, out);
+            return None;
+        }
+        let Some(digest) = request.valid_digest() else { return Some(Stay::Later) };
+        for answer in &outcome.answers {
+            let answered = answer.body.as_deref().and_then(Status::split);
+            match answered {
+                Some((Status::Done, [])) => {}
+                Some((Status::Done, version)) => {
+                    let mut fetched = storage::Fetched::default();
+                    let taken = loop {
+                        let mut turn = Turn {
+                            now: turn.now,
+                            stripe: turn.stripe,
+                            scratch: turn.scratch,
+                            fetched: &fetched,
+                            pledges: turn.pledges,
+                            written: turn.written,
+                        };
+                        match Node::take_over(&self.namespace, &digest, version, &mut turn) {
+                            Ok(taken) => break taken,
+                            // Only where secondary indexes have to know the old bins.
+                            Err(fetch) => {
+                                fetched.clear();
+                                fetched.add(fetch.read_now());
+                            }
+                        }
+                    };
+                    if let Err(result) = taken {
+                        reply::header_only(out, result, 0, 0);
+                        return None;
+                    }
+                }
+                // The partition may be another's by now.
+                _ => return Some(Stay::Later),
+            }
+        }
+        self.has_looked = true;
+        let run = (self.origin, self.times, true);
+        let stay = node.run_single(&self.namespace.clone(), request, run, turn, out);
+        // It holds for this run alone: what comes later may be newer again.
+        if !matches!(stay, Some(Stay::Fetch(_))) {
+            self.has_looked = false;
+        }
+        stay
+    }
+
+    /// Has another node carry the request out, unless it came from another node: that one finds it.
+    pub(super) fn go_elsewhere(
+        &mut self,
+        node: &Node,
+        request: &Request<'_>,
+        to: NodeId,
+        waits: &mut Waits,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        if self.origin == Origin::Proxy {
+            redirect(Status::Elsewhere, Some(to), out);
+            return Progress::Over;
+        }
+        let question = Question { cluster: &node.cluster, to, kind: Kind::Proxy };
+        let body = &self.body;
+        if !waits.ask(&self.claim, question, |out| out.extend_from_slice(body)) {
+            return self.try_later(node, request, waits, out);
+        }
+        waits.limit(&self.claim, self.deadline(node, request));
+        self.asks = Asks::Proxy;
+        Progress::Waits(self.claim.ticket())
+    }
+
+    /// Hands on what the other node replied.
+    pub(super) fn relay(
+        &mut self,
+        request: &Request<'_>,
+        outcome: &Outcome,
+        stripe: Stripe,
+        out: &mut Vec<u8>,
+    ) -> Option<Stay> {
+        let count = |counter| self.namespace.counters.raise(stripe, counter);
+        let answer = outcome.answers.first();
+        let is_lost = answer.is_some_and(|answer| answer.body.is_none());
+        let body = answer.and_then(|answer| answer.body.as_deref());
+        match body.and_then(Status::split) {
+            Some((Status::Done, reply)) => {
+                out.extend_from_slice(reply);
+                count(NamespaceCounter::ClientProxyComplete);
+                None
+            }
+            Some((Status::Malformed | Status::Failed, _)) => {
+                reply::header_only(out, ResultCode::UNKNOWN, 0, 0);
+                count(NamespaceCounter::ClientProxyError);
+                None
+            }
+            // A write whose answer is lost may have been carried out: it must not be again.
+            _ if outcome.is_late || is_lost && request.header.info2.contains(Info2::WRITE) => {
+                reply::header_only(out, ResultCode::TIMEOUT, 0, 0);
+                count(NamespaceCounter::ClientProxyTimeout);
+                None
+            }
+            // The other node knows better, or is gone; this one will hear of it.
+            _ => Some(Stay::Later),
+        }
+    }
+
+    /// Tries again in a moment, unless the time is over.
+    pub(super) fn try_later(
+        &mut self,
+        node: &Node,
+        request: &Request<'_>,
+        waits: &mut Waits,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        let now = node.host.monotonic();
+        if now >= self.deadline(node, request) {
+            self.time_out(Stripe::SHARED, out);
+            return Progress::Over;
+        }
+        self.asks = Asks::Nothing;
+        waits.sleep(&self.claim, now + RETRY);
+        Progress::Waits(self.claim.ticket())
+    }
+
+    fn time_out(&self, stripe: Stripe, out: &mut Vec<u8>) {
+        reply::header_only(out, ResultCode::TIMEOUT, 0, 0);
+        outcome::count_early(&self.namespace, self.origin, ResultCode::TIMEOUT, stripe);
+    }
+}
