@@ -169,13 +169,13 @@ impl Gossip {
         asked
     }
 
-    /// Asks a node to be let into the gossip, unless both know each other already.
-    pub fn announce(&mut self, now: Duration, to: Identity) -> Asked {
+    /// Asks a node for all that it knows; unless that is wanted in any case, only if it is not known itself.
+    pub fn announce(&mut self, now: Duration, to: Identity, in_any_case: bool) -> Asked {
         let mut asked = Asked::default();
         let is_known = |known: &foca::Member<Identity>| {
             known.id().node == to.node && known.id().incarnation == to.incarnation
         };
-        if !self.foca.iter_members().any(is_known) {
+        if in_any_case || !self.foca.iter_members().any(is_known) {
             let _ = self.foca.announce(to, &mut asked);
             self.keep(now, &mut asked);
         }

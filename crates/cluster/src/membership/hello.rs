@@ -292,6 +292,7 @@ impl Membership {
         if !self.is_out() {
             self.lose_view();
             (self.round, self.promise) = (None, None);
+            self.gossip.forget();
         }
         self.out_until = self.time() + self.timing.timeout() * 2;
         self.touch();
@@ -311,7 +312,7 @@ impl Membership {
             (seed.node, seed.calls) = (Some(node), 0);
         }
         if !self.is_out() {
-            self.announce_to(node);
+            self.announce_to(node, false);
         }
     }
 }

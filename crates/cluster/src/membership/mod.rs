@@ -264,12 +264,13 @@ impl Membership {
         }
     }
 
-    fn announce_to(&mut self, node: NodeId) {
+    /// Makes a node known to the gossip. `in_any_case`: although it is, to be told of others.
+    fn announce_to(&mut self, node: NodeId, in_any_case: bool) {
         let Some(peer) = self.peers.get(node) else { return };
         let Some(address) = peer.address() else { return };
         let incarnation = peer.incarnation;
         let identity = Identity { node, incarnation, renewals: 0, address };
-        let asked = self.gossip.announce(self.now.monotonic, identity);
+        let asked = self.gossip.announce(self.now.monotonic, identity, in_any_case);
         self.carry_out(asked);
     }
 

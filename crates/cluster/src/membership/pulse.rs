@@ -11,6 +11,8 @@ use crate::balance::fnv1a;
 const CARD_BYTES_MAX: usize = 64 * 1024;
 /// After a change, so many pulses have the long part.
 const REPEATS: u8 = 2;
+/// In so many intervals on average, a node is asked for those that it knows.
+const ASKS_EVERY: u8 = 8;
 /// More nodes of a list are not looked at.
 const LIST_MAX: usize = 4096;
 
@@ -69,13 +71,20 @@ impl Membership {
         }
     }
 
-    /// Makes sure that the gossip knows a node that is heard, some other one each time.
+    /// Makes sure that the gossip knows a node that is heard, some other one each time, and that this node
+    /// knows those that the other hears.
     fn keep_gossiping(&mut self) {
-        let count = self.list.len();
-        if count > 0 && self.random.u8(..16) == 0 {
-            let at = self.random.usize(..count);
-            self.announce_to(self.list[at]);
+        if self.list.is_empty() || self.random.u8(..ASKS_EVERY) != 0 {
+            return;
         }
+        let at = self.random.usize(..self.list.len());
+        let Some((node, peer)) = self.list.get(at).and_then(|n| Some((*n, self.peers.get(*n)?)))
+        else {
+            return;
+        };
+        let is_stranger = |node: &NodeId| *node != self.own && self.peers.get(*node).is_none();
+        let hears_strangers = peer.list.iter().any(is_stranger);
+        self.announce_to(node, hears_strangers);
     }
 
     fn pulse_for(&mut self, node: NodeId, mut pulse: Pulse) -> Pulse {
@@ -162,7 +171,7 @@ impl Membership {
             self.note(Note::Arrived { node, address });
             self.touch();
             if !self.is_out() {
-                self.announce_to(node);
+                self.announce_to(node, false);
             }
             self.relist();
         }
