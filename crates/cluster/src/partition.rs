@@ -135,9 +135,8 @@ impl Partition {
     ) -> Self {
         let nowhere = Self::nowhere(me, PartitionVersion::NONE);
         let first = row.first().copied();
-        let of_first = first.and_then(|first| {
-            Self::of(first, row, versions, replicas, cluster_key, |_| false)
-        });
+        let of_first = first
+            .and_then(|first| Self::of(first, row, versions, replicas, cluster_key, |_| false));
         match of_first {
             Some(of_first) => Self {
                 cluster_key,

@@ -22,6 +22,7 @@ mod rules;
 mod succession;
 mod version;
 
+pub(crate) use hash::fnv1a;
 pub use order::{HashOrder, NODES_MAX};
 pub use roles::Roles;
 pub use rules::{Member, Rules};

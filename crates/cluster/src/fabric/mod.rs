@@ -13,9 +13,10 @@
 //! | 12 | 8 | node that sends it |
 //! | 20 | .. | body, by kind |
 //!
-//! Messages about the cluster have bodies of their own machines. Those about records are in
-//! [`record`](self::record).
+//! Messages about the cluster have bodies of their own machines. Those about single records are [`Change`],
+//! [`Removal`] and [`Lookup`], those of migrations are in [`migration`].
 
+pub mod migration;
 mod record;
 
 pub use record::{Change, Lookup, Removal, Transfer};

@@ -60,37 +60,47 @@ pub struct Lookup<'a> {
 }
 
 /// Reads bytes one part after the other.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (part, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*part)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
     /// A name of at most 255 bytes, after its length.
-    fn name(&mut self) -> Option<&'a [u8]> {
+    pub fn name(&mut self) -> Option<&'a [u8]> {
         let [length] = self.array()?;
         let (name, rest) = self.0.split_at_checked(length.into())?;
         self.0 = rest;
         Some(name)
     }
 
-    fn digest(&mut self) -> Option<Digest> {
+    pub fn digest(&mut self) -> Option<Digest> {
         self.array().map(Digest)
     }
 
-    fn end(self) -> Option<()> {
+    pub fn take(&mut self, size: usize) -> Option<&'a [u8]> {
+        let (part, rest) = self.0.split_at_checked(size)?;
+        self.0 = rest;
+        Some(part)
+    }
+
+    pub fn rest(self) -> &'a [u8] {
+        self.0
+    }
+
+    pub fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 }
 
-fn put_name(out: &mut Vec<u8>, name: &[u8]) {
+pub(super) fn put_name(out: &mut Vec<u8>, name: &[u8]) {
     // Names of namespaces and sets are shorter; a longer one would not be one.
     let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
     out.push(length);
