@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 
 use config::ConflictResolution;
 use record::{Body, Generation, LastUpdateTime, RecordMeta, SetId};
-use storage::{Fetch, Fetched, Miss};
-use wire::{Digest, ResultCode};
+use storage::{Fetch, Fetched, Miss, Pledges};
+use wire::{Digest, PartitionId, ResultCode};
 
 use crate::namespace::{Namespace, Turn};
 use crate::sets::Set;
@@ -179,6 +179,61 @@ impl Namespace {
     /// What is known of a record without its body, dead or alive.
     pub fn meta_of(&self, digest: &Digest) -> Option<RecordMeta> {
         self.records.read(digest).find().map(|stored| stored.meta)
+    }
+
+    /// What is known of all records of a partition, dead or alive. `look` must not lock a record.
+    pub fn visit_partition(
+        &self,
+        partition: PartitionId,
+        mut look: impl FnMut(&Digest, &RecordMeta),
+    ) {
+        self.records.for_each(partition, |digest, stored| look(digest, &stored.meta));
+    }
+
+    /// Removes up to so many records of a partition that is on this node no more, as long as `is_gone` says
+    /// that it is not. Says whether there are more. Waits for devices where secondary indexes have to know
+    /// the bins.
+    pub fn discard(
+        &self,
+        partition: PartitionId,
+        now: LastUpdateTime,
+        limit: usize,
+        is_gone: impl Fn() -> bool,
+    ) -> bool {
+        let mut digests = Vec::with_capacity(limit);
+        self.records.for_each(partition, |digest, _| {
+            if digests.len() < limit {
+                digests.push(*digest);
+            }
+        });
+        let is_more = digests.len() == limit;
+        for digest in &digests {
+            let mut fetched = Fetched::default();
+            while is_gone()
+                && let Err(fetch) = self.discard_record(digest, now, &fetched)
+            {
+                fetched.clear();
+                fetched.add(fetch.read_now());
+            }
+        }
+        is_more && is_gone()
+    }
+
+    fn discard_record(
+        &self,
+        digest: &Digest,
+        now: LastUpdateTime,
+        fetched: &Fetched,
+    ) -> Result<(), Box<Fetch>> {
+        let mut guard = self.records.write(digest);
+        let Some(found) = guard.find().map(|stored| self.found(stored)) else { return Ok(()) };
+        let old_keys = self.old_keys(Some(&found.meta), &mut guard, fetched)?;
+        // What a device cannot note now comes back with a restart, and goes again then.
+        if guard.remove(now, &mut Pledges::default()).unwrap_or(false) {
+            self.drop_keys(old_keys, &guard);
+            self.account(Some(found.weight), None);
+        }
+        Ok(())
     }
 
     /// The rule by which versions of nodes that were apart are compared.

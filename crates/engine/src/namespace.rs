@@ -73,7 +73,7 @@ pub struct Namespace {
     pub(crate) size_histograms: ArcSwap<SizeHistograms>,
     pub(crate) settings: NamespaceSettings,
     config: ArcSwap<NamespaceConfig>,
-    place: AtomicUsize,
+    number: AtomicUsize,
 }
 
 /// Values of a namespace that rise and fall.
@@ -163,21 +163,21 @@ impl Namespace {
             size_histograms: ArcSwap::default(),
             settings: NamespaceSettings::default(),
             config: ArcSwap::default(),
-            place: AtomicUsize::new(0),
+            number: AtomicUsize::new(0),
         };
         namespace.configure(config);
         namespace
     }
 
-    /// Its place among the namespaces of its node.
+    /// Its number: its place among the namespaces of its node.
     #[inline]
-    pub fn place(&self) -> usize {
-        self.place.load(Ordering::Relaxed)
+    pub fn number(&self) -> usize {
+        self.number.load(Ordering::Relaxed)
     }
 
-    /// Gives it its place.
-    pub fn set_place(&self, place: usize) {
-        self.place.store(place, Ordering::Relaxed);
+    /// Gives it its number.
+    pub fn set_number(&self, number: usize) {
+        self.number.store(number, Ordering::Relaxed);
     }
 
     /// The settings now in force.

@@ -40,6 +40,12 @@ pub trait Host: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The address of a host by its name; `None` if there is none.
+    fn resolve(&self, name: &str, port: u16) -> Option<SocketAddr> {
+        let ip = name.parse().ok()?;
+        Some(SocketAddr::new(ip, port))
+    }
+
     /// Takes notice of changed settings that matter outside the node: limits of connections.
     fn configured(&self, config: &config::Config);
 

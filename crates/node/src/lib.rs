@@ -5,21 +5,23 @@
 //! all that the node knows of the outside world.
 
 pub mod batch;
+pub mod clustering;
 pub mod counters;
 pub mod host;
 pub mod info;
 pub mod metadata;
 pub mod node;
+pub mod peers;
 pub mod ticker;
 pub mod udf;
 pub mod worker;
 
 mod dispatch;
+mod migration;
 mod outcome;
 mod query;
 mod single;
 mod unfinished;
-mod view;
 mod waits;
 
 pub use host::{Host, Vitals};

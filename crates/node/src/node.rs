@@ -14,18 +14,20 @@ use engine::latency::Latency;
 use parking_lot::Mutex;
 use record::LastUpdateTime;
 
+use crate::clustering::Clustering;
 use crate::counters::ServiceCounter;
 use crate::host::Host;
 use crate::metadata::{self, Store, Unreadable};
+use crate::migration::Migrations;
+use crate::peers::Uncopied;
 use crate::query::{Jobs, Queue};
 use crate::ticker::Slices;
 use crate::udf::{Calls, Runner};
-use crate::view::View;
 
 /// Longest name of a namespace in bytes.
 const NAMESPACE_NAME_BYTES_MAX: usize = 31;
 
-/// A node of a cluster; so far always one of its own.
+/// A node of a cluster.
 pub struct Node {
     /// Its namespaces, in the order of the configuration.
     pub namespaces: Vec<Arc<Namespace>>,
@@ -35,8 +37,12 @@ pub struct Node {
     pub host: Arc<dyn Host>,
     /// When it came up, by the wall clock.
     pub started_at: LastUpdateTime,
-    /// The cluster that it is in.
-    pub(crate) view: Arc<Mutex<View>>,
+    /// Its part in a cluster.
+    pub cluster: Arc<Clustering>,
+    /// Partitions that move.
+    pub(crate) migrations: Migrations,
+    /// Changes that threads without links have made.
+    uncopied: Mutex<Vec<Uncopied>>,
     /// What the nodes of a cluster keep in common beside records.
     pub metadata: Arc<Store>,
     /// Long queries.
@@ -82,16 +88,21 @@ impl Node {
         loops: usize,
     ) -> Self {
         set_builder_threads(&namespaces, &config);
-        let view = Arc::new(Mutex::new(View::form(host.random(), host.monotonic())));
-        let metadata = Arc::new(Store::new(Arc::clone(&host), Arc::clone(&view)));
+        for (place, namespace) in namespaces.iter().enumerate() {
+            namespace.set_number(place);
+        }
+        let cluster = Arc::new(Clustering::new(&config, &*host));
+        let metadata = Arc::new(Store::new(Arc::clone(&host), Arc::clone(&cluster)));
         metadata::register(&metadata, &namespaces);
         let udf = Arc::new(Runner::new(&config.mod_lua, Arc::clone(&host)));
         metadata.register(metadata::Module::Udf, Arc::clone(&udf) as Arc<dyn metadata::Acceptor>);
-        Self {
+        let node = Self {
+            migrations: Migrations::new(namespaces.len()),
+            uncopied: Mutex::default(),
             namespaces,
             counters: Bank::new(loops),
             started_at: host.now(),
-            view,
+            cluster,
             metadata,
             jobs: Jobs::default(),
             background: Queue::default(),
@@ -106,7 +117,21 @@ impl Node {
             udf,
             calls: Calls::default(),
             changing: Mutex::new(()),
-        }
+        };
+        // A node that knows of no others is a cluster by itself from the start.
+        node.conduct();
+        node
+    }
+
+    /// Leaves it to the first event loop to tell other nodes of a change.
+    pub(crate) fn copy_by_loop(&self, uncopied: Uncopied) {
+        self.uncopied.lock().push(uncopied);
+        self.cluster.raise_sender();
+    }
+
+    /// Takes over what was left so.
+    pub(crate) fn take_uncopied(&self) -> Vec<Uncopied> {
+        std::mem::take(&mut self.uncopied.lock())
     }
 
     /// Takes over the metadata that an earlier run of the node kept, before it serves anybody. Who is to

@@ -304,14 +304,16 @@ impl Single {
             Stay::Lookup(partition) => return self.look_up(node, request, &partition, waits, out),
             Stay::Elsewhere(to) => return self.go_elsewhere(node, request, to, waits, out),
             Stay::Later => return self.try_later(node, request, waits, out),
-            Stay::Call => match node.call(&self.namespace, request, &self.body, self.times.woken, waits) {
-                Answer::Partial(call) => {
-                    let ticket = call.ticket().unwrap_or(self.claim.ticket());
-                    self.call = Some(call);
-                    return Progress::Waits(ticket);
+            Stay::Call => {
+                match node.call(&self.namespace, request, &self.body, self.times.woken, waits) {
+                    Answer::Partial(call) => {
+                        let ticket = call.ticket().unwrap_or(self.claim.ticket());
+                        self.call = Some(call);
+                        return Progress::Waits(ticket);
+                    }
+                    Answer::Whole { .. } => return Progress::Over,
                 }
-                Answer::Whole { .. } => return Progress::Over,
-            },
+            }
         }
         Progress::Waits(self.claim.ticket())
     }
@@ -343,9 +345,7 @@ impl Single {
                     let run = (self.origin, times, self.has_looked);
                     node.run_single(&namespace, &request, run, &mut turn, out)
                 }
-                Asks::Versions => {
-                    self.merge_versions(&node, &request, &outcome, &mut turn, out)
-                }
+                Asks::Versions => self.merge_versions(&node, &request, &outcome, &mut turn, out),
                 Asks::Proxy => self.relay(&request, &outcome, turn.stripe, out),
             };
             match stay {

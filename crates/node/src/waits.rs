@@ -48,6 +48,12 @@ pub(crate) struct Caller {
     signal: Signal,
 }
 
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Caller").field(&self.ticket).finish()
+    }
+}
+
 impl Caller {
     /// It is done.
     pub fn answered(self) {}
@@ -223,7 +229,8 @@ impl Waits {
             return Some(Duration::ZERO);
         }
         let places = self.places.borrow();
-        let next = |heap: &BinaryHeap<Reverse<(Duration, Ticket)>>| heap.peek().map(|next| next.0.0);
+        let next =
+            |heap: &BinaryHeap<Reverse<(Duration, Ticket)>>| heap.peek().map(|next| next.0.0);
         [next(&places.sleeping), next(&places.limited)].into_iter().flatten().min()
     }
 
@@ -408,7 +415,9 @@ impl Places {
             && until <= now
         {
             self.limited.pop();
-            let Some(wait) = self.get(ticket).filter(|wait| wait.asked + wait.copies > 0) else { continue };
+            let Some(wait) = self.get(ticket).filter(|wait| wait.asked + wait.copies > 0) else {
+                continue;
+            };
             wait.is_late = true;
             if wait.is_over() {
                 ready.push(ticket);

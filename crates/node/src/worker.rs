@@ -13,9 +13,9 @@ use record::LastUpdateTime;
 use storage::{Fetched, Pledges, Reader, Signal, Ticket};
 use wire::{ProtoType, ResultCode, admin, compress, proto, reply};
 
+use crate::clustering::Parcel;
 use crate::counters::ServiceCounter;
 use crate::info;
-use crate::clustering::Parcel;
 use crate::node::Node;
 use crate::peers::{Remote, Tasks};
 use crate::unfinished::Unfinished;

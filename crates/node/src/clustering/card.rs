@@ -39,7 +39,8 @@ struct Wire {
 
 impl Card {
     pub fn encode(&self) -> Vec<u8> {
-        let texts = |addresses: &[SocketAddr]| addresses.iter().map(SocketAddr::to_string).collect();
+        let texts =
+            |addresses: &[SocketAddr]| addresses.iter().map(SocketAddr::to_string).collect();
         Wire {
             control: texts(&self.control),
             fabric: texts(&self.fabric),
@@ -54,7 +55,8 @@ impl Card {
     /// What cannot be read is left out.
     pub fn decode(bytes: &[u8]) -> Self {
         let wire = Wire::decode(bytes).unwrap_or_default();
-        let addresses = |texts: Vec<String>| texts.iter().filter_map(|text| text.parse().ok()).collect();
+        let addresses =
+            |texts: Vec<String>| texts.iter().filter_map(|text| text.parse().ok()).collect();
         Self {
             control: addresses(wire.control),
             fabric: addresses(wire.fabric),

@@ -10,7 +10,7 @@ use cluster::NodeId;
 use cluster::RackId;
 use cluster::exchange::{self, Exchange, NamespaceOffer, Offer, Offers};
 use cluster::fabric::{Channel, Frame, Kind};
-use cluster::membership::{self, Input, Membership, Moment, Settings, View};
+use cluster::membership::{self, Input, Membership, Moment, Neighbour, Settings, Timing, View};
 use config::Config;
 
 use super::{Card, Letter, Parcel, State};
@@ -27,8 +27,9 @@ pub(super) struct Driver {
     exchange: Exchange,
     /// What other nodes told of themselves.
     cards: BTreeMap<NodeId, Card>,
-    /// Where it listens itself, which it need not be told.
     members: BTreeSet<NodeId>,
+    /// Addresses that an operator named.
+    tips: BTreeSet<SocketAddr>,
 }
 
 /// What the machines want done, in order.
@@ -47,8 +48,7 @@ impl Driver {
             incarnation: host.now().0,
             cluster_name: config.service.cluster_name.clone().unwrap_or_default(),
             addresses: host.control_addresses(),
-            interval,
-            timeout_intervals: heartbeat.timeout_intervals,
+            timing: Timing { interval, timeout_intervals: heartbeat.timeout_intervals },
             min_cluster_size: config.service.min_cluster_size as usize,
             cluster_size_max: cluster::balance::NODES_MAX,
             card: card_of(config, host).encode(),
@@ -59,12 +59,14 @@ impl Driver {
             exchange: Exchange::new(me, interval),
             cards: BTreeMap::new(),
             members: BTreeSet::new(),
+            tips: BTreeSet::new(),
         }
     }
 }
 
 fn moment(host: &dyn Host) -> Moment {
-    Moment { monotonic: host.monotonic(), wall_ms: host.now().0 }
+    let wall_ms = host.now().0 + record::meta::EPOCH_UNIX_SECONDS * 1000;
+    Moment { monotonic: host.monotonic(), wall_ms }
 }
 
 /// What a node tells of itself.
@@ -72,9 +74,8 @@ fn card_of(config: &Config, host: &dyn Host) -> Card {
     let service = &config.network.service;
     let port = service.alternate_access_port.or(service.access_port).or(service.port);
     let alternate = service.alternate_access_addresses.iter();
-    let alternate = port.map(|port| {
-        alternate.map(|address| crate::info::with_port(address, port)).collect()
-    });
+    let alternate =
+        port.map(|port| alternate.map(|address| crate::info::with_port(address, port)).collect());
     Card {
         control: host.control_addresses(),
         fabric: host.fabric_addresses(),
@@ -95,6 +96,64 @@ impl Node {
         let next = exchange.into_iter().chain([driver.membership.next_deadline()]).min();
         let left = next.map(|next| next.saturating_sub(self.host.monotonic()));
         left.unwrap_or(WAIT_MAX).min(WAIT_MAX)
+    }
+
+    /// Has the cluster be formed anew, if this node is the one that does that.
+    pub fn recluster(&self) -> bool {
+        let is_principal = self.cluster.driver.lock().membership.is_principal();
+        if is_principal {
+            self.conduct_with(Some(Input::Recluster));
+        }
+        is_principal
+    }
+
+    /// Says where other nodes may be found: replaces what was said before.
+    pub fn set_seeds(&self, seeds: Vec<SocketAddr>) {
+        self.conduct_with(Some(Input::Seeds(seeds)));
+        self.cluster.wake();
+    }
+
+    /// Has the node look for a peer at an address.
+    pub(crate) fn tip(&self, address: SocketAddr) {
+        self.cluster.driver.lock().tips.insert(address);
+        self.conduct_with(Some(Input::Tip(address)));
+        self.cluster.wake();
+    }
+
+    /// Has it forget such addresses, or all. Returns how many it knew.
+    pub(crate) fn clear_tips(&self, addresses: Option<Vec<SocketAddr>>) -> usize {
+        let known = {
+            let tips = &mut self.cluster.driver.lock().tips;
+            let before = tips.len();
+            match &addresses {
+                Some(addresses) => tips.retain(|tip| !addresses.contains(tip)),
+                None => tips.clear(),
+            }
+            before - tips.len()
+        };
+        self.conduct_with(Some(Input::TipClear(addresses)));
+        known
+    }
+
+    /// What is known of the nodes around.
+    pub(crate) fn neighbours(&self) -> Vec<Neighbour> {
+        self.cluster.driver.lock().membership.neighbours().collect()
+    }
+
+    /// How far the clocks of the cluster are apart at most, in ms.
+    pub(crate) fn clock_skew_ms(&self) -> u64 {
+        self.cluster.driver.lock().membership.clock_skew_ms()
+    }
+
+    /// Whether all nodes that are heard are in the view, and all of the view are heard.
+    pub(crate) fn has_cluster_integrity(&self) -> bool {
+        let members = self.cluster.state().members.clone();
+        let me = self.cluster.me;
+        let heard: BTreeSet<_> =
+            self.neighbours().iter().filter(|of| of.is_heard).map(|of| of.node).collect();
+        members.iter().filter(|node| **node != me).all(|node| heard.contains(node))
+            && heard.iter().all(|node| members.contains(node))
+            && !members.is_empty()
     }
 
     /// The same, and hands the membership machine something beside messages.
@@ -165,6 +224,8 @@ impl Node {
                 driver.cards.remove(&node);
                 self.update_directory(driver);
             }
+            // Only the principal is asked to.
+            membership::Output::Reclustering(_) => {}
             membership::Output::Note(note) => self.host.log().message(&note.to_string()),
         }
     }
@@ -186,6 +247,7 @@ impl Node {
 
     /// A view was agreed on: nothing moves until all members have told each other what they have.
     fn enter(&self, driver: &mut Driver, now: Moment, view: &View, wanted: &mut Wanted) {
+        *self.cluster.moving.lock() = false;
         let state = self.cluster.state();
         driver.members = view.members.iter().copied().collect();
         self.cluster.state.store(Arc::new(State {
@@ -222,6 +284,7 @@ impl Node {
 
     /// There was no view for long: others may have formed one without this node, so it serves nothing.
     fn become_orphan(&self, driver: &mut Driver) {
+        *self.cluster.moving.lock() = false;
         driver.exchange.stop();
         driver.members.clear();
         let state = self.cluster.state();

@@ -54,6 +54,8 @@ pub struct Clustering {
     tables: Box<[PartitionTable]>,
     /// How often a bit of a partition map has changed; -1 before there is one.
     partition_generation: AtomicI32,
+    /// Whether partitions may change because something has moved: not while a view is being formed.
+    pub(crate) moving: Mutex<bool>,
     /// Whether an operator has asked for what this node has to be taken over by others.
     pub(crate) is_quiesced: AtomicBool,
 }
@@ -77,6 +79,12 @@ pub struct Parcel {
     pub frame: Vec<u8>,
 }
 
+impl std::fmt::Debug for Clustering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clustering").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
 impl Clustering {
     pub(crate) fn new(config: &Config, host: &dyn Host) -> Self {
         let me = NodeId(config.service.node_id.unwrap_or_default());
@@ -91,6 +99,7 @@ impl Clustering {
             state: ArcSwap::default(),
             tables,
             partition_generation: AtomicI32::new(-1),
+            moving: Mutex::new(false),
             is_quiesced: AtomicBool::new(config.service.stay_quiesced),
         }
     }
@@ -118,6 +127,16 @@ impl Clustering {
     /// Notes that a bit of a partition map has changed.
     pub(crate) fn partitions_changed(&self) {
         self.partition_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Forgets peers that are gone.
+    pub(crate) fn forget_departed(&self) {
+        let _driver = self.driver.lock();
+        let state = self.state();
+        let mut directory = (*state.directory).clone();
+        directory.peers.retain(|_, peer| peer.is_present);
+        let directory = Arc::new(directory);
+        self.state.store(Arc::new(State { directory, ..State::clone(&state) }));
     }
 
     /// Waits until there is something to conduct, or the time is over.
@@ -152,7 +171,14 @@ impl Clustering {
         outbox.extend(parcels);
         let is_more = outbox.len() > before;
         drop(outbox);
-        if is_more && let Some(sender) = &*self.sender.lock() {
+        if is_more {
+            self.raise_sender();
+        }
+    }
+
+    /// Has the first loop look for what is to be sent.
+    pub(crate) fn raise_sender(&self) {
+        if let Some(sender) = &*self.sender.lock() {
             sender.raise();
         }
     }

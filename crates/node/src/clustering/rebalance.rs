@@ -40,6 +40,7 @@ impl Node {
             ..State::clone(&state)
         }));
         self.cluster.partitions_changed();
+        *self.cluster.moving.lock() = true;
         self.migrations.begin(self);
     }
 
@@ -65,7 +66,8 @@ impl Node {
             let lingers = |node| row.lingers(node, &participants);
             let (me, versions) = (self.cluster.me(), &row.versions);
             let next = Partition::of(me, &row.nodes, versions, replicas, key, lingers);
-            let next = next.unwrap_or_else(|| Partition::elsewhere(me, &row.nodes, versions, replicas, key));
+            let next = next
+                .unwrap_or_else(|| Partition::elsewhere(me, &row.nodes, versions, replicas, key));
             namespace.drops.set_moving(partition, next.is_moving() || !next.duplicates.is_empty());
             table.set(partition, next);
         }
@@ -91,10 +93,7 @@ impl Participant<'_> {
     }
 }
 
-fn participants<'o>(
-    offers: &'o Offers,
-    name: &str,
-) -> impl Iterator<Item = Participant<'o>> {
+fn participants<'o>(offers: &'o Offers, name: &str) -> impl Iterator<Item = Participant<'o>> {
     offers.iter().filter_map(move |(node, of)| {
         let offer = of.namespace(name)?;
         Some(Participant { node: *node, offer, is_quiesced: of.is_quiesced })
@@ -145,4 +144,3 @@ impl Row {
         participants.iter().any(|of| of.node == node && of.is_quiesced)
     }
 }
-

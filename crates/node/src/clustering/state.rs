@@ -59,7 +59,11 @@ impl State {
     }
 
     /// Where a member listens for what goes on a channel.
-    pub(crate) fn address(&self, node: NodeId, channel: cluster::fabric::Channel) -> Option<SocketAddr> {
+    pub(crate) fn address(
+        &self,
+        node: NodeId,
+        channel: cluster::fabric::Channel,
+    ) -> Option<SocketAddr> {
         let card = &self.directory.peers.get(&node)?.card;
         match channel {
             cluster::fabric::Channel::Control => card.control.first(),

@@ -43,7 +43,12 @@ impl PartitionTable {
     }
 
     /// Replaces a partition if it still is the one that `to` was made of. Says whether it was.
-    pub(crate) fn replace(&self, partition: PartitionId, from: &Arc<Partition>, to: Partition) -> bool {
+    pub(crate) fn replace(
+        &self,
+        partition: PartitionId,
+        from: &Arc<Partition>,
+        to: Partition,
+    ) -> bool {
         let slot = &self.partitions[partition.index()];
         let before = slot.compare_and_swap(from, Arc::new(to));
         Arc::ptr_eq(&before, from)

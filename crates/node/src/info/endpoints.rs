@@ -4,7 +4,7 @@ use super::call::{Call, Pairs, Refusal, put, put_joined};
 use config::HeartbeatMode;
 
 /// An address and a port in one; IPv6 addresses are put into brackets.
-pub(super) fn with_port(address: &str, port: u16) -> String {
+pub(crate) fn with_port(address: &str, port: u16) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 

@@ -99,19 +99,37 @@ fn check_verbose(call: &Call<'_>) -> Result<(), Refusal> {
 
 pub(super) fn dump_cluster(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     check_verbose(call)?;
-    let (node, view) = (call.node.id(), *call.node.view.lock());
-    let key = view.cluster_key;
-    dump(call, out, format_args!("cluster: key {key:X} size 1 principal {node:X} members {node:X}"))
+    let state = call.node.cluster.state();
+    let (key, size) = (state.cluster_key, state.members.len());
+    let principal = state.principal().map_or(0, |node| node.0);
+    let members: Vec<_> = state.members.iter().map(ToString::to_string).collect();
+    let members = members.join(",");
+    dump(
+        call,
+        out,
+        format_args!("cluster: key {key:X} size {size} principal {principal:X} members {members}"),
+    )
 }
 
 pub(super) fn dump_fabric(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     check_verbose(call)?;
-    dump(call, out, "fabric: peers 0")
+    let peers = call.node.cluster.state().members.len().saturating_sub(1);
+    dump(call, out, format_args!("fabric: peers {peers}"))
 }
 
 pub(super) fn dump_heartbeat(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     check_verbose(call)?;
-    dump(call, out, "heartbeat: peers 0")
+    let neighbours = call.node.neighbours();
+    let peers = neighbours.iter().filter(|peer| peer.is_heard).count();
+    for peer in neighbours {
+        let last = peer.last_heard.map_or(-1, |ago| ago.as_millis() as i64);
+        let line = format!(
+            "heartbeat: node {} heard {} adjacent {} last-heard-ms {last} skew-ms {}",
+            peer.node, peer.is_heard, peer.is_adjacent, peer.skew_ms
+        );
+        call.node.host.log().message(&line);
+    }
+    dump(call, out, format_args!("heartbeat: peers {peers}"))
 }
 
 pub(super) fn dump_clock(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
@@ -122,7 +140,13 @@ pub(super) fn dump_clock(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refus
 
 pub(super) fn dump_migrations(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     check_verbose(call)?;
-    dump(call, out, "migrations: outgoing 0 incoming 0")
+    let (mut outgoing, mut incoming) = (0, 0);
+    for place in 0..call.node.namespaces.len() {
+        let remaining = call.node.migrations_remaining(place);
+        outgoing += remaining.active_tx;
+        incoming += remaining.active_rx;
+    }
+    dump(call, out, format_args!("migrations: outgoing {outgoing} incoming {incoming}"))
 }
 
 pub(super) fn dump_requests(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
@@ -130,7 +154,9 @@ pub(super) fn dump_requests(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Re
 }
 
 pub(super) fn dump_skew(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    dump(call, out, "clock-skew: peers 0 skew-ms 0")
+    let peers = call.node.neighbours().iter().filter(|peer| peer.is_heard).count();
+    let skew = call.node.clock_skew_ms();
+    dump(call, out, format_args!("clock-skew: peers {peers} skew-ms {skew}"))
 }
 
 pub(super) fn dump_write_blocks(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {

@@ -14,7 +14,7 @@ const SHOWN: [Module; 4] = [Module::Evict, Module::Sindex, Module::Truncate, Mod
 
 /// State of each module.
 pub(super) fn info(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let (node, key) = (call.node.id(), call.node.view.lock().cluster_key);
+    let (node, key) = (call.node.id(), call.node.cluster.state().cluster_key);
     put(
         out,
         format_args!(

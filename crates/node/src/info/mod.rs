@@ -38,7 +38,9 @@ use wire::info::{Command, append_answer, commands};
 use crate::node::Node;
 use call::{Call, Refusal, put};
 
+pub(crate) use endpoints::with_port;
 pub use identity::BUILD;
+pub(crate) use identity::COMPATIBILITY_ID;
 pub(crate) use latencies::enabled_benchmarks;
 pub(crate) use statistics::heap_efficiency_pct;
 

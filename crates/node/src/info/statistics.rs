@@ -41,18 +41,21 @@ pub(super) fn statistics(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refus
 }
 
 fn put_cluster(node: &Node, pairs: &mut Pairs<'_>) {
-    let view = *node.view.lock();
-    pairs.put("cluster_size", 1);
-    pairs.put("cluster_key", format_args!("{:X}", view.cluster_key));
-    pairs.put("cluster_generation", view.generation);
-    pairs.put("cluster_principal", format_args!("{:X}", node.id()));
-    pairs.put("cluster_min_compatibility_id", COMPATIBILITY_ID);
-    pairs.put("cluster_max_compatibility_id", COMPATIBILITY_ID);
-    pairs.put("cluster_integrity", true);
-    pairs.put("cluster_is_member", true);
+    let state = node.cluster.state();
+    let cards = state.directory.peers.values().filter(|peer| peer.is_present);
+    let ids: Vec<_> =
+        cards.map(|peer| peer.card.compatibility_id).chain([COMPATIBILITY_ID]).collect();
+    pairs.put("cluster_size", state.members.len());
+    pairs.put("cluster_key", format_args!("{:X}", state.cluster_key));
+    pairs.put("cluster_generation", state.generation);
+    pairs.put("cluster_principal", format_args!("{:X}", state.principal().map_or(0, |of| of.0)));
+    pairs.put("cluster_min_compatibility_id", ids.iter().min().unwrap_or(&COMPATIBILITY_ID));
+    pairs.put("cluster_max_compatibility_id", ids.iter().max().unwrap_or(&COMPATIBILITY_ID));
+    pairs.put("cluster_integrity", node.has_cluster_integrity());
+    pairs.put("cluster_is_member", !state.members.is_empty());
     pairs.put("cluster_duplicate_nodes", "null");
     pairs.put("cluster_clock_skew_stop_writes_sec", 0);
-    pairs.put("cluster_clock_skew_ms", 0);
+    pairs.put("cluster_clock_skew_ms", node.clock_skew_ms());
     pairs.put("cluster_clock_skew_outliers", "null");
 }
 
@@ -148,11 +151,16 @@ fn put_batches(node: &Node, pairs: &mut Pairs<'_>) {
 }
 
 fn put_balance(node: &Node, pairs: &mut Pairs<'_>) {
-    let since = node.host.monotonic().saturating_sub(node.view.lock().rebalanced_at);
-    pairs.put("paxos_principal", format_args!("{:X}", node.id()));
+    let state = node.cluster.state();
+    let since = node.host.monotonic().saturating_sub(state.rebalanced_at);
+    let remaining: usize = (0..node.namespaces.len())
+        .map(|place| node.migrations_remaining(place))
+        .map(|of| of.tx + of.rx + of.signals)
+        .sum();
+    pairs.put("paxos_principal", format_args!("{:X}", state.principal().map_or(0, |of| of.0)));
     pairs.put("time_since_rebalance", since.as_secs());
-    pairs.put("migrate_allowed", true);
-    pairs.put("migrate_partitions_remaining", 0);
+    pairs.put("migrate_allowed", state.is_balanced);
+    pairs.put("migrate_partitions_remaining", remaining);
     for channel in ["bulk", "ctrl", "meta", "rw"] {
         pairs.put(format_args!("fabric_{channel}_send_rate"), 0);
         pairs.put(format_args!("fabric_{channel}_recv_rate"), 0);

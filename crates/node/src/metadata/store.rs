@@ -8,8 +8,8 @@ use parking_lot::{Mutex, RwLock};
 use super::file::{self, Committed, Contents};
 use super::merge::{How, change, merge};
 use super::{Acceptor, Item, Module, Occasion, Reason, SetError, Unreadable};
+use crate::clustering::Clustering;
 use crate::host::{Host, MetadataFiles};
-use crate::view::View;
 
 /// Keys of a module, deleted ones too. Each change writes all of them.
 const KEYS_MAX: usize = 1 << 16;
@@ -19,7 +19,7 @@ const KEYS_MAX: usize = 1 << 16;
 /// Nobody waits for a change to become durable but those that change the same module.
 pub struct Store {
     host: Arc<dyn Host>,
-    view: Arc<Mutex<View>>,
+    cluster: Arc<Clustering>,
     slots: [Slot; Module::ALL.len()],
 }
 
@@ -34,8 +34,8 @@ struct Slot {
 
 impl Store {
     /// An empty one.
-    pub(crate) fn new(host: Arc<dyn Host>, view: Arc<Mutex<View>>) -> Self {
-        Self { host, view, slots: Default::default() }
+    pub(crate) fn new(host: Arc<dyn Host>, cluster: Arc<Clustering>) -> Self {
+        Self { host, cluster, slots: Default::default() }
     }
 
     fn slot(&self, module: Module) -> &Slot {
@@ -196,7 +196,7 @@ impl Store {
         news: &[Item],
     ) -> Result<(), SetError> {
         contents.committed = Committed {
-            cluster_key: self.view.lock().cluster_key,
+            cluster_key: self.cluster.state().cluster_key,
             tid: contents.committed.tid.saturating_add(1),
         };
         if let Some(objection) = news.iter().find_map(|item| module.objection(item)) {

@@ -61,7 +61,7 @@ impl Node {
         digest: &Digest,
         has_looked: bool,
     ) -> Admission {
-        let partition = self.cluster.table(namespace.place()).look(digest.partition());
+        let partition = self.cluster.table(namespace.number()).look(digest.partition());
         if partition.is_sole() {
             return Admission::Here(partition);
         }

@@ -204,7 +204,7 @@ impl Peers {
     fn copy_anew(&mut self, node: &Node, key: usize, now: Duration) {
         let Some(copy) = self.copies.copies.get_mut(key) else { return };
         copy.is_due = false;
-        let table = node.cluster.table(copy.namespace.place());
+        let table = node.cluster.table(copy.namespace.number());
         let partition = table.get(copy.digest.partition());
         let Some(serving) = partition.destination() else {
             // Nobody serves it. Once somebody does, it gets the change.

@@ -58,11 +58,9 @@ impl Worker {
             Kind::Write | Kind::Remove | Kind::Lookup => self.serve_record(from, &frame, bytes),
             Kind::Proxy => self.serve_proxied(from, &frame),
             Kind::Migration => {
-                let (mut answer, mut pledges) = (Vec::new(), Pledges::default());
-                let (node, mut turn, _) = self.resume(Fetched::NONE, &mut pledges);
-                let work = node.serve_migration(&frame, &mut turn, &mut answer);
-                self.send_answer(from, frame.call, &answer);
-                return Ok(work);
+                let letter =
+                    Letter { kind: frame.kind, from: frame.from, body: frame.body.to_vec() };
+                self.node().migrations.deliver(letter);
             }
         }
         Ok(1)
@@ -298,7 +296,7 @@ impl Node {
     }
 
     fn partition(&self, namespace: &Namespace, digest: &Digest) -> Arc<Partition> {
-        self.cluster.table(namespace.place()).get(digest.partition())
+        self.cluster.table(namespace.number()).get(digest.partition())
     }
 
     /// Says what is here of a record, unless it is what the other node has.
@@ -314,9 +312,8 @@ impl Node {
         };
         answer.push(Status::Done as u8);
         let meta = namespace.meta_of(&digest);
-        let is_known = |meta: &record::RecordMeta| {
-            known == Some((meta.last_update_time, meta.generation))
-        };
+        let is_known =
+            |meta: &record::RecordMeta| known == Some((meta.last_update_time, meta.generation));
         if meta.as_ref().is_none_or(is_known) {
             return Ok(());
         }

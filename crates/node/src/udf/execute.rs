@@ -1,10 +1,10 @@
 //! Carrying a call out, on a thread that may wait.
 
-use engine::copies::Written;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::udf::{Call, Reply, Write};
+use engine::copies;
 use engine::udf::{Loaded, Refused, Written};
 use engine::{Namespace, Stripe, Turn};
 use storage::{Fetch, Fetched, Pledges};
@@ -128,7 +128,7 @@ impl Work<'_> {
             scratch: &mut self.scratch,
             fetched: &self.fetched,
             pledges: self.pledges,
-            written: Written::Nothing,
+            written: copies::Written::Nothing,
         };
         let Some(call) = call_of(self.request) else {
             return Ok(Some(Executed::refused(ResultCode::PARAMETER)));

@@ -1,0 +1,135 @@
+//! The side that receives a partition's records.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use cluster::NodeId;
+use cluster::fabric::migration::{Known, SPRIGS, Step, What, records};
+use engine::copies::Written;
+use engine::{Namespace, Stripe, Turn};
+use record::RecordMeta;
+use storage::{Fetched, Pledges};
+
+use super::contents::{hashes, known};
+use super::{Active, Place};
+use crate::node::Node;
+
+impl Node {
+    /// Takes in what a giver sends, and answers it.
+    pub(super) fn receive(
+        &self,
+        active: &mut Active,
+        namespace: &Arc<Namespace>,
+        place: Place,
+        from: NodeId,
+        step: &Step<'_>,
+    ) {
+        let about = (step.cluster_key, place.1);
+        let answer = |what: What<'_>| self.send_step(namespace, about, from, what);
+        let partition = self.cluster.table(place.0).get(place.1);
+        if partition.cluster_key != step.cluster_key || !*self.cluster.moving.lock() {
+            if let What::Begin(_) = step.what {
+                answer(What::Busy);
+            }
+            return;
+        }
+        if let What::AllDone = step.what {
+            let done = self.transition(place, |of| of.all_done());
+            if let Ok((_, true)) = done {
+                active.discards.push_back(place);
+                self.cluster.partitions_changed();
+            }
+            return answer(What::GaveUp);
+        }
+        if !partition.awaits().contains(&from) {
+            // It was all here already; the giver did not hear of that.
+            return answer(What::Ended);
+        }
+        match step.what {
+            What::Begin(theirs) => {
+                let most = self.config().service.migrate_max_num_incoming as usize;
+                let key = (place, from);
+                if active.receiving.len() >= most && !active.receiving.contains(&key) {
+                    return answer(What::Busy);
+                }
+                active.receiving.insert(key);
+                let ours = hashes(&known(namespace, place.1));
+                let (differ, empty) = compare(&ours, &theirs);
+                answer(What::Ready { differ, empty });
+            }
+            What::List(number, list) => answer(What::Want(number, &wanted(namespace, list))),
+            What::Records(number, list) => {
+                if self.store(namespace, place, list) {
+                    answer(What::Stored(number));
+                }
+            }
+            What::End => {
+                active.receiving.remove(&(place, from));
+                if self.transition(place, |of| Ok((of.received(from)?, ()))).is_ok() {
+                    self.cluster.partitions_changed();
+                    self.look_for_errand(active, place);
+                    answer(What::Ended);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Stores records of another node. False if some could not be: they come again.
+    fn store(&self, namespace: &Namespace, place: Place, list: &[u8]) -> bool {
+        let (mut scratch, mut received, mut all) = (Vec::new(), 0, true);
+        for (digest, transfer) in records(list) {
+            let (mut fetched, mut pledges) = (Fetched::default(), Pledges::default());
+            let taken = loop {
+                let mut turn = Turn {
+                    now: self.host.now(),
+                    stripe: Stripe::SHARED,
+                    scratch: &mut scratch,
+                    fetched: &fetched,
+                    pledges: &mut pledges,
+                    written: Written::Nothing,
+                };
+                match Self::take_over(namespace, &digest, transfer, &mut turn) {
+                    Ok(taken) => break taken,
+                    Err(fetch) => {
+                        fetched.clear();
+                        fetched.add(fetch.read_now());
+                    }
+                }
+            };
+            all &= taken.is_ok();
+            received += 1;
+        }
+        let counts = self.migrations.counts(place.0);
+        counts.records_received.fetch_add(received, Ordering::Relaxed);
+        all
+    }
+}
+
+/// In which sprigs a giver has something else than we, and in which we have nothing.
+fn compare(ours: &[u64; SPRIGS], theirs: &[u64; SPRIGS]) -> (u16, u16) {
+    let set = |which: &dyn Fn(usize) -> bool| {
+        (0..SPRIGS).filter(|sprig| which(*sprig)).fold(0, |set, sprig| set | 1 << sprig)
+    };
+    (set(&|sprig| ours[sprig] != theirs[sprig]), set(&|sprig| ours[sprig] == 0))
+}
+
+/// Which records of a list count more than what is here, or are not here.
+fn wanted(namespace: &Namespace, list: &[u8]) -> Vec<u8> {
+    let rule = namespace.conflict_rule();
+    let listed: Vec<Known> = Known::list(list).collect();
+    let mut wanted = vec![0u8; listed.len().div_ceil(8)];
+    for (number, known) in listed.iter().enumerate() {
+        let theirs = RecordMeta {
+            last_update_time: known.last_update_time,
+            generation: known.generation,
+            ..RecordMeta::default()
+        };
+        let ours = namespace.meta_of(&known.digest);
+        let is_newer = ours.is_none_or(|ours| rule.compare(&theirs, &ours).is_gt());
+        if is_newer && !namespace.drops.covers(&known.digest, known.last_update_time) {
+            wanted[number / 8] |= 1 << (number % 8);
+        }
+    }
+    wanted
+}
