@@ -118,8 +118,7 @@ impl Node {
             calls: Calls::default(),
             changing: Mutex::new(()),
         };
-        // A node that knows of no others is a cluster by itself from the start.
-        node.conduct();
+        node.begin_clustering();
         node
     }
 

@@ -178,6 +178,16 @@ impl Membership {
         out.append(&mut self.out);
     }
 
+    /// Forms a view of this node alone at once, unless views have to be larger: for a host that knows of no
+    /// seeds and hears nobody, and need not wait for others.
+    pub fn begin_alone(&mut self, now: Moment, out: &mut Vec<Output>) {
+        self.advance(now);
+        if self.view.is_none() && self.size_min <= 1 {
+            self.begin_round(&[self.own]);
+        }
+        out.append(&mut self.out);
+    }
+
     /// When [`Membership::step`] is to be called again at the latest, on the monotonic clock.
     pub fn next_deadline(&self) -> Duration {
         let gossip = self.gossip.next_deadline().filter(|_| !self.is_out());

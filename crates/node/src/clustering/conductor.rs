@@ -11,7 +11,7 @@ use cluster::RackId;
 use cluster::exchange::{self, Exchange, NamespaceOffer, Offer, Offers};
 use cluster::fabric::{Channel, Frame, Kind};
 use cluster::membership::{self, Input, Membership, Moment, Neighbour, Settings, Timing, View};
-use config::Config;
+use config::{Config, HeartbeatMode};
 
 use super::{Card, Letter, Parcel, State};
 use crate::host::Host;
@@ -154,6 +154,20 @@ impl Node {
         members.iter().filter(|node| **node != me).all(|node| heard.contains(node))
             && heard.iter().all(|node| members.contains(node))
             && !members.is_empty()
+    }
+
+    /// Begins. A node that knows of no others is a cluster by itself from the start.
+    pub(crate) fn begin_clustering(&self) {
+        let heartbeat = &self.config().network.heartbeat;
+        let hears_others =
+            !heartbeat.mesh_seeds.is_empty() || heartbeat.mode == Some(HeartbeatMode::Multicast);
+        if !hears_others {
+            let mut driver = self.cluster.driver.lock();
+            let (now, mut wanted) = (moment(&*self.host), Wanted::default());
+            driver.membership.begin_alone(now, &mut wanted.membership);
+            self.carry_out(&mut driver, now, &mut wanted);
+        }
+        self.conduct();
     }
 
     /// The same, and hands the membership machine something beside messages.

@@ -25,10 +25,14 @@ impl Node {
         let nodes: Vec<_> = offers.keys().copied().collect();
         let Some(order) = HashOrder::of(&nodes) else { return };
         let key = self.cluster.state().cluster_key;
+        let mut is_visible = self.cluster.partition_generation() < 0;
         for (place, namespace) in self.namespaces.iter().enumerate() {
-            if let Err(reason) = self.balance_namespace(place, namespace, &order, &offers, key) {
-                let name = &namespace.name;
-                self.host.log().message(&format!("{{{name}}} is not balanced: {reason}"));
+            match self.balance_namespace(place, namespace, &order, &offers, key) {
+                Ok(is_visible_here) => is_visible |= is_visible_here,
+                Err(reason) => {
+                    let name = &namespace.name;
+                    self.host.log().message(&format!("{{{name}}} is not balanced: {reason}"));
+                }
             }
         }
         let state = self.cluster.state();
@@ -39,11 +43,14 @@ impl Node {
             offers: Arc::new(offers),
             ..State::clone(&state)
         }));
-        self.cluster.partitions_changed();
+        if is_visible {
+            self.cluster.partitions_changed();
+        }
         *self.cluster.moving.lock() = true;
         self.migrations.begin(self);
     }
 
+    /// Says whether clients are told of another map than before.
     fn balance_namespace(
         &self,
         place: usize,
@@ -51,7 +58,7 @@ impl Node {
         order: &HashOrder,
         offers: &Offers,
         key: u64,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let participants: Vec<_> = participants(offers, &namespace.name).collect();
         let rules = rules_of(&participants)?;
         let members: Vec<_> = participants.iter().map(Participant::member).collect();
@@ -59,6 +66,7 @@ impl Node {
             .ok_or("the members of the view contradict each other")?;
         let table = self.cluster.table(place);
         let replicas = succession.replication_factor();
+        let mut is_visible = table.replication_factor() != replicas as u32;
         table.set_replication_factor(replicas as u32);
         namespace.drops.set_on(participants.len() > 1);
         for partition in PartitionId::all() {
@@ -69,9 +77,13 @@ impl Node {
             let next = next
                 .unwrap_or_else(|| Partition::elsewhere(me, &row.nodes, versions, replicas, key));
             namespace.drops.set_moving(partition, next.is_moving() || !next.duplicates.is_empty());
+            let before = table.look(partition);
+            is_visible |=
+                (0..replicas).any(|column| before.shows_in(column) != next.shows_in(column));
+            drop(before);
             table.set(partition, next);
         }
-        Ok(())
+        Ok(is_visible)
     }
 
     /// Has nobody serve anything.

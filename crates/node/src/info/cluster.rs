@@ -104,18 +104,18 @@ pub(super) fn tip(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
 
 /// Makes the node forget peers that it was told of, and silent ones.
 pub(super) fn tip_clear(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let list = call.optional("host-port-list", HOST_LIST_BYTES_MAX)?;
-    let Some(list) = list.filter(|list| *list != b"all") else {
+    let list = call.required("host-port-list", HOST_LIST_BYTES_MAX)?;
+    if list == b"all" {
         call.node.clear_tips(None);
         put(out, "ok");
         return Ok(());
-    };
+    }
     let peers: Vec<_> =
         list.split(|byte| *byte == b',').filter(|peer| is_host_port(peer)).collect();
     let addresses: Vec<_> = peers.iter().filter_map(|peer| resolve(call, peer)).collect();
     let found = call.node.clear_tips(Some(addresses));
     let missing = peers.len().saturating_sub(found);
-    if missing == 0 {
+    if found > 0 && missing == 0 {
         put(out, "ok");
         return Ok(());
     }

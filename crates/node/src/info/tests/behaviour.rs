@@ -28,7 +28,7 @@ fn truncation_takes_what_is_older() {
     assert_eq!(ask(&node, "smd-show:module=truncate"), format!("test|s={since_2010}"));
     assert!(
         ask(&node, "smd-info")
-            .contains(";truncate:committed_key=B7F69397187E,committed_tid=1,n_keys=1,")
+            .contains(";truncate:committed_key=E9F7134D3401,committed_tid=1,n_keys=1,")
     );
 
     let world = World { now: host.now(), memory_used_pct: 0 };
@@ -141,7 +141,7 @@ fn messages_and_dumps_go_to_the_log() {
         [
             "me: a=b:c",
             "unknown: hello",
-            "cluster: key B7F69397187E size 1 principal A1 members A1",
+            "cluster: key E9F7134D3401 size 1 principal A1 members A1",
             "{bar} write-blocks: used-bytes 0 total-bytes 1073741824",
             "heap-kbytes: (90,100,0)",
         ]
@@ -152,7 +152,7 @@ fn messages_and_dumps_go_to_the_log() {
 fn reclustering_balances_again() {
     let (host, node) = node();
     assert_eq!(ask(&node, "rebalance-generation"), "1");
-    assert_eq!(ask(&node, "cluster-stable:size=1"), "B7F69397187E");
+    assert_eq!(ask(&node, "cluster-stable:size=1"), "E9F7134D3401");
     host.advance(10 * SECOND);
     assert!(ask(&node, "statistics").contains(";time_since_rebalance=10;"));
     assert_eq!(ask(&node, "recluster:"), "ok");

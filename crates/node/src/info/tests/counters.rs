@@ -127,7 +127,7 @@ fn the_node_counts_what_it_cannot_place() {
          client_connections=1 client_connections_opened=2 client_connections_closed=1 \
          reaped_fds=0 threads_joinable=5 heap_allocated_kbytes=90 heap_active_kbytes=100 \
          heap_efficiency_pct=90 system_user_cpu_pct=3 system_kernel_cpu_pct=4 \
-         system_total_cpu_pct=7 cluster_size=1 cluster_key=B7F69397187E paxos_principal=A1",
+         system_total_cpu_pct=7 cluster_size=1 cluster_key=E9F7134D3401 paxos_principal=A1",
     );
 }
 

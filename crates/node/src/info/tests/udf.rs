@@ -22,7 +22,7 @@ fn every_recorded_reply_about_modules_is_matched() {
     let committed = node.metadata.committed(Module::Udf);
     assert!(committed.tid > 5);
     let expected =
-        format!("UDF:committed_key=B7F69397187E,committed_tid={},n_keys=1", committed.tid);
+        format!("UDF:committed_key=E9F7134D3401,committed_tid={},n_keys=1", committed.tid);
     assert!(ask(&node, "smd-info").contains(&expected));
 }
 
