@@ -59,16 +59,23 @@
 //! | run-time limits, counters | `limits.rs`, `stats.rs` |
 
 mod acceptor;
+mod buffers;
 mod connection;
 mod echo;
 mod endpoint;
 mod event_loop;
 mod frame;
 mod limits;
+mod link;
+mod link_turn;
+mod links;
 mod mailbox;
+mod peer_frame;
 mod pin;
+mod post;
 mod protocol;
 mod server;
+mod socket;
 mod stats;
 mod stream;
 mod throttle;
@@ -82,6 +89,9 @@ pub use echo::Echo;
 pub use endpoint::Endpoint;
 pub use frame::Frame;
 pub use limits::Limits;
+pub use link::{Full, LinkId, Remote, Route};
+pub use peer_frame::PEER_FRAME_SIZE_MAX;
+pub use post::Post;
 pub use protocol::{LINE_SIZE_MAX, Protocol};
 pub use server::{Options, Server, ShutdownReport, StartError};
 pub use stats::{Snapshot, Stats};
@@ -136,6 +146,35 @@ pub trait Worker: Sized {
     /// Called once per wake-up, behind everything else in it: the place to send off what it has asked
     /// of others.
     fn before_wait(&mut self) {}
+
+    /// Handles one whole frame of another node, given without its length. What there is to say to it is
+    /// handed over in [`Self::send_peers`].
+    fn on_peer_frame(&mut self, _from: Remote, _frame: &[u8]) -> PeerVerdict {
+        PeerVerdict::Close
+    }
+
+    /// Told once for each time that a link breaks, or could not be made: what was sent on it may have
+    /// arrived or not, and what waited in it is gone. A route gets a new link with the next frame that is
+    /// sent to it, though not at once. Not told for a link of this node's own that is closed because it was
+    /// idle, nor at the end of a shutdown.
+    fn on_peer_lost(&mut self, _remote: Remote) {}
+
+    /// Hands over what is to be sent to other nodes. Called once per wake-up, behind everything that may
+    /// give rise to it and before [`Self::before_wait`]; and again, soon, after a link that was
+    /// [`Full`] has room.
+    fn send_peers(&mut self, _post: &mut Post<'_>) {}
+}
+
+/// What becomes of a link after a frame of another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerVerdict {
+    /// It goes on with the next frame.
+    Continue,
+    /// It goes on with the next frame, but this one was as much work as so many ordinary ones: its
+    /// turn is the shorter.
+    Worked(usize),
+    /// It is closed, as if it had broken.
+    Close,
 }
 
 /// What becomes of a connection after a request.
