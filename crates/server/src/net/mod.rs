@@ -45,15 +45,36 @@
 //! to the worker. It is closed when its socket fails or the grace time of a shutdown is over; a
 //! ticket that is called afterwards finds nobody, which is no error.
 //!
+//! # Links to other nodes
+//!
+//! Nodes talk to each other over links, which carry frames of [`Protocol::Peer`] both ways. Each loop opens
+//! its own, one for each [`Route`] that its worker sends to, and serves links that others opened: an
+//! answer comes back on the loop that asked, in whatever order answers are ready. Frames go to
+//! [`Worker::on_peer_frame`]; what the worker has to say is collected once, at the end of the wake-up
+//! ([`Worker::send_peers`]), and leaves with one call for each link.
+//!
+//! - Turns of links are bounded as those of connections are, and wait in the same queue: bulk in a link
+//!   delays no client by more than one turn.
+//! - What is owed on a link is bounded: beyond that it is [`Full`], and the worker hears when there is room.
+//! - A link is read although it owes output, or two nodes that send each other much would wait for each other
+//!   for ever. Only one that another node opened rests while it is full: its opener always reads the answers.
+//! - A link that breaks loses what is in it, and the worker is told ([`Worker::on_peer_lost`]). The next frame
+//!   for the route has it made again, first after 50 ms, then more and more rarely.
+//! - At a shutdown links serve the clients that are left, then send what they owe for a moment, and close.
+//!
 //! # Where to look
 //!
 //! | task | file |
 //! |---|---|
 //! | header rules, frames, text lines | `frame.rs`, `protocol.rs` |
-//! | one connection's buffers and phases | `connection.rs` |
+//! | one connection's phases | `connection.rs` |
+//! | access to sockets; what is held and owed | `socket.rs`, `buffers.rs` |
 //! | replies that take several turns, or wait | `stream.rs` |
 //! | reading, answering, sending: the hot path | `turn.rs` |
 //! | waiting, deadlines, draining | `event_loop.rs` |
+//! | frames between nodes | `peer_frame.rs` |
+//! | one link's stages, bounds, deadlines; all of a loop | `link.rs`, `links.rs` |
+//! | reading links, sending on them | `link_turn.rs`, `post.rs` |
 //! | sockets coming in | `endpoint.rs`, `acceptor.rs`, `mailbox.rs` |
 //! | starting and stopping all of it | `server.rs` |
 //! | run-time limits, counters | `limits.rs`, `stats.rs` |
