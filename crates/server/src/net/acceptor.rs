@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use socket2::{SockRef, TcpKeepalive};
 
 use super::Peer;
 use super::limits::Limits;
 use super::mailbox::{Mailbox, Newcomer};
 use super::protocol::Protocol;
 use super::server::StopSign;
+use super::socket::set_up;
 use super::stats::Stats;
 use super::throttle::Throttle;
 
@@ -23,18 +23,16 @@ pub(super) const WAKER: Token = Token(usize::MAX);
 /// when the clients have used up the limit of the service port.
 const TEXT_CONNECTIONS_MAX: u64 = 512;
 
+/// How many links other nodes may have open: one for each of their loops and channels, in the largest
+/// cluster. The bound only keeps a stray program from using up the descriptors.
+const LINKS_MAX: u64 = 16 * 1024;
+
 /// Connections taken from one listener before the next has its turn.
 const BATCH_MAX: usize = 64;
 
 /// How long to wait when the process is out of descriptors or memory. The kernel would report the
 /// waiting connection again at once, and the thread would spin.
 const RETRY_TIME: Duration = Duration::from_millis(100);
-
-/// Time without traffic before the kernel asks whether the client is still there.
-const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
-/// Questions without an answer after which the connection is dead.
-const KEEPALIVE_PROBES: u32 = 2;
 
 /// Accepts connections on all listeners.
 pub(super) struct Acceptor {
@@ -141,6 +139,7 @@ impl Acceptor {
         let limit = match protocol {
             Protocol::Frames => self.limits.connections_max().into(),
             Protocol::Lines => TEXT_CONNECTIONS_MAX,
+            Protocol::Peer => LINKS_MAX,
         };
         if self.stats.open(protocol) >= limit {
             if let Some(suppressed) = self.warnings.limit.admit(Instant::now()) {
@@ -158,7 +157,7 @@ impl Acceptor {
         self.stats.opened(protocol).add(1);
         let mut newcomer = Some(Newcomer { socket, peer, protocol });
         let mut by_load: Vec<&Arc<Mailbox>> = self.mailboxes.iter().collect();
-        by_load.sort_by_key(|mailbox| mailbox.connections());
+        by_load.sort_by_key(|mailbox| mailbox.connections(protocol));
         for mailbox in by_load {
             newcomer = newcomer.and_then(|newcomer| mailbox.send(newcomer).err());
         }
@@ -184,31 +183,4 @@ fn concerns_one_connection(kind: ErrorKind) -> bool {
             | ErrorKind::HostUnreachable
             | ErrorKind::TimedOut
     )
-}
-
-fn set_up(socket: &TcpStream) -> io::Result<()> {
-    // Replies leave in one piece: waiting for more to send would only delay them.
-    socket.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_TIME)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_PROBES);
-    SockRef::from(socket).set_tcp_keepalive(&keepalive)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernel_asks_after_clients_that_are_silent() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        set_up(&socket).unwrap();
-        let options = SockRef::from(&socket);
-        assert!(options.keepalive().unwrap() && socket.nodelay().unwrap());
-        assert_eq!(options.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
-        assert_eq!(options.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
-        assert_eq!(options.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
-    }
 }

@@ -1,17 +1,13 @@
 //! One connection: its socket, its phase, and the bytes that a turn could not finish with.
 
 use std::io;
-use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use mio::event::Event;
-use mio::net::TcpStream;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
-
 use super::Peer;
+use super::buffers::{Held, Owed};
 use super::mailbox::Newcomer;
 use super::protocol::Protocol;
+use super::socket::Socket;
 use super::stream::{Stream, Ticket};
 
 /// How long a client may take none of the bytes offered to it before its connection is closed.
@@ -49,7 +45,7 @@ pub(super) enum Deadline {
 
 /// A connection between its turns.
 pub(super) struct Connection<W> {
-    pub socket: TcpStream,
+    pub socket: Socket,
     pub peer: Peer,
     pub protocol: Protocol,
     pub phase: Phase,
@@ -64,30 +60,21 @@ pub(super) struct Connection<W> {
     /// A line ended with a carriage return right at the end of the bytes received: a newline that
     /// comes next belongs to it.
     pub swallow_newline: bool,
-    /// There may be more to read. Readiness is edge-triggered: it is told once.
-    pub readable: bool,
-    /// The socket may take more.
-    pub writable: bool,
-    /// The client has shut its side, perhaps behind bytes that are still to be read.
-    pub peer_closed: bool,
-    /// The socket has failed: nothing that is sent arrives.
-    pub failed: bool,
     /// Waits in the loop's queue for another turn.
     pub queued: bool,
     /// The last time that bytes moved, or that lingering began.
     pub active_at: Instant,
     /// What [`Self::buffered_bytes`] was when the loop last added it up.
     pub accounted_bytes: usize,
-    /// Replies that the socket did not take; those before `owed_from` are sent.
-    owed: Vec<u8>,
-    owed_from: usize,
+    /// Replies that the socket did not take.
+    owed: Owed,
 }
 
 impl<W> Connection<W> {
     pub(super) fn new(newcomer: Newcomer, now: Instant) -> Self {
         let Newcomer { socket, peer, protocol } = newcomer;
         Self {
-            socket,
+            socket: Socket::connected(socket),
             peer,
             protocol,
             phase: Phase::Open,
@@ -96,76 +83,23 @@ impl<W> Connection<W> {
             stream: None,
             awaits: None,
             swallow_newline: false,
-            readable: false,
-            writable: true,
-            peer_closed: false,
-            failed: false,
             queued: false,
             active_at: now,
             accounted_bytes: 0,
-            owed: Vec::new(),
-            owed_from: 0,
+            owed: Owed::default(),
         }
-    }
-
-    /// Notes what an event says about the socket.
-    #[inline]
-    pub(super) fn note(&mut self, event: &Event) {
-        // An error counts as both, so that the next call to the socket brings it to light.
-        let failed = event.is_error();
-        self.failed |= failed || event.is_write_closed();
-        self.peer_closed |= event.is_read_closed();
-        self.readable |= event.is_readable() || event.is_read_closed() || failed;
-        self.writable |= event.is_writable() || event.is_write_closed() || failed;
-    }
-
-    /// Reads once. `None` when there is nothing to read now; 0 bytes at the end of the stream.
-    #[inline]
-    pub(super) fn receive(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
-        let received =
-            retried(|| Ok(rustix::net::recv(&self.socket, &mut *into, RecvFlags::empty())?.0))?;
-        match received {
-            None | Some(0) => self.readable = false,
-            // A read that leaves room has drained the socket, and fresh bytes make a new event. Not
-            // so the end of the stream when the event that told of these bytes told of it too.
-            Some(count) => self.readable = count == into.len() || self.peer_closed,
-        }
-        Ok(received)
-    }
-
-    /// Sends as much of `bytes` as the socket takes, and says how much.
-    #[inline]
-    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut sent = 0;
-        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
-            match retried(|| rustix::net::send(&self.socket, rest, SendFlags::NOSIGNAL))? {
-                Some(count) if count > 0 => sent += count,
-                _ => {
-                    self.writable = false;
-                    break;
-                }
-            }
-        }
-        Ok(sent)
     }
 
     /// Sends what is owed, as far as the socket takes it, and says how much that was.
     pub(super) fn send_owed(&mut self) -> io::Result<usize> {
-        let owed = std::mem::take(&mut self.owed);
-        let sent = self.send(owed.get(self.owed_from..).unwrap_or_default())?;
-        self.owed_from += sent;
-        if self.owed_from < owed.len() {
-            self.owed = owed;
-        } else {
-            self.owed_from = 0;
-        }
+        let sent = self.socket.send(self.owed.bytes())?;
+        self.owed.sent(sent, 0);
         Ok(sent)
     }
 
     /// Keeps `bytes` from `from` on, for when the socket takes more.
     pub(super) fn owe(&mut self, bytes: Vec<u8>, from: usize) {
-        self.owed = bytes;
-        self.owed_from = from;
+        self.owed = Owed::rest_of(bytes, from);
     }
 
     pub(super) fn owes(&self) -> bool {
@@ -190,7 +124,7 @@ impl<W> Connection<W> {
 
     /// Shuts the sending side and gives the client time to hang up.
     pub(super) fn linger(&mut self, now: Instant) -> io::Result<()> {
-        self.socket.shutdown(Shutdown::Write)?;
+        self.socket.shut_sending_side()?;
         self.phase = Phase::Lingering;
         self.active_at = now;
         Ok(())
@@ -228,60 +162,11 @@ impl<W> Connection<W> {
     }
 }
 
-/// Calls until the answer is not "interrupted"; `None` for "would block".
-#[inline]
-fn retried(mut call: impl FnMut() -> Result<usize, Errno>) -> io::Result<Option<usize>> {
-    loop {
-        match call() {
-            Ok(count) => return Ok(Some(count)),
-            Err(Errno::AGAIN) => return Ok(None),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Bytes received and not yet handled. Without any it holds no memory.
-#[derive(Default)]
-pub(super) struct Held {
-    bytes: Vec<u8>,
-    /// Those before are handled.
-    from: usize,
-}
-
-impl Held {
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.from..).unwrap_or_default()
-    }
-
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    pub(super) fn append(&mut self, fresh: &[u8]) {
-        if self.from > 0 {
-            self.bytes.drain(..self.from);
-            self.from = 0;
-        }
-        self.bytes.extend_from_slice(fresh);
-    }
-
-    /// What is left when the first `count` bytes are handled.
-    pub(super) fn without_first(mut self, count: usize) -> Self {
-        self.from += count;
-        if self.from < self.bytes.len() { self } else { Self::default() }
-    }
-
-    #[inline]
-    fn capacity(&self) -> usize {
-        self.bytes.capacity()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+
+    use mio::net::TcpStream;
 
     use super::super::Echo;
     use super::super::stream::Progress;
@@ -345,20 +230,5 @@ mod tests {
         connection.phase = Phase::Lingering;
         let linger_timeout = (now + LINGER_TIME, Deadline::LingerTimeout);
         assert_eq!(connection.deadline(idle_time), Some(linger_timeout));
-    }
-
-    #[test]
-    fn held_bytes() {
-        let mut held = Held::default();
-        assert!(held.is_empty());
-        held.append(b"abc");
-        held.append(b"def");
-        let mut held = held.without_first(2);
-        assert_eq!(held.bytes(), b"cdef");
-        held.append(b"g");
-        assert_eq!(held.bytes(), b"cdefg");
-        let held = held.without_first(5);
-        assert!(held.is_empty());
-        assert_eq!(held.capacity(), 0, "nothing held takes no memory");
     }
 }

@@ -15,14 +15,16 @@ use slab::Slab;
 use super::Worker;
 use super::connection::{Connection, Deadline};
 use super::limits::Limits;
+use super::links::{self, Links};
 use super::mailbox::{Mailbox, Newcomer};
+use super::protocol::Protocol;
 use super::server::StopSign;
 use super::stats::Stats;
 use super::stream::Ticket;
 use super::throttle::Throttle;
 use super::turn::{Desk, Next};
 
-/// The token of the waker; connections have their slab keys as tokens.
+/// The token of the waker; connections have their slab keys as tokens, links theirs with a mark.
 pub(super) const WAKER: Token = Token(usize::MAX);
 
 /// The token of what wakes the worker's streams, the other one that is no slab key.
@@ -38,6 +40,9 @@ const EVENTS_MAX: usize = 1024;
 /// How far apart two sweeps over all connections are at least, so that many deadlines close
 /// together cost one sweep. This is also how late a deadline may be noticed.
 const SWEEP_PERIOD: Duration = Duration::from_millis(20);
+
+/// How long links to other nodes may keep sending what they owe when the last client is gone.
+const LINKS_DRAIN_TIME: Duration = Duration::from_millis(200);
 
 /// What an event loop shares with the rest of the server.
 pub(super) struct Surroundings {
@@ -57,7 +62,9 @@ pub(super) struct EventLoop<W> {
     around: Surroundings,
     desk: Desk<W>,
     connections: Slab<Connection<W>>,
-    /// Connections that have more to do than one turn may.
+    /// Links to other nodes.
+    links: Links,
+    /// Connections and links that have more to do than one turn may, by their tokens.
     runnable: VecDeque<usize>,
     /// Which connection's stream waits for which ticket. An entry may be out of date; what counts is
     /// [`Connection::awaits`].
@@ -78,6 +85,12 @@ impl<W: Worker> EventLoop<W> {
             poll,
             desk: Desk::new(worker, Arc::clone(&around.stats), around.loop_index),
             connections: Slab::new(),
+            links: Links::new(
+                (around.loop_index, around.loop_count),
+                Arc::clone(&around.mailbox),
+                Arc::clone(&around.limits),
+                Arc::clone(&around.stats),
+            ),
             runnable: VecDeque::new(),
             waiting: HashMap::new(),
             ready: Vec::new(),
@@ -96,7 +109,8 @@ impl<W: Worker> EventLoop<W> {
         if let Err(error) = self.watch_worker() {
             tracing::error!(%error, "an event loop cannot watch for what its requests wait for");
         }
-        while stop_at.is_none_or(|at| self.desk.now() < at && !self.connections.is_empty()) {
+        let mut clients_gone_at = None;
+        while !self.is_done(stop_at, &mut clients_gone_at) {
             match self.poll.poll(&mut events, self.timeout(stop_at)) {
                 Ok(()) => self.wake_up(&events),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -111,20 +125,40 @@ impl<W: Worker> EventLoop<W> {
                     self.begin_drain();
                 }
             }
+            self.desk.collect_post(&mut self.links);
+            self.links.send_posted(self.poll.registry(), self.desk.now());
             self.desk.before_wait();
         }
         self.around.cut_off.fetch_add(self.connections.len(), Relaxed);
         for key in self.keys() {
             self.close(key);
         }
+        self.links.close_all(self.poll.registry(), self.desk.now());
+    }
+
+    /// Whether a loop that is to stop has nothing more to do. Links serve the clients that are left,
+    /// whose answers may need other nodes; when there are none, links only send what they owe.
+    fn is_done(&self, stop_at: Option<Instant>, clients_gone_at: &mut Option<Instant>) -> bool {
+        let Some(stop_at) = stop_at else { return false };
+        if self.desk.now() >= stop_at {
+            return true;
+        }
+        if !self.connections.is_empty() {
+            return false;
+        }
+        let gone_at = *clients_gone_at.get_or_insert(self.desk.now());
+        self.desk.now() >= gone_at + LINKS_DRAIN_TIME || !self.links.owes()
     }
 
     /// How long to wait for events: not at all while there are turns to give.
     fn timeout(&self, stop_at: Option<Instant>) -> Option<Duration> {
-        if !self.runnable.is_empty() || !self.ready.is_empty() {
+        if !self.runnable.is_empty() || !self.ready.is_empty() || self.links.is_restless() {
             return Some(Duration::ZERO);
         }
-        let until = self.next_sweep.into_iter().chain(stop_at).min();
+        let draining = stop_at.filter(|_| self.connections.is_empty());
+        let drained = draining.map(|at| at.min(self.desk.now() + LINKS_DRAIN_TIME));
+        let sweeps = self.next_sweep.into_iter().chain(self.links.next_sweep());
+        let until = sweeps.chain(drained.or(stop_at)).min();
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         left.into_iter().chain(self.desk.wake_after()).min()
     }
@@ -143,11 +177,18 @@ impl<W: Worker> EventLoop<W> {
             match event.token() {
                 WAKER => self.adopt_newcomers(),
                 WORKER => self.desk.ready_tickets(&mut self.ready),
-                Token(key) => self.heed(key, event),
+                token => match links::key_of(token) {
+                    None => self.heed(token.0, event),
+                    Some(key) => self.heed_link(key, event),
+                },
             }
         }
         for _ in 0..queued {
             let Some(key) = self.runnable.pop_front() else { break };
+            if let Some(key) = links::key_of(Token(key)) {
+                self.serve_link(key);
+                continue;
+            }
             let streams = self.connections.get(key).is_some_and(|of| of.stream.is_some());
             self.serve(key);
             if streams {
@@ -155,6 +196,7 @@ impl<W: Worker> EventLoop<W> {
                 break;
             }
         }
+        self.mind_links();
         if self.desk.wake_after() == Some(Duration::ZERO) {
             self.desk.ready_tickets(&mut self.ready);
         }
@@ -168,11 +210,11 @@ impl<W: Worker> EventLoop<W> {
     #[inline]
     fn heed(&mut self, key: usize, event: &Event) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        connection.note(event);
+        connection.socket.note(event);
         // One that waits in the queue gets its turn there, and so does one that streams. One whose
         // stream waits for something else can only send what it owes, or be over.
         if connection.awaits.is_some() {
-            if connection.owes() || connection.failed {
+            if connection.owes() || connection.socket.failed {
                 self.serve(key);
             }
         } else if connection.stream.is_some() {
@@ -180,6 +222,47 @@ impl<W: Worker> EventLoop<W> {
         } else if !connection.queued {
             self.serve(key);
         }
+    }
+
+    /// Does what an event of a link asks for.
+    #[inline]
+    fn heed_link(&mut self, key: usize, event: &Event) {
+        let has_input = self.links.heed(key, event, self.poll.registry(), self.desk.now());
+        // One that waits in the queue gets its turn there.
+        if has_input && self.links.get_mut(key).is_some_and(|link| !link.queued) {
+            self.serve_link(key);
+        }
+    }
+
+    /// Gives a link its turn and sees to what follows from it.
+    fn serve_link(&mut self, key: usize) {
+        let unsent_max = self.links.unsent_max();
+        let Some(link) = self.links.get_mut(key) else { return };
+        link.queued = false;
+        match self.desk.serve_link(link, unsent_max) {
+            Next::Wait => {}
+            Next::Again => self.enqueue_link(key),
+            Next::Close => self.links.break_off(key, self.poll.registry(), self.desk.now()),
+        }
+    }
+
+    fn enqueue_link(&mut self, key: usize) {
+        if let Some(link) = self.links.get_mut(key)
+            && !link.queued
+        {
+            link.queued = true;
+            self.runnable.push_back(links::token_of(key).0);
+        }
+    }
+
+    /// Sees to what time does to links, and tells the worker which are lost.
+    fn mind_links(&mut self) {
+        let now = self.desk.now();
+        self.links.mind_deadlines(self.poll.registry(), now, now + SWEEP_PERIOD);
+        for key in self.links.take_relieved() {
+            self.enqueue_link(key);
+        }
+        self.desk.tell_lost(self.links.take_lost());
     }
 
     /// Lets the streams go on whose tickets were called: one after the other, since most have little to
@@ -251,18 +334,22 @@ impl<W: Worker> EventLoop<W> {
             let protocol = newcomer.protocol;
             if let Err(error) = self.adopt(newcomer) {
                 tracing::warn!(%error, "cannot serve a new connection");
-                self.around.mailbox.connection_gone();
+                self.around.mailbox.connection_gone(protocol);
                 self.desk.count(|counters| counters.closed.of(protocol).add(1));
             }
         }
     }
 
-    fn adopt(&mut self, mut newcomer: Newcomer) -> io::Result<()> {
+    fn adopt(&mut self, newcomer: Newcomer) -> io::Result<()> {
+        let registry = self.poll.registry();
+        if newcomer.protocol == Protocol::Peer {
+            return self.links.adopt(newcomer, registry, self.desk.now());
+        }
         let entry = self.connections.vacant_entry();
         let key = entry.key();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut newcomer.socket, Token(key), interest)?;
-        entry.insert(Connection::new(newcomer, self.desk.now()));
+        let mut connection = Connection::new(newcomer, self.desk.now());
+        connection.socket.register(registry, Token(key))?;
+        entry.insert(connection);
         self.expect_deadline(key);
         Ok(())
     }
@@ -273,11 +360,8 @@ impl<W: Worker> EventLoop<W> {
         if let Some(ticket) = connection.awaits {
             self.waiting.remove(&ticket);
         }
-        // Not every platform forgets a socket when it is closed, so mio asks for this.
-        if let Err(error) = self.poll.registry().deregister(&mut connection.socket) {
-            tracing::debug!(%error, "cannot deregister a connection");
-        }
-        self.around.mailbox.connection_gone();
+        connection.socket.deregister(self.poll.registry());
+        self.around.mailbox.connection_gone(connection.protocol);
         self.desk.count(|counters| counters.closed.of(connection.protocol).add(1));
     }
 
@@ -354,7 +438,7 @@ impl<W: Worker> EventLoop<W> {
     /// From here on nothing is read; what has been read is answered.
     fn begin_drain(&mut self) {
         while let Some(newcomer) = self.around.mailbox.receive() {
-            self.around.mailbox.connection_gone();
+            self.around.mailbox.connection_gone(newcomer.protocol);
             self.desk.count(|counters| counters.closed.of(newcomer.protocol).add(1));
         }
         for key in self.keys() {
@@ -362,7 +446,7 @@ impl<W: Worker> EventLoop<W> {
                 connection.finish();
                 // Requests that arrived too late are thrown away before closing, or the kernel
                 // would reset the connection and the client lose its last replies.
-                connection.readable = true;
+                connection.socket.readable = true;
             }
             self.serve(key);
         }

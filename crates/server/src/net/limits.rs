@@ -14,18 +14,20 @@ pub struct Limits {
     connections_max: AtomicU32,
     idle_ms: AtomicU32,
     buffered_bytes_max: AtomicU64,
+    link_unsent_bytes_max: AtomicU64,
     /// Loops that sleep without a timeout and must hear of a new one.
     sleepers: Mutex<Vec<Weak<Waker>>>,
 }
 
 impl Default for Limits {
     /// The original's defaults: 15,000 connections, never reaped. All buffers together may hold
-    /// 4 GiB, room for 32 frames of the greatest size.
+    /// 4 GiB, room for 32 frames of the greatest size. 64 MiB may wait in a link to another node.
     fn default() -> Self {
         Self {
             connections_max: AtomicU32::new(15_000),
             idle_ms: AtomicU32::new(0),
             buffered_bytes_max: AtomicU64::new(4 * 1024 * 1024 * 1024),
+            link_unsent_bytes_max: AtomicU64::new(64 * 1024 * 1024),
             sleepers: Mutex::default(),
         }
     }
@@ -67,6 +69,18 @@ impl Limits {
     /// Sets [`Self::buffered_bytes_max`].
     pub fn set_buffered_bytes_max(&self, bytes: u64) {
         self.buffered_bytes_max.store(bytes, Relaxed);
+    }
+
+    /// How many bytes may be unsent on a link to another node before it takes no further frame. One
+    /// that another node opened is not read either while there are more. Links do not count for
+    /// [`Self::buffered_bytes_max`].
+    pub fn link_unsent_bytes_max(&self) -> u64 {
+        self.link_unsent_bytes_max.load(Relaxed)
+    }
+
+    /// Sets [`Self::link_unsent_bytes_max`].
+    pub fn set_link_unsent_bytes_max(&self, bytes: u64) {
+        self.link_unsent_bytes_max.store(bytes, Relaxed);
     }
 
     /// [`Self::idle_ms`] as a duration; `None` for ever.

@@ -27,22 +27,37 @@ pub(super) struct Mailbox {
     newcomers: ArrayQueue<Newcomer>,
     waker: Arc<Waker>,
     connections: AtomicUsize,
+    links: AtomicUsize,
 }
 
 impl Mailbox {
     pub(super) fn new(waker: Arc<Waker>) -> Self {
-        Self { newcomers: ArrayQueue::new(CAPACITY), waker, connections: AtomicUsize::new(0) }
+        Self {
+            newcomers: ArrayQueue::new(CAPACITY),
+            waker,
+            connections: AtomicUsize::new(0),
+            links: AtomicUsize::new(0),
+        }
     }
 
-    /// How many connections the loop has, those on their way included.
-    pub(super) fn connections(&self) -> usize {
-        self.connections.load(Relaxed)
+    /// How many connections like those of this protocol the loop has, those on their way included:
+    /// clients and links of other nodes are shared out each by themselves.
+    pub(super) fn connections(&self, protocol: Protocol) -> usize {
+        self.counter(protocol).load(Relaxed)
+    }
+
+    fn counter(&self, protocol: Protocol) -> &AtomicUsize {
+        match protocol {
+            Protocol::Frames | Protocol::Lines => &self.connections,
+            Protocol::Peer => &self.links,
+        }
     }
 
     /// Hands a socket over; gives it back when the box is full.
     pub(super) fn send(&self, newcomer: Newcomer) -> Result<(), Newcomer> {
-        self.connections.fetch_add(1, Relaxed);
-        self.newcomers.push(newcomer).inspect_err(|_| self.connection_gone())?;
+        let protocol = newcomer.protocol;
+        self.counter(protocol).fetch_add(1, Relaxed);
+        self.newcomers.push(newcomer).inspect_err(|_| self.connection_gone(protocol))?;
         if let Err(error) = self.wake() {
             tracing::error!(%error, "cannot wake an event loop");
         }
@@ -54,8 +69,8 @@ impl Mailbox {
     }
 
     /// Tells that a connection handed to the loop has ended.
-    pub(super) fn connection_gone(&self) {
-        self.connections.fetch_sub(1, Relaxed);
+    pub(super) fn connection_gone(&self, protocol: Protocol) {
+        self.counter(protocol).fetch_sub(1, Relaxed);
     }
 
     pub(super) fn wake(&self) -> io::Result<()> {

@@ -45,30 +45,58 @@
 //! to the worker. It is closed when its socket fails or the grace time of a shutdown is over; a
 //! ticket that is called afterwards finds nobody, which is no error.
 //!
+//! # Links to other nodes
+//!
+//! Nodes talk to each other over links, which carry frames of [`Protocol::Peer`] both ways. Each loop opens
+//! its own, one for each [`Route`] that its worker sends to, and serves links that others opened: an
+//! answer comes back on the loop that asked, in whatever order answers are ready. Frames go to
+//! [`Worker::on_peer_frame`]; what the worker has to say is collected once, at the end of the wake-up
+//! ([`Worker::send_peers`]), and leaves with one call for each link.
+//!
+//! - Turns of links are bounded as those of connections are, and wait in the same queue: bulk in a link
+//!   delays no client by more than one turn.
+//! - What is owed on a link is bounded: beyond that it is [`Full`], and the worker hears when there is room.
+//! - A link is read although it owes output, or two nodes that send each other much would wait for each other
+//!   for ever. Only one that another node opened rests while it is full: its opener always reads the answers.
+//! - A link that breaks loses what is in it, and the worker is told ([`Worker::on_peer_lost`]). The next frame
+//!   for the route has it made again, first after 50 ms, then more and more rarely.
+//! - At a shutdown links serve the clients that are left, then send what they owe for a moment, and close.
+//!
 //! # Where to look
 //!
 //! | task | file |
 //! |---|---|
 //! | header rules, frames, text lines | `frame.rs`, `protocol.rs` |
-//! | one connection's buffers and phases | `connection.rs` |
+//! | one connection's phases | `connection.rs` |
+//! | access to sockets; what is held and owed | `socket.rs`, `buffers.rs` |
 //! | replies that take several turns, or wait | `stream.rs` |
 //! | reading, answering, sending: the hot path | `turn.rs` |
 //! | waiting, deadlines, draining | `event_loop.rs` |
+//! | frames between nodes | `peer_frame.rs` |
+//! | one link's stages, bounds, deadlines; all of a loop | `link.rs`, `links.rs` |
+//! | reading links, sending on them | `link_turn.rs`, `post.rs` |
 //! | sockets coming in | `endpoint.rs`, `acceptor.rs`, `mailbox.rs` |
 //! | starting and stopping all of it | `server.rs` |
 //! | run-time limits, counters | `limits.rs`, `stats.rs` |
 
 mod acceptor;
+mod buffers;
 mod connection;
 mod echo;
 mod endpoint;
 mod event_loop;
 mod frame;
 mod limits;
+mod link;
+mod link_turn;
+mod links;
 mod mailbox;
+mod peer_frame;
 mod pin;
+mod post;
 mod protocol;
 mod server;
+mod socket;
 mod stats;
 mod stream;
 mod throttle;
@@ -82,6 +110,9 @@ pub use echo::Echo;
 pub use endpoint::Endpoint;
 pub use frame::Frame;
 pub use limits::Limits;
+pub use link::{Full, LinkId, Remote, Route};
+pub use peer_frame::PEER_FRAME_SIZE_MAX;
+pub use post::Post;
 pub use protocol::{LINE_SIZE_MAX, Protocol};
 pub use server::{Options, Server, ShutdownReport, StartError};
 pub use stats::{Snapshot, Stats};
@@ -136,6 +167,35 @@ pub trait Worker: Sized {
     /// Called once per wake-up, behind everything else in it: the place to send off what it has asked
     /// of others.
     fn before_wait(&mut self) {}
+
+    /// Handles one whole frame of another node, given without its length. What there is to say to it is
+    /// handed over in [`Self::send_peers`].
+    fn on_peer_frame(&mut self, _from: Remote, _frame: &[u8]) -> PeerVerdict {
+        PeerVerdict::Close
+    }
+
+    /// Told once for each time that a link breaks, or could not be made: what was sent on it may have
+    /// arrived or not, and what waited in it is gone. A route gets a new link with the next frame that is
+    /// sent to it, though not at once. Not told for a link of this node's own that is closed because it was
+    /// idle, nor at the end of a shutdown.
+    fn on_peer_lost(&mut self, _remote: Remote) {}
+
+    /// Hands over what is to be sent to other nodes. Called once per wake-up, behind everything that may
+    /// give rise to it and before [`Self::before_wait`]; and again, soon, after a link that was
+    /// [`Full`] has room.
+    fn send_peers(&mut self, _post: &mut Post<'_>) {}
+}
+
+/// What becomes of a link after a frame of another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerVerdict {
+    /// It goes on with the next frame.
+    Continue,
+    /// It goes on with the next frame, but this one was as much work as so many ordinary ones: its
+    /// turn is the shorter.
+    Worked(usize),
+    /// It is closed, as if it had broken.
+    Close,
 }
 
 /// What becomes of a connection after a request.

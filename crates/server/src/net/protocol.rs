@@ -1,4 +1,4 @@
-//! The two ways in which a byte stream is cut into requests: binary frames and text lines.
+//! The ways in which a byte stream is cut into requests: binary frames, text lines, frames between nodes.
 //!
 //! Rules of the text port (info command reference, section 1.2): a command ends at a carriage
 //! return or newline, further ones right behind it are swallowed, and a byte 0xFF anywhere (what
@@ -8,6 +8,7 @@ use thiserror::Error;
 use wire::proto::FrameError;
 
 use super::frame::{self, Frame};
+use super::peer_frame::{self, PEER_FRAME_SIZE_MAX, TooLong};
 
 /// The longest line that the text port takes, in bytes. The commands that carry bulk, such as code,
 /// go through the service port; the bound only keeps a stream without line ends from growing.
@@ -22,6 +23,8 @@ pub enum Protocol {
     Frames,
     /// Plain-text info: lines.
     Lines,
+    /// What nodes say to each other: frames with a length in front.
+    Peer,
 }
 
 /// One request, cut out of the stream.
@@ -30,6 +33,8 @@ pub(super) enum Request<'a> {
     Frame(Frame<'a>),
     /// Without its terminator.
     Line(&'a [u8]),
+    /// Without its length.
+    Peer(&'a [u8]),
 }
 
 /// Why a stream is not read any further.
@@ -41,6 +46,8 @@ pub(super) enum Malformed {
     Interrupt,
     #[error("line longer than {LINE_SIZE_MAX} bytes")]
     LineTooLong,
+    #[error("frame of {0} bytes, but {PEER_FRAME_SIZE_MAX} are allowed between nodes")]
+    PeerFrameTooLong(u32),
 }
 
 impl Protocol {
@@ -54,6 +61,11 @@ impl Protocol {
                 Ok(frame.map(|frame| (Request::Frame(frame), frame.as_bytes().len())))
             }
             Self::Lines => split_line(data),
+            Self::Peer => {
+                let frame = peer_frame::first_of(data)
+                    .map_err(|TooLong(size)| Malformed::PeerFrameTooLong(size))?;
+                Ok(frame.map(|frame| (Request::Peer(frame), peer_frame::LENGTH_SIZE + frame.len())))
+            }
         }
     }
 
@@ -62,6 +74,7 @@ impl Protocol {
     pub(super) fn belonging(self, held: &[u8], fresh: &[u8]) -> (usize, bool) {
         let (count, ripe) = match self {
             Self::Frames => (frame::missing(held), true),
+            Self::Peer => (peer_frame::missing(held), true),
             // Looking at the held part again for every byte that arrives would be quadratic.
             Self::Lines => match fresh.iter().position(|&byte| ends_line(byte)) {
                 Some(end) => (end + terminator_size(fresh.get(end..).unwrap_or_default()), true),
@@ -112,7 +125,7 @@ mod tests {
                     lines.push(line);
                     data = &data[size..];
                 }
-                Ok(Some((Request::Frame(_), _))) => unreachable!("lines are no frames"),
+                Ok(Some(_)) => unreachable!("lines are no frames"),
                 Ok(None) => return (lines, Ok(())),
                 Err(malformed) => return (lines, Err(malformed)),
             }
@@ -171,11 +184,11 @@ mod tests {
             let mut data: Vec<u8> = (0..random.usize(..64)).map(|_| random.u8(..)).collect();
             // Half the time make a sound header likely, or nothing gets past the first check.
             if random.bool() {
-                for (place, byte) in data.iter_mut().zip([2, 1 + random.u8(..5), 0, 0, 0, 0, 0]) {
+                for (place, byte) in data.iter_mut().zip([2, random.u8(..6), 0, 0, 0, 0, 0]) {
                     *place = byte;
                 }
             }
-            for protocol in [Protocol::Frames, Protocol::Lines] {
+            for protocol in [Protocol::Frames, Protocol::Lines, Protocol::Peer] {
                 if let Ok(Some((_, size))) = protocol.split(&data) {
                     assert!((1..=data.len()).contains(&size));
                 }

@@ -25,11 +25,21 @@ pub struct Snapshot {
     pub client_connections_closed: u64,
     /// Open connections on plain-text info ports.
     pub text_connections: u64,
+    /// Open links between nodes, whichever side opened them.
+    pub fabric_connections: u64,
+    /// Links between nodes opened since the start.
+    pub fabric_connections_opened: u64,
+    /// Links between nodes closed since the start.
+    pub fabric_connections_closed: u64,
+    /// Bytes received on links between nodes.
+    pub fabric_bytes_received: u64,
+    /// Bytes sent on links between nodes.
+    pub fabric_bytes_sent: u64,
     /// Connections closed because they were idle.
     pub reaped_fds: u64,
-    /// Bytes received on all connections.
+    /// Bytes received on all connections of clients.
     pub bytes_received: u64,
-    /// Bytes sent on all connections.
+    /// Bytes sent on all connections of clients.
     pub bytes_sent: u64,
     /// Panics caught in a worker.
     pub worker_panics: u64,
@@ -46,18 +56,25 @@ impl Stats {
 
     /// All counters, added up over the loops.
     pub fn snapshot(&self) -> Snapshot {
-        let sum = |counter: fn(&LoopCounters) -> &Counter| {
+        let sum = |counter: fn(&LoopCounters) -> &Counter| -> u64 {
             self.loops.iter().map(|counters| counter(counters).get()).sum()
         };
         // Closed before opened: a connection that comes and goes in between must not be counted as
         // closed only.
         let closed = self.closed(Protocol::Frames);
         let opened = self.opened.frames.get();
+        let links_closed = self.closed(Protocol::Peer) + sum(|counters| &counters.links_closed);
+        let links_opened = self.opened.peer.get() + sum(|counters| &counters.links_opened);
         Snapshot {
             client_connections: opened.saturating_sub(closed),
             client_connections_opened: opened,
             client_connections_closed: closed,
             text_connections: self.open(Protocol::Lines),
+            fabric_connections: links_opened.saturating_sub(links_closed),
+            fabric_connections_opened: links_opened,
+            fabric_connections_closed: links_closed,
+            fabric_bytes_received: sum(|counters| &counters.link_bytes_received),
+            fabric_bytes_sent: sum(|counters| &counters.link_bytes_sent),
             reaped_fds: sum(|counters| &counters.reaped),
             bytes_received: sum(|counters| &counters.bytes_received),
             bytes_sent: sum(|counters| &counters.bytes_sent),
@@ -100,12 +117,18 @@ pub(super) struct LoopCounters {
     pub bytes_received: Counter,
     pub bytes_sent: Counter,
     pub worker_panics: Counter,
+    /// Links that this loop opened itself; those of other nodes are in `closed`.
+    pub links_opened: Counter,
+    pub links_closed: Counter,
+    pub link_bytes_received: Counter,
+    pub link_bytes_sent: Counter,
 }
 
 #[derive(Default)]
 pub(super) struct PerProtocol {
     frames: Counter,
     lines: Counter,
+    peer: Counter,
 }
 
 impl PerProtocol {
@@ -113,6 +136,7 @@ impl PerProtocol {
         match protocol {
             Protocol::Frames => &self.frames,
             Protocol::Lines => &self.lines,
+            Protocol::Peer => &self.peer,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -49,8 +50,8 @@ pub(super) enum Next {
 
 /// The desk at which the connections of a loop are served, one turn each.
 pub(super) struct Desk<W> {
-    scratch: Box<[u8]>,
-    clerk: Clerk<W>,
+    pub scratch: Box<[u8]>,
+    pub clerk: Clerk<W>,
     /// What a turn of this wake-up may answer.
     turn_requests: usize,
     stats: Arc<Stats>,
@@ -98,7 +99,7 @@ impl<W: Worker> Desk<W> {
         self.clerk.worker.wake_fd()
     }
 
-    fn tell_worker(&mut self, tell: impl FnOnce(&mut W)) {
+    pub(super) fn tell_worker(&mut self, tell: impl FnOnce(&mut W)) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(&mut self.clerk.worker))) {
             self.clerk.report_panic(None, &*panic);
         }
@@ -119,6 +120,12 @@ impl<W: Worker> Desk<W> {
         next
     }
 
+    /// What one turn may answer.
+    #[inline]
+    pub(super) fn budget(&self) -> Budget {
+        Budget { requests: self.turn_requests }
+    }
+
     fn turn(&mut self, connection: &mut Connection<W>) -> io::Result<Next> {
         if connection.owes() {
             self.send_owed(connection)?;
@@ -126,7 +133,7 @@ impl<W: Worker> Desk<W> {
                 return Ok(Next::Wait);
             }
         }
-        let mut budget = Budget { requests: self.turn_requests };
+        let mut budget = self.budget();
         if connection.stream.is_some() {
             self.clerk.advance(connection);
         } else {
@@ -149,8 +156,9 @@ impl<W: Worker> Desk<W> {
 
     /// Reads what is there, but not more than one scratch full: others wait.
     fn receive(&mut self, connection: &mut Connection<W>, budget: &mut Budget) -> io::Result<()> {
-        while connection.readable && !connection.suspended && connection.phase == Phase::Open {
-            let Some(count) = connection.receive(&mut self.scratch)? else { break };
+        while connection.socket.readable && !connection.suspended && connection.phase == Phase::Open
+        {
+            let Some(count) = connection.socket.receive(&mut self.scratch)? else { break };
             let fresh = self.scratch.get(..count).unwrap_or_default();
             if fresh.is_empty() {
                 connection.finish();
@@ -167,7 +175,7 @@ impl<W: Worker> Desk<W> {
     }
 
     fn send_owed(&mut self, connection: &mut Connection<W>) -> io::Result<()> {
-        if !connection.writable {
+        if !connection.socket.writable {
             return Ok(());
         }
         let sent = connection.send_owed()?;
@@ -179,7 +187,7 @@ impl<W: Worker> Desk<W> {
         if self.clerk.replies.is_empty() {
             return Ok(());
         }
-        let sent = connection.send(&self.clerk.replies)?;
+        let sent = connection.socket.send(&self.clerk.replies)?;
         self.count_sent(connection, sent);
         if sent < self.clerk.replies.len() {
             let (owed, from) = self.clerk.unsent_replies(sent);
@@ -196,10 +204,10 @@ impl<W: Worker> Desk<W> {
             return Ok(Next::Wait);
         }
         if connection.awaits.is_some() {
-            return Ok(if connection.failed { Next::Close } else { Next::Wait });
+            return Ok(if connection.socket.failed { Next::Close } else { Next::Wait });
         }
         match connection.phase {
-            Phase::Open if connection.suspended || connection.readable => Ok(Next::Again),
+            Phase::Open if connection.suspended || connection.socket.readable => Ok(Next::Again),
             Phase::Open => Ok(Next::Wait),
             Phase::Finishing if connection.suspended => Ok(Next::Again),
             Phase::Finishing => self.discard(connection).map(|_| Next::Close),
@@ -213,15 +221,15 @@ impl<W: Worker> Desk<W> {
 
     /// Throws away what has arrived, one scratch full at most.
     fn discard(&mut self, connection: &mut Connection<W>) -> io::Result<Next> {
-        while connection.readable {
-            match connection.receive(&mut self.scratch)? {
+        while connection.socket.readable {
+            match connection.socket.receive(&mut self.scratch)? {
                 None => break,
                 Some(0) => return Ok(Next::Close),
                 Some(count) if count == self.scratch.len() => return Ok(Next::Again),
                 Some(_) => {}
             }
         }
-        Ok(if connection.peer_closed { Next::Close } else { Next::Wait })
+        Ok(if connection.socket.peer_closed { Next::Close } else { Next::Wait })
     }
 
     fn count_sent(&self, connection: &mut Connection<W>, sent: usize) {
@@ -231,7 +239,7 @@ impl<W: Worker> Desk<W> {
         }
     }
 
-    fn count_panics(&mut self) {
+    pub(super) fn count_panics(&mut self) {
         let panics = std::mem::take(&mut self.clerk.panics);
         if panics > 0 {
             self.count(|counters| counters.worker_panics.add(panics));
@@ -248,13 +256,18 @@ impl<W: Worker> Desk<W> {
 }
 
 /// What is left of a turn's allowance.
-struct Budget {
+pub(super) struct Budget {
     requests: usize,
 }
 
 impl Budget {
     #[inline]
-    fn charge(&mut self, requests: usize) {
+    pub(super) fn is_spent(&self) -> bool {
+        self.requests == 0
+    }
+
+    #[inline]
+    pub(super) fn charge(&mut self, requests: usize) {
         self.requests = self.requests.saturating_sub(requests);
     }
 }
@@ -265,15 +278,16 @@ fn weight(request: &Request<'_>) -> usize {
     match request {
         Request::Frame(frame) if frame.kind() != ProtoType::Info => 1,
         Request::Frame(_) | Request::Line(_) => INFO_WEIGHT,
+        Request::Peer(_) => 1,
     }
 }
 
 /// Has requests answered, and collects the replies of one turn.
-struct Clerk<W> {
-    worker: W,
+pub(super) struct Clerk<W> {
+    pub worker: W,
     replies: Vec<u8>,
     /// The moment of the current wake-up.
-    now: Instant,
+    pub now: Instant,
     /// Panics of the worker that are not counted yet.
     panics: u64,
     malformed: Throttle,
@@ -327,7 +341,7 @@ impl<W: Worker> Clerk<W> {
             }
             Err(panic) => {
                 self.replies.truncate(replies_size);
-                self.report_panic(Some(&connection.peer), &*panic);
+                self.report_panic(Some(connection.peer.address), &*panic);
                 connection.refuse();
             }
         }
@@ -355,7 +369,7 @@ impl<W: Worker> Clerk<W> {
         let mut at = 0;
         while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
             match connection.protocol.split(rest) {
-                Ok(Some(_)) if budget.requests == 0 || self.replies.len() >= TURN_REPLY_SIZE => {
+                Ok(Some(_)) if budget.is_spent() || self.replies.len() >= TURN_REPLY_SIZE => {
                     connection.suspended = true;
                     break;
                 }
@@ -403,23 +417,24 @@ impl<W: Worker> Clerk<W> {
         let answer = AssertUnwindSafe(|| match request {
             Request::Frame(frame) => self.worker.on_frame(peer, frame, &mut self.replies),
             Request::Line(line) => self.worker.on_line(peer, line, &mut self.replies),
+            // Connections do not speak it: those that come in through such a port become links.
+            Request::Peer(_) => Verdict::Close,
         });
         catch_unwind(answer).unwrap_or_else(|panic| {
             self.replies.truncate(replies_size);
-            self.report_panic(Some(peer), &*panic);
+            self.report_panic(Some(peer.address), &*panic);
             Verdict::Close
         })
     }
 
     #[cold]
-    fn report_panic(&mut self, peer: Option<&Peer>, panic: &(dyn Any + Send)) {
+    pub(super) fn report_panic(&mut self, client: Option<SocketAddr>, panic: &(dyn Any + Send)) {
         self.panics += 1;
         let message = panic
             .downcast_ref::<&str>()
             .copied()
             .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("no message");
-        let client = peer.map(|peer| peer.address);
         tracing::error!(?client, message, "a request handler panicked");
     }
 
@@ -428,8 +443,12 @@ impl<W: Worker> Clerk<W> {
         if connection.protocol == Protocol::Lines && malformed == Malformed::Interrupt {
             return;
         }
+        self.warn_malformed(connection.peer.address, malformed);
+    }
+
+    #[cold]
+    pub(super) fn warn_malformed(&mut self, client: SocketAddr, malformed: Malformed) {
         if let Some(suppressed) = self.malformed.admit(self.now) {
-            let client = connection.peer.address;
             tracing::warn!(%client, %malformed, suppressed, "closing a connection");
         }
     }

@@ -17,7 +17,7 @@ use server::net::{
 };
 
 /// Far beyond what any step takes, so that a bug ends a test rather than hanging it.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Time a slice for which a stream panics.
 pub const PANIC_MS: u64 = 77;
@@ -78,7 +78,8 @@ impl Rig {
     }
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+/// A client of the server at this address.
+pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -6,6 +6,8 @@ mod framing;
 mod harness;
 mod lifecycle;
 mod load;
+mod peer_node;
+mod peers;
 mod pressure;
 mod streams;
 mod text;
