@@ -88,6 +88,39 @@ pub fn advertised_addresses(
     ips.iter().map(|ip| SocketAddr::new(*ip, port).to_string()).collect()
 }
 
+/// Where a port for other nodes listens; nothing without a port.
+///
+/// # Errors
+/// As [`listen_addresses`].
+pub fn peer_addresses(names: &[String], port: Option<u16>) -> anyhow::Result<Vec<SocketAddr>> {
+    let Some(port) = port else { return Ok(Vec::new()) };
+    let mut addresses = resolve_all(names, port)?;
+    if addresses.is_empty() {
+        addresses.push(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port));
+    }
+    Ok(addresses)
+}
+
+/// Where other nodes are told to reach such a port: every interface in place of "any", and loopback
+/// only where there is nothing else.
+pub fn advertised_peer_addresses(listening: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    for address in listening {
+        if !address.ip().is_unspecified() {
+            addresses.push(*address);
+            continue;
+        }
+        let interfaces = interface_addresses().into_iter().filter(IpAddr::is_ipv4);
+        let before = addresses.len();
+        addresses.extend(interfaces.map(|ip| SocketAddr::new(ip, address.port())));
+        if addresses.len() == before {
+            addresses.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()));
+        }
+    }
+    addresses.dedup();
+    addresses
+}
+
 fn with_port(name: &str, port: u16) -> String {
     match name.parse::<Ipv6Addr>() {
         Ok(ip) => format!("[{ip}]:{port}"),

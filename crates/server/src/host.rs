@@ -1,5 +1,6 @@
 //! The outside world as the node sees it: clocks, readings, connections, addresses, the log.
 
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,6 +15,17 @@ use crate::metadata::Files;
 use crate::vitals::Gauge;
 use crate::{limits, net};
 
+/// Addresses that are told to others.
+#[derive(Debug, Default)]
+pub struct Advertised {
+    /// Where clients connect.
+    pub service: Vec<String>,
+    /// Where other nodes send heartbeats.
+    pub control: Vec<SocketAddr>,
+    /// Where other nodes send records.
+    pub fabric: Vec<SocketAddr>,
+}
+
 /// The real world.
 pub struct RealHost {
     started: Instant,
@@ -21,25 +33,30 @@ pub struct RealHost {
     log: Arc<Log>,
     limits: Arc<net::Limits>,
     service_addresses: Vec<String>,
+    control_addresses: Vec<SocketAddr>,
+    fabric_addresses: Vec<SocketAddr>,
     metadata: Files,
     connections: OnceLock<Arc<net::Stats>>,
 }
 
 impl RealHost {
-    /// The world with this log, these limits of connections, these addresses to tell clients, and these
-    /// files.
+    /// The world with this log, these limits of connections, these addresses to tell clients and other
+    /// nodes, and these files.
     pub fn new(
         log: Arc<Log>,
         limits: Arc<net::Limits>,
-        service_addresses: Vec<String>,
+        addresses: Advertised,
         metadata: Files,
     ) -> Self {
+        let Advertised { service, control, fabric } = addresses;
         Self {
             started: Instant::now(),
             gauge: Gauge::default(),
             log,
             limits,
-            service_addresses,
+            service_addresses: service,
+            control_addresses: control,
+            fabric_addresses: fabric,
             metadata,
             connections: OnceLock::new(),
         }
@@ -84,6 +101,18 @@ impl Host for RealHost {
 
     fn service_addresses(&self) -> Vec<String> {
         self.service_addresses.clone()
+    }
+
+    fn control_addresses(&self) -> Vec<SocketAddr> {
+        self.control_addresses.clone()
+    }
+
+    fn fabric_addresses(&self) -> Vec<SocketAddr> {
+        self.fabric_addresses.clone()
+    }
+
+    fn resolve(&self, name: &str, port: u16) -> Option<SocketAddr> {
+        (name, port).to_socket_addrs().ok()?.next()
     }
 
     fn configured(&self, config: &Config) {

@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod cli;
+pub mod cluster;
 pub mod devices;
 pub mod host;
 pub mod jobs;

@@ -5,10 +5,14 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::{Answer, Node, Unfinished};
+use cluster::fabric::Channel;
+use node::{Answer, Node, Unfinished, peers};
 use storage::{Reader, Signal};
 
-use crate::net::{Frame, Peer, Progress, Service, Stream, Ticket, Verdict, Worker};
+use crate::net::{
+    Frame, LinkId, Peer, PeerVerdict, Post, Progress, Remote, Route, Service, Stream, Ticket,
+    Verdict, Worker,
+};
 
 /// Serves a node.
 pub struct NodeService {
@@ -38,6 +42,26 @@ impl Service for NodeService {
     }
 }
 
+/// A link as the node knows it.
+fn of_node(remote: Remote) -> peers::Remote {
+    match remote {
+        Remote::Route(Route { address, channel }) => {
+            peers::Remote::Route(address, Channel::of(channel).unwrap_or(Channel::Record))
+        }
+        Remote::Incoming(LinkId(number)) => peers::Remote::Incoming(number),
+    }
+}
+
+/// A link as the event loop knows it.
+fn of_net(remote: peers::Remote) -> Remote {
+    match remote {
+        peers::Remote::Route(address, channel) => {
+            Remote::Route(Route { address, channel: channel as u8 })
+        }
+        peers::Remote::Incoming(number) => Remote::Incoming(LinkId(number)),
+    }
+}
+
 /// Answers for a node on one event loop.
 pub struct NodeWorker(node::Worker);
 
@@ -60,6 +84,23 @@ impl Worker for NodeWorker {
 
     fn before_wait(&mut self) {
         self.0.flush();
+    }
+
+    fn on_peer_frame(&mut self, from: Remote, frame: &[u8]) -> PeerVerdict {
+        match self.0.peer_frame(of_node(from), frame) {
+            Ok(work) => PeerVerdict::Worked(work),
+            Err(node::Unanswerable) => PeerVerdict::Close,
+        }
+    }
+
+    fn on_peer_lost(&mut self, remote: Remote) {
+        self.0.peer_lost(of_node(remote));
+    }
+
+    fn send_peers(&mut self, post: &mut Post<'_>) {
+        self.0.send_peers(|to, frame| {
+            post.send(of_net(to), |out| out.extend_from_slice(frame)).is_ok()
+        });
     }
 
     fn on_frame(&mut self, peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self> {

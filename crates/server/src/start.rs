@@ -11,8 +11,9 @@ use config::Config;
 use node::{Host, Node};
 
 use crate::cli::{Arguments, VERSION};
+use crate::cluster::ClusterThreads;
 use crate::devices::{self, DeviceThreads};
-use crate::host::RealHost;
+use crate::host::{Advertised, RealHost};
 use crate::jobs::JobThreads;
 use crate::logging::Log;
 use crate::metadata::{self, Files};
@@ -151,14 +152,22 @@ fn serve(config: Config, log: Arc<Log>, files: Files, cold_start: bool) -> anyho
         &listening,
         config.service.advertise_ipv6,
     );
+    let network = &config.network;
+    let control = addresses::peer_addresses(&network.heartbeat.addresses, network.heartbeat.port)?;
+    let fabric = addresses::peer_addresses(&network.fabric.addresses, network.fabric.port)?;
     let limits = Arc::new(net::Limits::default());
-    let host = RealHost::new(Arc::clone(&log), Arc::clone(&limits), advertised, files);
+    let told = Advertised {
+        service: advertised,
+        control: addresses::advertised_peer_addresses(&control),
+        fabric: addresses::advertised_peer_addresses(&fabric),
+    };
+    let host = RealHost::new(Arc::clone(&log), Arc::clone(&limits), told, files);
     let host = Arc::new(host);
     host.configured(&config);
     let threads = config.service.service_threads.unwrap_or(1) as usize;
     // A loop for each core keeps it; fewer loops may share the machine with another server.
     let options = net::Options {
-        endpoints: endpoints(&config, &listening)?,
+        endpoints: endpoints(&config, &listening, [control, fabric].concat())?,
         threads,
         pin: threads == cpus(),
     };
@@ -174,6 +183,7 @@ fn serve(config: Config, log: Arc<Log>, files: Files, cold_start: bool) -> anyho
     let jobs = JobThreads::start(&node, cpus())?;
     let service = NodeService::new(Arc::clone(&node), options.threads)?;
     let server = Server::start(service, &options, &limits)?;
+    let cluster = ClusterThreads::start(&node)?;
     host.count_connections(Arc::clone(server.stats()));
     for endpoint in server.endpoints() {
         tracing::info!(target: "service", "listening on {}", endpoint.address);
@@ -183,7 +193,7 @@ fn serve(config: Config, log: Arc<Log>, files: Files, cold_start: bool) -> anyho
     signals.wait_for_stop(|| log.reopen());
     tracing::info!(target: "as", "initiating clean shutdown ...");
     let report = server.shutdown(DRAIN_TIME);
-    drop((jobs, ticker, supervisors));
+    drop((cluster, jobs, ticker, supervisors));
     let all_kept = device_threads.close();
     if report.cut_off != 0 {
         tracing::warn!(target: "as", "{} connections were cut off", report.cut_off);
@@ -193,7 +203,11 @@ fn serve(config: Config, log: Arc<Log>, files: Files, cold_start: bool) -> anyho
     Ok(())
 }
 
-fn endpoints(config: &Config, listening: &[SocketAddr]) -> anyhow::Result<Vec<Endpoint>> {
+fn endpoints(
+    config: &Config,
+    listening: &[SocketAddr],
+    for_peers: Vec<SocketAddr>,
+) -> anyhow::Result<Vec<Endpoint>> {
     let frames = listening.iter().map(|&address| Endpoint { address, protocol: Protocol::Frames });
     let mut endpoints: Vec<_> = frames.collect();
     if let Some(port) = config.network.info.port {
@@ -204,5 +218,7 @@ fn endpoints(config: &Config, listening: &[SocketAddr]) -> anyhow::Result<Vec<En
         let protocol = Protocol::Lines;
         endpoints.extend(lines.into_iter().map(|address| Endpoint { address, protocol }));
     }
+    let protocol = Protocol::Peer;
+    endpoints.extend(for_peers.into_iter().map(|address| Endpoint { address, protocol }));
     Ok(endpoints)
 }

@@ -41,6 +41,13 @@ pub enum Channel {
     Bulk = 2,
 }
 
+impl Channel {
+    /// The channel with this number.
+    pub fn of(number: u8) -> Option<Self> {
+        [Self::Control, Self::Record, Self::Bulk].into_iter().find(|of| *of as u8 == number)
+    }
+}
+
 /// What a frame is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {

@@ -46,7 +46,7 @@ pub struct Route {
 
 /// A link that another node opened. No two of a server have the same number, however long it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LinkId(pub(super) u64);
+pub struct LinkId(pub u64);
 
 /// Where a frame came from, or goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
