@@ -9,17 +9,19 @@ use arc_swap::ArcSwap;
 use config::Config;
 use engine::Namespace;
 use engine::compression::CompressionStat;
+use engine::copies::Written;
 use engine::counters::Bank;
 use engine::latency::Latency;
 use parking_lot::Mutex;
 use record::LastUpdateTime;
+use wire::Digest;
 
 use crate::clustering::Clustering;
 use crate::counters::ServiceCounter;
 use crate::host::Host;
 use crate::metadata::{self, Store, Unreadable};
 use crate::migration::Migrations;
-use crate::peers::Uncopied;
+use crate::peers::{Uncopied, Waiter};
 use crate::query::{Jobs, Queue};
 use crate::ticker::Slices;
 use crate::udf::{Calls, Runner};
@@ -122,10 +124,31 @@ impl Node {
         node
     }
 
-    /// Leaves it to the first event loop to tell other nodes of a change.
-    pub(crate) fn copy_by_loop(&self, uncopied: Uncopied) {
-        self.uncopied.lock().push(uncopied);
-        self.cluster.raise_sender();
+    /// Leaves it to the first event loop to tell other nodes of a change, if there are others that have to
+    /// hear of it. When all have confirmed it, or there are none, `waiter` is told.
+    pub(crate) fn copy_from_thread(
+        &self,
+        namespace: &Arc<Namespace>,
+        digest: &Digest,
+        written: Written,
+        waiter: Waiter,
+    ) {
+        let removed_at = match written {
+            Written::Nothing => return,
+            Written::Stored(_) => None,
+            Written::Removed(at) => Some(at),
+        };
+        let partition = self.cluster.table(namespace.number()).look(digest.partition());
+        if partition.others().next().is_some() {
+            let (namespace, digest) = (Arc::clone(namespace), *digest);
+            self.uncopied.lock().push(Uncopied { namespace, digest, removed_at, waiter });
+            self.cluster.raise_sender();
+        }
+    }
+
+    /// Changes that no loop has taken over yet.
+    pub(crate) fn uncopied_count(&self) -> usize {
+        self.uncopied.lock().len()
     }
 
     /// Takes over what was left so.

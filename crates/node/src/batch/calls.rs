@@ -12,6 +12,7 @@ use wire::batch::Place;
 use super::State;
 use super::partial::rows_at;
 use crate::node::Node;
+use crate::peers::waiter_for;
 use crate::udf::{Executed, execute_for};
 use crate::waits::{Caller, Pledged};
 
@@ -43,13 +44,20 @@ pub(super) fn begin(
 ) {
     let (body, slot) = (Arc::clone(body), Arc::clone(slot));
     let (place, deadline) = (state.place, state.deadline);
-    node.submit(Box::new(move |node| {
-        carry_out(node, &body, place, deadline, &slot);
-        caller.answered();
-    }));
+    let caller = Arc::new(caller);
+    node.submit(Box::new(move |node| carry_out(node, &body, place, deadline, &slot, &caller)));
 }
 
-fn carry_out(node: &Node, body: &[u8], place: Place, deadline: Duration, slot: &Slot) {
+/// Whoever waits hears of it when `caller` is dropped, by this and by all changes that other nodes have to
+/// confirm.
+fn carry_out(
+    node: &Node,
+    body: &[u8],
+    place: Place,
+    deadline: Duration,
+    slot: &Slot,
+    caller: &Arc<Caller>,
+) {
     // The message is what it was, so this cannot fail.
     let Ok(message) = Request::parse(body) else { return };
     let Some(mut rows) = rows_at(&message, place) else { return };
@@ -68,6 +76,10 @@ fn carry_out(node: &Node, body: &[u8], place: Place, deadline: Duration, slot: &
         let executed = execute_for(node, namespace, request, (begun, deadline), &mut pledges);
         let pledged = (!pledges.is_empty()).then(|| (Arc::clone(namespace), pledges));
         let took = node.host.monotonic().saturating_sub(begun);
+        if let Some(digest) = request.valid_digest() {
+            let waiter = waiter_for(namespace, request, Arc::clone(caller));
+            node.copy_from_thread(namespace, &digest, executed.written, waiter);
+        }
         slot.lock().push_back(Called { executed, took, pledged });
     }
 }

@@ -33,8 +33,8 @@ use storage::Signal;
 
 pub(crate) use card::Card;
 use conductor::Driver;
+pub(crate) use state::Listed;
 pub use state::State;
-pub(crate) use state::{Directory, Listed};
 pub use table::PartitionTable;
 
 use crate::host::Host;

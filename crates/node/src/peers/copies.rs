@@ -13,12 +13,13 @@ use std::time::Duration;
 use cluster::NodeId;
 use cluster::fabric::{Change, Kind, Removal, Status, Transfer};
 use cluster::partition::{Nodes, Partition};
+use config::WriteCommitOverride;
 use engine::Namespace;
 use engine::copies::Written;
 use record::LastUpdateTime;
 use slab::Slab;
 use storage::{Fetched, Ticket};
-use wire::Digest;
+use wire::{Digest, Info3, Request};
 
 use super::{Asker, Peers, Question};
 use crate::node::Node;
@@ -59,6 +60,25 @@ pub(crate) enum Waiter {
     /// One of another loop, which hears of it when this is dropped.
     #[expect(dead_code, reason = "dropping it is all")]
     Caller(Arc<Caller>),
+}
+
+/// Whether the answer to a write waits for all replicas: unless the client, or the namespace, wants it
+/// otherwise.
+pub(crate) fn waits_for_all(namespace: &Namespace, request: &Request<'_>) -> bool {
+    match namespace.config().write_commit_level_override {
+        WriteCommitOverride::Off => !request.header.info3.contains(Info3::COMMIT_LEVEL_MASTER),
+        WriteCommitOverride::All => true,
+        WriteCommitOverride::Master => false,
+    }
+}
+
+/// Who waits for a change that a request of another loop has made.
+pub(crate) fn waiter_for(
+    namespace: &Namespace,
+    request: &Request<'_>,
+    caller: Arc<Caller>,
+) -> Waiter {
+    if waits_for_all(namespace, request) { Waiter::Caller(caller) } else { Waiter::Nobody }
 }
 
 /// A change that a thread without links has made.

@@ -16,9 +16,9 @@ mod calls;
 mod copies;
 mod serve;
 
-pub(crate) use admission::{Admission, Intent};
+pub(crate) use admission::Admission;
 pub(crate) use calls::{Asker, PeerAnswer, Peers, Question};
-pub(crate) use copies::{Copies, Uncopied, Waiter};
+pub(crate) use copies::{Copies, Uncopied, Waiter, waiter_for, waits_for_all};
 pub(crate) use serve::Tasks;
 
 use std::net::SocketAddr;

@@ -28,7 +28,7 @@ use super::counters::of_aggregation;
 use super::jobs::{Brief, Counts, Ending, Job, JobKind};
 use super::patience::Patience;
 use super::plan::{name_of, number, sindex_of, where_of};
-use super::walk::Walk;
+use super::walk::{Reach, Scope, Walk};
 use crate::node::Node;
 use crate::udf::{LoadedRecord, named_call};
 use crate::unfinished::{Progress, Unfinished};
@@ -279,7 +279,9 @@ impl Shared {
                         return Some(Box::new(record));
                     }
                 }
-                let step = walk.list(&self.namespace, &self.wanted);
+                let table = node.cluster.table(self.namespace.number());
+                let reach = Reach { table, scope: Scope::Served };
+                let step = walk.list(&self.namespace, &self.wanted, reach);
                 if step.is_over {
                     return None;
                 }

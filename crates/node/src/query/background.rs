@@ -27,8 +27,9 @@ use super::counters::of_job;
 use super::jobs::{Brief, Counts, Ending, Job, JobKind};
 use super::pace::Pace;
 use super::plan::{name_of, number, predicate_of, sindex_of};
-use super::walk::Walk;
+use super::walk::{Reach, Scope, Walk};
 use crate::node::Node;
+use crate::peers::Waiter;
 use crate::udf::counters::OF_JOBS;
 use crate::udf::execute;
 
@@ -37,6 +38,9 @@ const STEP_RECORDS: usize = 64;
 
 /// How long a job waits for a device that has enough to write.
 const OVERLOAD_PAUSE: Duration = Duration::from_millis(5);
+
+/// Changes that wait for being sent to other nodes, above which a job waits for them.
+const UNCOPIED_MAX: usize = 1_024;
 
 /// A job that changes records, between two steps.
 pub(crate) struct Background {
@@ -181,7 +185,9 @@ impl Background {
             return Stepped::Over(Ending::Aborted);
         }
         let is_over = self.walk.ahead().is_empty() && {
-            let step = self.walk.list(&self.namespace, &self.wanted);
+            let table = node.cluster.table(self.namespace.number());
+            let reach = Reach { table, scope: Scope::Served };
+            let step = self.walk.list(&self.namespace, &self.wanted, reach);
             self.job.counts.parts_done.fetch_add(step.parts_done, Ordering::Relaxed);
             step.is_over
         };
@@ -191,6 +197,9 @@ impl Background {
         }
         if is_over {
             return self.await_devices(now);
+        }
+        if node.uncopied_count() >= UNCOPIED_MAX {
+            return Stepped::Until(now + OVERLOAD_PAUSE);
         }
         let allowance = self.pace.allowance(now);
         if allowance == 0 {
@@ -284,6 +293,8 @@ impl Background {
                 let is_benchmarked = namespace.latencies.is_on(Benchmark::OpsSub);
                 let begun = is_benchmarked.then(|| node.host.monotonic());
                 let result = namespace.write(&request, &listed.digest, &mut turn, reply)?;
+                let written = turn.written;
+                node.copy_from_thread(&namespace, &listed.digest, written, Waiter::Nobody);
                 if let Some(begun) = begun {
                     time_step(node, &namespace, LatencyKind::OpsSubMaster, begun);
                 }
@@ -307,6 +318,7 @@ impl Background {
         let deadline = begun + Duration::from_millis(time_ms);
         let namespace = Arc::clone(&self.namespace);
         let executed = execute(node, &namespace, request, digest, deadline, &mut self.pledges);
+        node.copy_from_thread(&namespace, digest, executed.written, Waiter::Nobody);
         if namespace.latencies.is_on(Benchmark::UdfSub) {
             time_step(node, &namespace, LatencyKind::UdfSubMaster, begun);
         }

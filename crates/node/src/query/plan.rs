@@ -7,10 +7,11 @@ use engine::sindex::{Predicate, Sindex, Where};
 use engine::{Namespace, Stripe, Turn};
 use expr::Filter;
 use wire::query::{Part, bin_list, parts};
-use wire::{FieldType, Info1, Info3, Request, ResultCode};
+use wire::{FieldType, Info1, Info2, Info3, Request, ResultCode};
 
 use super::counters::count_region;
 use super::patience::Patience;
+use super::walk::Scope;
 
 /// Time in ms that a short query has when the client does not say.
 const SHORT_TIME_MS_DEFAULT: u32 = 1_000;
@@ -25,8 +26,12 @@ pub(super) struct Plan {
     /// Name of the set, if it asks for one.
     pub set: Option<Box<[u8]>>,
     pub wanted: Wanted,
-    /// What it goes through. Nothing if its set is unknown.
+    /// What it goes through.
     pub parts: Vec<Part>,
+    /// Whether nobody has heard of its set.
+    pub is_set_unknown: bool,
+    /// Which partitions it finds on this node.
+    pub scope: Scope,
     /// Partitions that it names: whole ones, and begun ones.
     pub requested: (usize, usize),
     /// Its id; 0 to get one.
@@ -96,8 +101,12 @@ impl Plan {
             namespace: Arc::clone(namespace),
             set: request.set.map(Into::into),
             wanted,
-            // No record can be in a set that nobody has heard of.
-            parts: if set == Some(None) { Vec::new() } else { parts },
+            parts,
+            is_set_unknown: set == Some(None),
+            scope: match request.header.info2.contains(Info2::RELAX_AP_LONG_QUERY) && !is_short {
+                true => Scope::Relaxed,
+                false => Scope::Complete,
+            },
             requested,
             id: id.map_or(0, u64::from_be_bytes),
             rows_max: if rows_max == 0 { u64::MAX } else { rows_max },

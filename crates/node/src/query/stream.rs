@@ -20,7 +20,7 @@ use super::counters::{End, of_basic};
 use super::jobs::{Brief, Ending, Job, JobKind};
 use super::pace::Pace;
 use super::plan::{Plan, name_of, sindex_of};
-use super::walk::Walk;
+use super::walk::{Reach, Walk};
 use crate::node::Node;
 use crate::unfinished::{Progress, Unfinished};
 use crate::waits::{Claim, Waits};
@@ -101,7 +101,11 @@ impl Query {
             begun,
             job,
             pace: Pace::new(plan.records_per_second, begun),
-            walk: Walk::new(mem::take(&mut plan.parts)),
+            walk: match plan.is_set_unknown {
+                // No record can be in a set that nobody has heard of.
+                true => Walk::without_records(mem::take(&mut plan.parts)),
+                false => Walk::new(mem::take(&mut plan.parts)),
+            },
             rows_left: plan.rows_max,
             plan,
             claim: None,
@@ -197,7 +201,7 @@ impl Query {
                     break;
                 }
                 lists += 1;
-                if !self.list() {
+                if !self.list(out) {
                     // The index may have been dropped meanwhile: then there is nothing more in it.
                     return Pause::Over(self.cut_short(now).unwrap_or(ResultCode::OK));
                 }
@@ -232,10 +236,15 @@ impl Query {
         (now >= deadline).then_some(ResultCode::TIMEOUT)
     }
 
-    /// Lists the next records. False if there are none left.
-    fn list(&mut self) -> bool {
+    /// Lists the next records, and tells of partitions that are not here. False if there are none left.
+    fn list(&mut self, out: &mut Vec<u8>) -> bool {
         self.ahead = 0;
-        let step = self.walk.list(&self.plan.namespace, &self.plan.wanted);
+        let table = self.node.cluster.table(self.plan.namespace.number());
+        let reach = Reach { table, scope: self.plan.scope };
+        let step = self.walk.list(&self.plan.namespace, &self.plan.wanted, reach);
+        for partition in &step.absent {
+            query::partition_failed(out, *partition, ResultCode::UNAVAILABLE);
+        }
         self.tell(|counts| &counts.parts_done, step.parts_done);
         !step.is_over
     }

@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 
+use cluster::partition::Partition;
 use engine::Namespace;
 use engine::query::{Listed, Wanted};
 use engine::sindex::{Candidate, SindexScan, Where};
 use storage::ScanProgress;
-use wire::Digest;
 use wire::query::Part;
+use wire::{Digest, PartitionId};
+
+use crate::clustering::PartitionTable;
 
 /// Records that are listed at a time.
 const LISTED: usize = 128;
@@ -34,6 +37,37 @@ pub(super) struct Walk {
     candidates: Vec<Candidate>,
     /// What was listed of the partition, if nothing shall be twice.
     seen: Option<HashSet<Digest>>,
+    /// Whether no record can be wanted.
+    finds_nothing: bool,
+}
+
+/// Which partitions a query finds on this node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach<'n> {
+    pub table: &'n PartitionTable,
+    pub scope: Scope,
+}
+
+/// See [`Reach`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Scope {
+    /// Those of which all is here: clients ask other nodes for the rest.
+    Complete,
+    /// Those of which there is anything: a client that asks for that would rather miss some records.
+    Relaxed,
+    /// Those that this node serves: every node does its part.
+    Served,
+}
+
+impl Reach<'_> {
+    fn has(&self, partition: PartitionId) -> bool {
+        let of: &Partition = &self.table.look(partition);
+        match self.scope {
+            Scope::Complete => of.can_be_queried(),
+            Scope::Relaxed => of.can_be_queried() || of.version.has_data(),
+            Scope::Served => of.serves(),
+        }
+    }
 }
 
 /// What of a partition is not listed yet.
@@ -45,12 +79,14 @@ enum Rest {
 }
 
 /// What came of listing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Step {
     /// Partitions of which nothing is left to list.
     pub parts_done: u64,
     /// Whether there are no more records, neither listed nor to list.
     pub is_over: bool,
+    /// Partitions that are not on this node, or not any more: what was listed of them may not be all.
+    pub absent: Vec<PartitionId>,
 }
 
 impl Walk {
@@ -66,7 +102,13 @@ impl Walk {
             digests: Vec::new(),
             candidates: Vec::new(),
             seen: None,
+            finds_nothing: false,
         }
+    }
+
+    /// A walk that lists nothing, and only finds out which partitions are on this node.
+    pub fn without_records(parts: Vec<Part>) -> Self {
+        Self { finds_nothing: true, ..Self::new(parts) }
     }
 
     /// A walk that lists each record once. An index may have one under several values, and in several
@@ -77,10 +119,10 @@ impl Walk {
 
     /// Lists the next records, once all that were listed are done with: of several partitions if they have
     /// few. There may be none this time.
-    pub fn list(&mut self, namespace: &Namespace, wanted: &Wanted) -> Step {
+    pub fn list(&mut self, namespace: &Namespace, wanted: &Wanted, reach: Reach<'_>) -> Step {
         self.listed.clear();
         self.done = 0;
-        let mut step = Step { parts_done: 0, is_over: false };
+        let mut step = Step { parts_done: 0, is_over: false, absent: Vec::new() };
         for _ in 0..PARTS_MAX {
             if self.rest.is_none() {
                 self.seen.iter_mut().for_each(HashSet::clear);
@@ -91,11 +133,18 @@ impl Walk {
                 step.is_over = self.listed.is_empty();
                 break;
             };
+            let partition = self.parts.get(self.part).map(|part| part.partition);
             let limit = LISTED - self.listed.len().min(LISTED - 1);
             self.rest = match &wanted.matching {
+                _ if self.finds_nothing => None,
                 Some(clause) => self.list_index(namespace, clause, rest, limit),
                 None => self.list_primary(namespace, wanted, rest, limit),
             };
+            // Looked at last: what is there now was there before.
+            if let Some(partition) = partition.filter(|partition| !reach.has(*partition)) {
+                self.rest = None;
+                step.absent.push(partition);
+            }
             if self.rest.is_some() {
                 // The limit was reached, or enough was looked at.
                 break;

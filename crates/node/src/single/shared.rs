@@ -5,15 +5,14 @@ use std::time::Duration;
 use cluster::NodeId;
 use cluster::fabric::{Kind, Lookup, Status};
 use cluster::partition::Partition;
-use config::WriteCommitOverride;
 use engine::stats::NamespaceCounter;
 use engine::{Stripe, Turn};
-use wire::{Info2, Info3, Request, ResultCode, reply};
+use wire::{Info2, Request, ResultCode, reply};
 
 use super::{Asks, Change, Single, Stay, redirect};
 use crate::node::Node;
 use crate::outcome::{self, Origin};
-use crate::peers::Question;
+use crate::peers::{Question, waits_for_all};
 use crate::unfinished::Progress;
 use crate::waits::{Outcome, Waits};
 
@@ -31,11 +30,7 @@ impl Single {
         turn: &Turn<'_>,
         waits: &mut Waits,
     ) {
-        let wants_all = match self.namespace.config().write_commit_level_override {
-            WriteCommitOverride::Off => !request.header.info3.contains(Info3::COMMIT_LEVEL_MASTER),
-            WriteCommitOverride::All => true,
-            WriteCommitOverride::Master => false,
-        };
+        let wants_all = waits_for_all(&self.namespace, request);
         let waiter = wants_all.then(|| waits.await_copy(&self.claim));
         if wants_all {
             waits.limit(&self.claim, self.deadline(node, request));

@@ -16,6 +16,7 @@ use wire::{FieldType, Info1, Info2, Request, ResultCode, compress};
 use super::counters::OF_CLIENTS;
 use super::execute::execute_for;
 use crate::node::Node;
+use crate::peers::waiter_for;
 use crate::unfinished::{Progress, Unfinished};
 use crate::waits::{Caller, Claim, Waits};
 use crate::worker::{Answer, Worker};
@@ -138,6 +139,11 @@ impl Call {
                 namespace.compression.record(before, after);
             }
             *slot.lock() = Some(Done { reply, pledges });
+            if let Some(digest) = request.valid_digest() {
+                let waiter = waiter_for(&namespace, &request, Arc::new(caller));
+                node.copy_from_thread(&namespace, &digest, executed.written, waiter);
+            }
+            return;
         }
         caller.answered();
     }

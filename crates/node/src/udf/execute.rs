@@ -30,6 +30,8 @@ pub(crate) struct Executed {
     void_time: u32,
     /// What it did to its record.
     pub effect: Effect,
+    /// What other nodes have to hear of.
+    pub written: copies::Written,
 }
 
 /// What a function did to its record.
@@ -42,7 +44,14 @@ pub(crate) enum Effect {
 
 impl Executed {
     pub(crate) fn refused(result: ResultCode) -> Self {
-        Self { result, returned: None, generation: 0, void_time: 0, effect: Effect::None }
+        Self {
+            result,
+            returned: None,
+            generation: 0,
+            void_time: 0,
+            effect: Effect::None,
+            written: copies::Written::Nothing,
+        }
     }
 
     /// Appends the answer.
@@ -155,6 +164,7 @@ impl Work<'_> {
             generation: meta.generation.0.into(),
             void_time: meta.void_time.0,
             effect: Effect::None,
+            written: copies::Written::Nothing,
         };
         let Some(write) = outcome.write else { return Ok(Some(executed)) };
         let message = message_of(self.request, &loaded, &write);
@@ -168,7 +178,11 @@ impl Work<'_> {
             self.namespace.write_loaded(&request, &loaded, write.drops_key, &mut turn, writer)?;
         match written {
             Written::Changed => return Ok(None),
-            Written::Done(ResultCode::OK) => {
+            Written::Done(result) if result != ResultCode::OK => {
+                (executed.result, executed.returned) = (result, None);
+            }
+            Written::Done(_) => {
+                executed.written = turn.written;
                 let body = reply.get(ProtoHeader::SIZE..).unwrap_or_default();
                 let header =
                     Message::parse(body).map(|(reply, _)| reply.header).unwrap_or_default();
@@ -184,7 +198,6 @@ impl Work<'_> {
                     executed.void_time = header.record_ttl;
                 }
             }
-            Written::Done(result) => (executed.result, executed.returned) = (result, None),
         }
         Ok(Some(executed))
     }
