@@ -126,13 +126,14 @@ impl Node {
         }
     }
 
-    /// Answers a client's request that came to another node, or begins to. What is appended begins behind a
-    /// status that says so; if it turns out that this node is not the one for it, the status says that.
-    pub(crate) fn answer_for_peer(
+    /// Answers a request that did not come from a client by itself, or begins to: one that came to
+    /// another node, or a row of a batch. To another node's, what is appended begins behind a status that says
+    /// so; if it turns out that this node is not the one for it, the status says that.
+    pub(crate) fn answer_for(
         &self,
+        (origin, woken): (Origin, Duration),
         request: &Request<'_>,
         body: &[u8],
-        woken: Duration,
         turn: &mut Turn<'_>,
         waits: &mut Waits,
         out: &mut Vec<u8>,
@@ -144,7 +145,7 @@ impl Node {
         };
         let begun = namespace.latencies.any_of_requests().then(|| self.host.monotonic());
         let times = Times { woken, begun };
-        let run = (Origin::Proxy, times, false);
+        let run = (origin, times, false);
         let stay = self.run_single(namespace, request, run, turn, out)?;
         if matches!(stay, Stay::Call) {
             return match self.call(namespace, request, body, woken, waits) {
@@ -152,7 +153,7 @@ impl Node {
                 Answer::Whole { .. } => None,
             };
         }
-        let single = Single::new(namespace, body, Origin::Proxy, times, waits);
+        let single = Single::new(namespace, body, origin, times, waits);
         match single.begin(self, request, stay, turn, waits, out) {
             Some(Answer::Partial(unfinished)) => Some(*unfinished),
             _ => None,

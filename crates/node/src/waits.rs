@@ -201,6 +201,18 @@ impl Waits {
         self.tell(ticket, |wait| wait.copies = wait.copies.saturating_sub(1));
     }
 
+    /// Has the claim's request wait for the answers to so many rows.
+    pub fn await_rows(&mut self, claim: &Claim, count: usize) {
+        if let Some(wait) = self.places.borrow_mut().get(claim.ticket) {
+            wait.asked += count;
+        }
+    }
+
+    /// A row is answered.
+    pub fn row_answered(&mut self, ticket: Ticket) {
+        self.tell(ticket, |wait| wait.asked = wait.asked.saturating_sub(1));
+    }
+
     /// Another node has answered, or cannot any more.
     pub fn answer(&mut self, ticket: Ticket, answer: PeerAnswer) {
         self.tell(ticket, |wait| {

@@ -139,6 +139,33 @@ impl<'a> Request<'a> {
         Ops { cursor: Cursor(self.ops), left: self.header.n_ops }
     }
 
+    /// The request as a message of its own: its fields and operations, a digest if it is a row of a batch,
+    /// and the filter of that batch.
+    pub fn to_message(&self) -> Vec<u8> {
+        let mut message = vec![0; MessageHeader::SIZE];
+        let mut n_fields = 0;
+        let mut put = |kind: FieldType, data: &[u8]| {
+            message.extend_from_slice(&(data.len() as u32 + 1).to_be_bytes());
+            message.push(kind.0);
+            message.extend_from_slice(data);
+            n_fields += 1;
+        };
+        self.fields().for_each(|field| put(field.kind, field.data));
+        if let Some(digest) = self.digest.filter(|_| !self.present.contains(FieldType::DIGEST)) {
+            put(FieldType::DIGEST, digest);
+        }
+        if let Some(filter) = self.inherited_filter {
+            put(FieldType::FILTER, filter);
+        }
+        let mut rest = self.ops();
+        rest.by_ref().for_each(drop);
+        let ops_bytes = self.ops.len() - rest.cursor.0.len();
+        message.extend_from_slice(self.ops.get(..ops_bytes).unwrap_or_default());
+        let header = MessageHeader { n_fields, ..self.header };
+        message[..MessageHeader::SIZE].copy_from_slice(&header.to_bytes());
+        message
+    }
+
     /// Whether this message holds a batch.
     pub fn is_batch(&self) -> bool {
         self.header.info1.contains(Info1::BATCH)

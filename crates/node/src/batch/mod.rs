@@ -15,6 +15,8 @@
 //!   goes on from that row.
 //! - A row that calls a function ends its slice likewise: another thread carries it out, and those that
 //!   follow it and call functions as well.
+//! - A row that another node has to carry out, or about which others have to be asked first, ends its
+//!   slice likewise: it and those that follow it and are alike are carried out as requests of their own.
 //! - What a slice has written waits for its devices before it is sent, if they are to be waited for.
 //!   When one fails, the batch ends with `UNKNOWN`, and those rows are not answered.
 //! - A batch that breaks off, or names an unknown namespace, ends there with `PARAMETER`: the rows
@@ -22,12 +24,13 @@
 //!
 //! Where to look: who may start a batch and what rows do to it in `slice.rs`, frames in `frames.rs`,
 //! batches between two slices in `partial.rs`, reading ahead in `ahead.rs`, rows that call functions in
-//! `calls.rs`.
+//! `calls.rs`, rows that other nodes have to do with in `relay.rs`.
 
 mod ahead;
 mod calls;
 mod frames;
 mod partial;
+mod relay;
 mod slice;
 
 #[cfg(test)]
@@ -126,6 +129,7 @@ impl Node {
         let ran = slice::run(self, &mut state, &mut rows, &mut slice::Open::default(), turn, out);
         if let Some(result) = ran.end
             && ran.pledged.is_empty()
+            && ran.changes.is_empty()
         {
             slice::finish(self, &state, result, turn.stripe, out);
             return Answer::Whole { work: ran.rows };

@@ -9,9 +9,10 @@ use wire::batch::{Place, Rows};
 use wire::{Request, ResultCode};
 
 use super::calls::{self, Slot};
-use super::{State, ahead, slice};
+use super::{State, ahead, relay, slice};
 use crate::counters::ServiceCounter;
 use crate::node::Node;
+use crate::peers::RowAnswers;
 use crate::unfinished::Progress;
 use crate::waits::{Claim, Waits};
 use crate::worker::Worker;
@@ -40,6 +41,11 @@ pub struct Batch {
     slot: Arc<Slot>,
     /// Whether it waits for such rows.
     calls: bool,
+    /// Where the answers to rows are put that other nodes have to do with, and the places of these.
+    answers: RowAnswers,
+    relayed: Vec<Place>,
+    /// Whether such rows are still to be begun.
+    relays: bool,
 }
 
 impl Batch {
@@ -48,6 +54,7 @@ impl Batch {
         let body = body.into();
         let (is_over, ahead, open, end) = (false, 0, slice::Open::default(), None);
         let (slot, calls) = (Arc::default(), false);
+        let (answers, relayed, relays) = (RowAnswers::default(), Vec::new(), false);
         Self {
             node,
             stripe,
@@ -62,6 +69,9 @@ impl Batch {
             end,
             slot,
             calls,
+            answers,
+            relayed,
+            relays,
         }
     }
 
@@ -73,6 +83,11 @@ impl Batch {
                 // The rows have been carried out, and whether that lasts is unknown.
                 return self.finish(ResultCode::UNKNOWN, out);
             }
+            if outcome.is_late {
+                // Likewise: other nodes have not confirmed that they have it.
+                self.state.is_late = true;
+                return self.finish(ResultCode::TIMEOUT, out);
+            }
             if !outcome.fetched.is_empty() {
                 self.fetched = outcome.fetched;
             }
@@ -82,6 +97,9 @@ impl Batch {
                 return self.finish(ResultCode::UNKNOWN, out);
             }
         }
+        let answers = std::mem::take(&mut *self.answers.borrow_mut());
+        let places = std::mem::take(&mut self.relayed);
+        self.open.relayed.extend(places.into_iter().zip(answers.into_values()));
         if !self.held.is_empty() || self.end.is_some() {
             out.append(&mut self.held);
             self.held = Vec::new();
@@ -89,6 +107,9 @@ impl Batch {
                 Some(result) => self.finish(result, out),
                 None => Progress::More,
             };
+        }
+        if std::mem::take(&mut self.relays) {
+            return self.relay(worker, out);
         }
         let (fetched, mut pledges) = (std::mem::take(&mut self.fetched), Pledges::default());
         let start = out.len();
@@ -117,13 +138,27 @@ impl Batch {
         (out, start): (&mut Vec<u8>, usize),
     ) -> Progress {
         self.open = ran.open;
-        if ran.miss.is_none() && ran.pledged.is_empty() && !ran.calls {
+        self.relays = ran.relays;
+        let waits_for_others = ran.relays || !ran.changes.is_empty();
+        if ran.miss.is_none() && ran.pledged.is_empty() && !ran.calls && !waits_for_others {
             return match ran.end {
                 Some(result) => self.finish(result, out),
                 None => Progress::More,
             };
         }
         let claim = self.claim.get_or_insert_with(|| waits.claim());
+        if !ran.changes.is_empty() {
+            tell_replicas(&self.node, ran.changes, claim, waits);
+            waits.limit(claim, self.state.deadline);
+            if ran.pledged.is_empty() {
+                self.held = out.split_off(start);
+                self.end = ran.end;
+                waits.hold(claim, Vec::new());
+            }
+        } else if ran.relays && ran.pledged.is_empty() {
+            // The worker, which is needed for that, calls at once.
+            waits.hold(claim, Vec::new());
+        }
         if !ran.pledged.is_empty() {
             self.held = out.split_off(start);
             self.end = ran.end;
@@ -136,6 +171,27 @@ impl Batch {
         }
         if let Some(fetch) = ran.miss {
             self.read(&fetch, waits);
+        }
+        Progress::Waits(ticket)
+    }
+
+    /// Has the next rows that other nodes have to do with be carried out, each as a request of its own.
+    fn relay(&mut self, worker: &mut Worker, out: &mut Vec<u8>) -> Progress {
+        let now = self.node.host.monotonic();
+        let left = self.state.deadline.saturating_sub(now);
+        let Some(messages) = relay::messages(&self.node, &self.body, &self.state, left) else {
+            return self.finish(ResultCode::PARAMETER, out);
+        };
+        if messages.is_empty() {
+            // They are for this node by now.
+            return Progress::More;
+        }
+        let claim = self.claim.get_or_insert_with(|| worker.waits().claim());
+        let ticket = claim.ticket();
+        worker.waits().await_rows(claim, messages.len());
+        for (number, (place, message)) in messages.into_iter().enumerate() {
+            self.relayed.push(place);
+            worker.run_row((ticket, &self.answers, number), &message, now);
         }
         Progress::Waits(ticket)
     }
@@ -183,6 +239,15 @@ impl Batch {
     pub(crate) fn buffered_bytes(&self) -> usize {
         let replies = self.open.frame.len() + self.held.len();
         self.body.len() + replies + self.fetched.held_bytes()
+    }
+}
+
+/// Sends changes to the other replicas.
+fn tell_replicas(node: &Node, changes: Vec<slice::Change>, claim: &Claim, waits: &mut Waits) {
+    for change in changes {
+        let slice::Change { namespace, partition, digest, written, bytes, is_awaited } = change;
+        let waiter = is_awaited.then(|| waits.await_copy(claim));
+        waits.peers.copy(node, &namespace, &partition, (&digest, written, &bytes), waiter);
     }
 }
 

@@ -5,12 +5,16 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::Guard;
+use cluster::partition::Partition;
+use engine::copies::Written;
 use engine::latencies::{Benchmark, LatencyKind};
 use engine::{Namespace, Stripe, Turn};
 use storage::Fetch;
 use wire::batch::{BatchFlags, Place, Row, Rows};
+use wire::client::Reply;
 use wire::reply::RowCodes;
-use wire::{Digest, FieldType, Info2, Request, ResultCode, reply};
+use wire::{Digest, FieldType, Info2, ProtoHeader, Request, ResultCode, reply};
 
 use super::calls::{self, Called};
 use super::frames::{FRAME_BYTES_MAX, Frames};
@@ -19,6 +23,7 @@ use crate::counters::ServiceCounter;
 use crate::dispatch::execute;
 use crate::node::Node;
 use crate::outcome::{self, Command, Origin};
+use crate::peers::{Admission, waits_for_all};
 use crate::udf::counters::OF_BATCHES;
 use crate::waits::Pledged;
 
@@ -48,11 +53,31 @@ pub(super) struct Ran {
     pub miss: Option<Fetch>,
     /// Whether it ended with a row that calls a function, which is for another thread.
     pub calls: bool,
+    /// Whether it ended with a row that other nodes have to do with.
+    pub relays: bool,
+    /// What other nodes have to hear of before the rows may be answered.
+    pub changes: Vec<Change>,
     /// The frame that is open then.
     pub open: Open,
     /// What devices have to do before the rows may be answered.
     pub pledged: Vec<Pledged>,
 }
+
+/// A change that other nodes have to hear of.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub namespace: Arc<Namespace>,
+    pub partition: Arc<Partition>,
+    pub digest: Digest,
+    pub written: Written,
+    /// The new body.
+    pub bytes: Vec<u8>,
+    /// Whether the rows wait for it.
+    pub is_awaited: bool,
+}
+
+/// A row is not carried out in the slice.
+struct NotHere;
 
 /// What the next slice goes on with. Where frames end shall not depend on what had to be read.
 #[derive(Debug, Default)]
@@ -63,6 +88,8 @@ pub(super) struct Open {
     rows: usize,
     /// What came of the next rows, which call functions.
     pub called: VecDeque<Called>,
+    /// The answers to rows that other nodes have to do with, by their places.
+    pub relayed: VecDeque<(Place, Vec<u8>)>,
 }
 
 /// Why a slice ended.
@@ -75,6 +102,8 @@ enum End {
     Misses(Place, Fetch),
     /// The row at this place calls a function.
     Calls(Place),
+    /// Other nodes have to do with the row at this place.
+    Relays(Place),
 }
 
 /// Runs one slice, from the row at which `rows` stand. When no row is left, [`finish`] is still to come.
@@ -86,11 +115,13 @@ pub(super) fn run(
     turn: &mut Turn<'_>,
     out: &mut Vec<u8>,
 ) -> Ran {
-    let called = mem::take(&mut open.called);
+    let (called, relayed) = (mem::take(&mut open.called), mem::take(&mut open.relayed));
     let frames = Frames::new(out, node, turn.stripe, state.compresses, &open.frame);
     let now = if open.rows == 0 { state.begun } else { node.host.monotonic() };
     let (namespace, pledged) = (None, Vec::new());
-    let mut slice = Slice { node, state, frames, namespace, now, ran: open.rows, pledged, called };
+    let (ran, changes) = (open.rows, Vec::new());
+    let mut slice =
+        Slice { node, state, frames, namespace, now, ran, pledged, changes, called, relayed };
     let end = slice.run_rows(rows, turn);
     slice.collect_pledges(turn);
     let mut ran = Ran {
@@ -98,24 +129,28 @@ pub(super) fn run(
         end: None,
         miss: None,
         calls: false,
+        relays: false,
         open: Open::default(),
         pledged: std::mem::take(&mut slice.pledged),
+        changes: std::mem::take(&mut slice.changes),
     };
     let place = match &end {
-        End::Misses(place, _) | End::Calls(place) => Some(*place),
+        End::Misses(place, _) | End::Calls(place) | End::Relays(place) => Some(*place),
         End::Enough | End::Over(_) => None,
     };
     if let Some(place) = place {
         ran.calls = matches!(end, End::Calls(_));
+        ran.relays = matches!(end, End::Relays(_));
         if let End::Misses(_, fetch) = end {
             ran.miss = Some(fetch);
         }
-        let called = mem::take(&mut slice.called);
-        ran.open = Open { frame: slice.frames.suspend(), rows: slice.ran, called };
+        let (called, relayed) = (mem::take(&mut slice.called), mem::take(&mut slice.relayed));
+        ran.open = Open { frame: slice.frames.suspend(), rows: slice.ran, called, relayed };
         state.place = place;
         return ran;
     }
     ran.open.called = mem::take(&mut slice.called);
+    ran.open.relayed = mem::take(&mut slice.relayed);
     slice.frames.close();
     slice.frame_closed();
     state.place = rows.place();
@@ -157,8 +192,12 @@ struct Slice<'s> {
     ran: usize,
     /// Pledges of rows in other namespaces than that of the last.
     pledged: Vec<Pledged>,
+    /// What other nodes have to hear of.
+    changes: Vec<Change>,
     /// What came of the next rows, which call functions.
     called: VecDeque<Called>,
+    /// The answers to rows that other nodes have to do with, by their places.
+    relayed: VecDeque<(Place, Vec<u8>)>,
 }
 
 impl<'s> Slice<'s> {
@@ -180,6 +219,17 @@ impl<'s> Slice<'s> {
             if self.ran.is_multiple_of(GROUP_ROWS) {
                 self.now = self.node.host.monotonic();
             }
+            // Once it was carried out it must not be again, whoever is to do it by now.
+            if let Some((_, answer)) = self.relayed.pop_front_if(|(of, _)| *of == place) {
+                let result = self.answer_relayed(row, &answer);
+                self.steer(result);
+                self.ran += 1;
+                continue;
+            }
+            let shared = match self.admit(row, namespace) {
+                Ok(shared) => shared,
+                Err(NotHere) => return End::Relays(place),
+            };
             if calls::is_call(&row.request) {
                 match self.called.pop_front() {
                     None => return End::Calls(place),
@@ -191,8 +241,14 @@ impl<'s> Slice<'s> {
                 self.ran += 1;
                 continue;
             }
+            turn.written = Written::Nothing;
             match self.run_row(row, namespace, turn) {
-                Ok(result) => self.steer(result),
+                Ok(result) => {
+                    if let Some(partition) = shared.filter(|_| turn.written != Written::Nothing) {
+                        self.note_change(row, namespace, partition, turn);
+                    }
+                    self.steer(result);
+                }
                 Err(fetch) => {
                     self.frames.take_row_back();
                     return End::Misses(place, fetch);
@@ -214,12 +270,67 @@ impl<'s> Slice<'s> {
         }
     }
 
-    fn namespace_of(&mut self, row: &Row<'_>, turn: &mut Turn<'_>) -> Option<&'s Namespace> {
+    /// Whether the row is carried out here; if so, the partition, if others have to hear of a change.
+    #[inline]
+    fn admit(
+        &self,
+        row: &Row<'_>,
+        namespace: &Namespace,
+    ) -> Result<Option<Arc<Partition>>, NotHere> {
+        let Some(digest) = row.request.valid_digest() else { return Ok(None) };
+        match self.node.admit(namespace, &row.request, &digest, false) {
+            Admission::Here(partition) if partition.is_sole() => Ok(None),
+            Admission::Here(partition) => Ok(Some(Guard::into_inner(partition))),
+            Admission::AfterLookup(_) | Admission::Elsewhere(_) | Admission::Unavailable => {
+                Err(NotHere)
+            }
+        }
+    }
+
+    /// Keeps what other nodes have to hear of a row.
+    fn note_change(
+        &mut self,
+        row: &Row<'_>,
+        namespace: &Arc<Namespace>,
+        partition: Arc<Partition>,
+        turn: &Turn<'_>,
+    ) {
+        let Some(digest) = row.request.valid_digest() else { return };
+        if partition.others().next().is_none() {
+            return;
+        }
+        self.changes.push(Change {
+            namespace: Arc::clone(namespace),
+            partition,
+            digest,
+            written: turn.written,
+            bytes: turn.scratch.clone(),
+            is_awaited: waits_for_all(namespace, &row.request),
+        });
+    }
+
+    /// Writes the answer to a row that was carried out as a request of its own.
+    fn answer_relayed(&mut self, row: &Row<'_>, answer: &[u8]) -> ResultCode {
+        let mut reply = self.frames.begin_row(row.index, codes_of(&row.request));
+        let body = answer.get(ProtoHeader::SIZE..).unwrap_or_default();
+        let Ok((answered, _)) = Reply::parse(body) else {
+            reply.finish(ResultCode::UNKNOWN, 0, 0);
+            return ResultCode::UNKNOWN;
+        };
+        for op in answered.ops() {
+            reply.op(op.code, op.particle_type, op.name, op.value);
+        }
+        let header = answered.header;
+        reply.finish(header.result, header.generation, header.record_ttl);
+        header.result
+    }
+
+    fn namespace_of(&mut self, row: &Row<'_>, turn: &mut Turn<'_>) -> Option<&'s Arc<Namespace>> {
         if !row.repeats || self.namespace.is_none() {
             self.collect_pledges(turn);
             self.namespace = row.request.namespace.and_then(|name| self.node.namespace(name));
         }
-        self.namespace.map(|namespace| &**namespace)
+        self.namespace
     }
 
     /// Joins the pledges that rows made to the namespace that they are of.

@@ -3,8 +3,11 @@
 //! A question that has to wait for a device, or a client's request that has to wait for yet other nodes, is
 //! parked: the answers to later ones overtake it.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster::fabric::{Change, Frame, Kind, Lookup, Removal, Status, Transfer};
 use cluster::partition::Partition;
@@ -16,6 +19,7 @@ use wire::{Digest, Request, ResultCode};
 use super::{Asker, PeerAnswer, Remote};
 use crate::clustering::Letter;
 use crate::node::Node;
+use crate::outcome::Origin;
 use crate::unfinished::{Progress, Unfinished};
 use crate::waits::Claim;
 use crate::worker::{Unanswerable, Worker};
@@ -26,10 +30,21 @@ pub(crate) struct Tasks(HashMap<Ticket, Task>);
 
 #[derive(Debug)]
 struct Task {
-    from: Remote,
-    call: u64,
+    to: AnswerTo,
     what: Waiting,
 }
+
+/// Who gets the answer to a question.
+#[derive(Clone, Debug)]
+enum AnswerTo {
+    /// Another node, on the connection that it asked on, with the number of its call.
+    Peer(Remote, u64),
+    /// A batch of this loop that waits with a ticket, as the answer to the row with this number.
+    Row(Ticket, RowAnswers, usize),
+}
+
+/// The answers to rows of a batch, by number.
+pub(crate) type RowAnswers = Rc<RefCell<BTreeMap<usize, Vec<u8>>>>;
 
 #[derive(Debug)]
 enum Waiting {
@@ -111,20 +126,53 @@ impl Worker {
         }
     }
 
-    fn send_answer(&mut self, to: Remote, call: u64, body: &[u8]) {
-        let mut frame = Vec::new();
-        Frame::begin(&mut frame, Kind::Answer, call, self.node().cluster.me());
-        frame.extend_from_slice(body);
-        self.waits().peers.outbox.push((to, frame));
+    fn send_answer(&mut self, to: AnswerTo, body: Vec<u8>) {
+        match to {
+            AnswerTo::Peer(to, call) => {
+                let mut frame = Vec::new();
+                Frame::begin(&mut frame, Kind::Answer, call, self.node().cluster.me());
+                frame.extend_from_slice(&body);
+                self.waits().peers.outbox.push((to, frame));
+            }
+            AnswerTo::Row(ticket, answers, number) => {
+                answers.borrow_mut().insert(number, body);
+                self.waits().row_answered(ticket);
+            }
+        }
+    }
+
+    /// Carries out a row of a batch as a request of its own, because other nodes have to do with it. Its
+    /// answer is put among `answers`, and the batch, which waits with this ticket, hears of it.
+    pub(crate) fn run_row(
+        &mut self,
+        (ticket, answers, number): (Ticket, &RowAnswers, usize),
+        message: &[u8],
+        woken: Duration,
+    ) {
+        let to = AnswerTo::Row(ticket, Rc::clone(answers), number);
+        let (mut out, mut pledges) = (Vec::new(), Pledges::default());
+        let (node, mut turn, waits) = self.resume(Fetched::NONE, &mut pledges);
+        let node = Arc::clone(node);
+        // It was just written.
+        let Ok(request) = Request::parse(message) else { return self.send_answer(to, out) };
+        let asked = (Origin::Batch, woken);
+        match node.answer_for(asked, &request, message, &mut turn, waits, &mut out) {
+            None => self.send_answer(to, out),
+            Some(unfinished) => {
+                let what = Waiting::Request(Box::new(unfinished), out);
+                self.park(Task { to, what });
+            }
+        }
     }
 
     fn serve_record(&mut self, from: Remote, frame: &Frame<'_>, bytes: &[u8]) {
-        self.answer_record(from, frame, bytes, &Fetched::default(), None);
+        let to = AnswerTo::Peer(from, frame.call);
+        self.answer_record(to, frame, bytes, &Fetched::default(), None);
     }
 
     fn answer_record(
         &mut self,
-        from: Remote,
+        to: AnswerTo,
         frame: &Frame<'_>,
         bytes: &[u8],
         fetched: &Fetched,
@@ -136,7 +184,7 @@ impl Worker {
         let served = node.serve_record(frame, &mut turn, &mut answer);
         let what = match served {
             Ok(namespace) => match namespace.filter(|_| !turn.pledges.is_empty()) {
-                None => return self.send_answer(from, frame.call, &answer),
+                None => return self.send_answer(to, answer),
                 Some(namespace) => {
                     let claim = claim.unwrap_or_else(|| waits.claim());
                     waits.hold(&claim, vec![(namespace, turn.pledges.take())]);
@@ -149,19 +197,20 @@ impl Worker {
                 Waiting::Record(claim, bytes.into())
             }
         };
-        self.park(Task { from, call: frame.call, what });
+        self.park(Task { to, what });
     }
 
     fn serve_proxied(&mut self, from: Remote, frame: &Frame<'_>) {
+        let to = AnswerTo::Peer(from, frame.call);
         let mut out = vec![Status::Done as u8];
         let (woken, mut pledges) = (self.woken(), Pledges::default());
         let (node, mut turn, waits) = self.resume(Fetched::NONE, &mut pledges);
         let node = Arc::clone(node);
         match node.answer_proxied(frame.body, woken, &mut turn, waits, &mut out) {
-            None => self.send_answer(from, frame.call, &out),
+            None => self.send_answer(to, out),
             Some(unfinished) => {
                 let what = Waiting::Request(Box::new(unfinished), out);
-                self.park(Task { from, call: frame.call, what });
+                self.park(Task { to, what });
             }
         }
     }
@@ -195,29 +244,28 @@ impl Worker {
     }
 
     fn go_on(&mut self, task: Task) {
-        let Task { from, call, what } = task;
+        let Task { to, what } = task;
         match what {
             Waiting::Held(claim, answer) => match claim.outcome() {
                 Some(outcome) if outcome.failed => {
-                    let failed = [Status::Failed as u8, ResultCode::UNKNOWN.0];
-                    self.send_answer(from, call, &failed);
+                    self.send_answer(to, vec![Status::Failed as u8, ResultCode::UNKNOWN.0]);
                 }
-                Some(_) => self.send_answer(from, call, &answer),
-                None => self.park(Task { from, call, what: Waiting::Held(claim, answer) }),
+                Some(_) => self.send_answer(to, answer),
+                None => self.park(Task { to, what: Waiting::Held(claim, answer) }),
             },
             Waiting::Record(claim, bytes) => match (claim.outcome(), Frame::parse(&bytes)) {
                 (Some(outcome), Some(frame)) => {
-                    self.answer_record(from, &frame, &bytes, &outcome.fetched, Some(claim));
+                    self.answer_record(to, &frame, &bytes, &outcome.fetched, Some(claim));
                 }
-                _ => self.park(Task { from, call, what: Waiting::Record(claim, bytes) }),
+                _ => self.park(Task { to, what: Waiting::Record(claim, bytes) }),
             },
             Waiting::Request(mut unfinished, mut out) => loop {
                 match unfinished.advance(self, &mut out) {
                     Progress::More => {}
-                    Progress::Over => return self.send_answer(from, call, &out),
+                    Progress::Over => return self.send_answer(to, out),
                     Progress::Waits(ticket) => {
                         let what = Waiting::Request(unfinished, out);
-                        self.tasks().0.insert(ticket, Task { from, call, what });
+                        self.tasks().0.insert(ticket, Task { to, what });
                         return;
                     }
                 }
@@ -344,7 +392,7 @@ impl Node {
     fn answer_proxied(
         self: &Arc<Self>,
         body: &[u8],
-        woken: std::time::Duration,
+        woken: Duration,
         turn: &mut Turn<'_>,
         waits: &mut crate::waits::Waits,
         out: &mut Vec<u8>,
@@ -358,7 +406,7 @@ impl Node {
         if request.is_batch() || request.digest.is_none() {
             return refuse(out, Status::Malformed);
         }
-        self.answer_for_peer(&request, body, woken, turn, waits, out)
+        self.answer_for((Origin::Proxy, woken), &request, body, turn, waits, out)
     }
 }
 

@@ -162,25 +162,32 @@ impl Single {
         stripe: Stripe,
         out: &mut Vec<u8>,
     ) -> Option<Stay> {
-        let count = |counter| self.namespace.counters.raise(stripe, counter);
+        use NamespaceCounter::{
+            BatchSubProxyComplete, BatchSubProxyError, BatchSubProxyTimeout, ClientProxyComplete,
+            ClientProxyError, ClientProxyTimeout,
+        };
+        let count = |[of_client, of_batch]: [NamespaceCounter; 2]| {
+            let counter = if self.origin == Origin::Batch { of_batch } else { of_client };
+            self.namespace.counters.raise(stripe, counter);
+        };
         let answer = outcome.answers.first();
         let is_lost = answer.is_some_and(|answer| answer.body.is_none());
         let body = answer.and_then(|answer| answer.body.as_deref());
         match body.and_then(Status::split) {
             Some((Status::Done, reply)) => {
                 out.extend_from_slice(reply);
-                count(NamespaceCounter::ClientProxyComplete);
+                count([ClientProxyComplete, BatchSubProxyComplete]);
                 None
             }
             Some((Status::Malformed | Status::Failed, _)) => {
                 reply::header_only(out, ResultCode::UNKNOWN, 0, 0);
-                count(NamespaceCounter::ClientProxyError);
+                count([ClientProxyError, BatchSubProxyError]);
                 None
             }
             // A write whose answer is lost may have been carried out: it must not be again.
             _ if outcome.is_late || is_lost && request.header.info2.contains(Info2::WRITE) => {
                 reply::header_only(out, ResultCode::TIMEOUT, 0, 0);
-                count(NamespaceCounter::ClientProxyTimeout);
+                count([ClientProxyTimeout, BatchSubProxyTimeout]);
                 None
             }
             // The other node knows better, or is gone; this one will hear of it.
