@@ -79,6 +79,8 @@ pub struct Membership {
 
     decision: Decision,
     view: Option<Held>,
+    /// Whether the view was found to be good, and until when that holds unless evidence changes.
+    good: Option<(bool, Duration)>,
     /// The highest number of a proposal that is known.
     ballot: u64,
     promise: Option<Promise>,
@@ -140,6 +142,7 @@ impl Membership {
             next_pulse: now.monotonic + phase,
             decision: Decision::begin(now.monotonic, &timing),
             view: None,
+            good: None,
             ballot: 0,
             promise: None,
             round: None,
@@ -231,7 +234,7 @@ impl Membership {
     fn lose_view(&mut self) {
         if self.view.take().is_some() {
             self.without_view = Some(self.time());
-            self.spread = None;
+            (self.spread, self.good) = (None, None);
         }
     }
 

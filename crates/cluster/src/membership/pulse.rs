@@ -49,11 +49,9 @@ impl Membership {
             return;
         }
         self.sequence += 1;
-        let held_members = self
-            .view
-            .as_ref()
-            .filter(|_| self.is_good())
-            .map_or(0, |held| u32::try_from(held.view.members.len()).unwrap_or(u32::MAX));
+        let is_good = self.is_good();
+        let held_members = self.view().filter(|_| is_good).map_or(0, |view| view.members.len());
+        let held_members = u32::try_from(held_members).unwrap_or(u32::MAX);
         let short = Pulse {
             sequence: self.sequence,
             wall_ms: self.now.wall_ms,
@@ -126,6 +124,9 @@ impl Membership {
         let held_members = usize::try_from(pulse.held_members).unwrap_or(usize::MAX);
         let mut is_news =
             (peer.key, peer.held_members) != (pulse.key, held_members) && pulse.key != own_key;
+        if peer.key != pulse.key {
+            self.good = None;
+        }
         (peer.key, peer.held_members) = (pulse.key, held_members);
         if let Some(details) = pulse.details {
             let mut list: Vec<_> = details.list.into_iter().take(LIST_MAX).map(NodeId).collect();
@@ -161,7 +162,8 @@ impl Membership {
     fn welcome(&mut self, node: NodeId, has_new_card: bool) {
         let Some(peer) = self.peers.get_mut(node) else { return };
         let arrives = !peer.is_here && !peer.wants_details && !peer.wants_card;
-        if !arrives && !(peer.is_here && has_new_card) {
+        let is_told = arrives || (peer.is_here && has_new_card);
+        if !is_told {
             return;
         }
         peer.is_here = true;

@@ -162,7 +162,7 @@ impl Membership {
     }
 
     /// The members with their lives, if this node would be in a view with them now.
-    fn acceptable(&self, proposer: NodeId, propose: &Propose) -> Option<BTreeMap<NodeId, u64>> {
+    fn acceptable(&mut self, proposer: NodeId, propose: &Propose) -> Option<BTreeMap<NodeId, u64>> {
         let members: Vec<_> = propose.members.iter().copied().map(NodeId).collect();
         let is_descending = members.is_sorted_by(|a, b| a > b);
         let is_sized = (self.size_min..=self.size_max).contains(&members.len());
@@ -257,6 +257,7 @@ impl Membership {
             }
         }
         let view = View { key, members: descending(&lives) };
+        self.good = None;
         self.view = Some(Held { view: view.clone(), lives, since: now });
         (self.without_view, self.is_orphaned) = (None, false);
         self.counters.views_formed += 1;
