@@ -359,3 +359,6 @@ impl Membership {
         self.timing
     }
 }
+
+#[cfg(test)]
+mod tests;

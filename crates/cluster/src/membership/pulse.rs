@@ -108,12 +108,12 @@ impl Membership {
     /// Takes a pulse of a node whose life is believed in.
     pub(super) fn pulse(&mut self, node: NodeId, pulse: Pulse) {
         let (now, timing, own_key) = (self.time(), self.timing, self.view().map_or(0, |v| v.key));
+        self.saw_ballot(pulse.ballot);
         let Some(peer) = self.peers.get_mut(node) else { return };
         if peer.heard_at.is_some() && pulse.sequence <= peer.sequence {
             return;
         }
         self.counters.pulses_received += 1;
-        self.ballot = self.ballot.max(pulse.ballot);
         if !peer.is_heard(now, &timing) {
             (peer.calls, peer.next_call) = (0, now);
             (peer.details_due, peer.card_due) = (REPEATS, REPEATS);
