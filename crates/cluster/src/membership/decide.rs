@@ -77,6 +77,10 @@ impl Membership {
         self.decision.next_quantum = now + timing.quantum();
         let is_forced = std::mem::take(&mut self.decision.is_forced);
         let is_good = self.is_good();
+        if is_good && !is_forced && self.list.len() < self.view().map_or(0, |v| v.members.len()) {
+            // Nobody is there who is not in it.
+            return;
+        }
         let members = self.candidate();
         let is_better = self.view().is_none_or(|view| members.len() > view.members.len());
         if is_good && !is_better && !is_forced {

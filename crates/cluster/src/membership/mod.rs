@@ -103,6 +103,8 @@ impl Membership {
     pub fn new(settings: Settings, now: Moment) -> Self {
         let timing = settings.timing.bounded();
         let size_max = settings.cluster_size_max.max(1);
+        let card =
+            if settings.card.len() > pulse::CARD_BYTES_MAX { Vec::new() } else { settings.card };
         // Nodes that a host gave the same seed are not to draw the same keys.
         let seed = settings.seed ^ settings.node.0.rotate_left(32) ^ settings.incarnation;
         let mut random = fastrand::Rng::with_seed(seed);
@@ -127,8 +129,8 @@ impl Membership {
             timing,
             size_min: settings.min_cluster_size,
             size_max,
-            card_hash: pulse::card_hash(&settings.card),
-            card: settings.card,
+            card_hash: pulse::card_hash(&card),
+            card,
             random,
             started: now.monotonic,
             now,

@@ -8,7 +8,7 @@ use crate::NodeId;
 use crate::balance::fnv1a;
 
 /// A longer card is not taken.
-const CARD_BYTES_MAX: usize = 64 * 1024;
+pub(super) const CARD_BYTES_MAX: usize = 64 * 1024;
 /// After a change, so many pulses have the long part.
 const REPEATS: u8 = 2;
 /// In so many intervals on average, a node is asked for those that it knows.
@@ -23,6 +23,9 @@ pub(super) fn card_hash(card: &[u8]) -> u64 {
 
 impl Membership {
     pub(super) fn set_card(&mut self, card: Vec<u8>) {
+        if card.len() > CARD_BYTES_MAX {
+            return;
+        }
         self.card_hash = card_hash(&card);
         self.card = card;
         self.peers.iter_mut().for_each(|(_, peer)| peer.card_due = REPEATS);
