@@ -26,7 +26,7 @@ pub(super) struct Decision {
     /// The principal was asked for another key.
     pub is_forced: bool,
     /// Who is to propose a view, and since when.
-    waiting_for: Option<(NodeId, Duration)>,
+    pub waiting_for: Option<(NodeId, Duration)>,
 }
 
 impl Decision {
@@ -79,6 +79,7 @@ impl Membership {
         let is_good = self.is_good();
         if is_good && !is_forced && self.list.len() < self.view().map_or(0, |v| v.members.len()) {
             // Nobody is there who is not in it.
+            self.decision.waiting_for = None;
             return;
         }
         let members = self.candidate();

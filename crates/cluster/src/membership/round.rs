@@ -273,6 +273,7 @@ impl Membership {
         self.good = None;
         self.view = Some(Held { view: view.clone(), lives, since: now });
         (self.without_view, self.is_orphaned) = (None, false);
+        self.decision.waiting_for = None;
         self.counters.views_formed += 1;
         // The others are to learn of the key as soon as they can.
         self.next_pulse = self.next_pulse.min(now);
