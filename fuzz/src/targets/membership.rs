@@ -51,8 +51,8 @@ impl Trio {
     /// Lets three nodes form a view, and returns one with the messages that went to it.
     fn run() -> (Self, Vec<Vec<u8>>) {
         let mut nodes: Vec<_> = (0..3).map(node).collect();
-        let mut messages = Vec::new();
-        let mut on_way = Vec::new();
+        let mut messages: Vec<Vec<u8>> = Vec::new();
+        let mut on_way: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
         for step in 0..800_u64 {
             let now = Duration::from_millis(step * 5);
             let moment = Moment { monotonic: now, wall_ms: 1_700_000_000_000 + step * 5 };
