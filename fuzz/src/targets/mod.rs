@@ -16,6 +16,7 @@ mod get_config;
 mod hll;
 mod inflate;
 mod info_text;
+mod membership;
 mod metadata;
 mod msgpack;
 mod node_compressed;
@@ -96,6 +97,7 @@ pub const TARGETS: &[Entry] = &[
     hll::ENTRY,
     inflate::ENTRY,
     info_text::ENTRY,
+    membership::ENTRY,
     metadata::ENTRY,
     msgpack::ENTRY,
     node_compressed::ENTRY,

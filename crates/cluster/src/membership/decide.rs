@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::clique::{Candidate, choose, rank};
+use super::round::Held;
 use super::timing::Timing;
 use super::{Membership, Note, Output};
 use crate::NodeId;
@@ -25,7 +26,7 @@ pub(super) struct Decision {
     /// The principal was asked for another key.
     pub is_forced: bool,
     /// Who is to propose a view, and since when.
-    waiting_for: Option<(NodeId, Duration)>,
+    pub waiting_for: Option<(NodeId, Duration)>,
 }
 
 impl Decision {
@@ -55,6 +56,7 @@ impl Membership {
         let now = self.time();
         self.decision.pending_since.get_or_insert(now);
         self.decision.changed_at = now;
+        self.good = None;
     }
 
     pub(super) fn recluster(&mut self) {
@@ -75,6 +77,11 @@ impl Membership {
         self.decision.next_quantum = now + timing.quantum();
         let is_forced = std::mem::take(&mut self.decision.is_forced);
         let is_good = self.is_good();
+        if is_good && !is_forced && self.list.len() < self.view().map_or(0, |v| v.members.len()) {
+            // Nobody is there who is not in it.
+            self.decision.waiting_for = None;
+            return;
+        }
         let members = self.candidate();
         let is_better = self.view().is_none_or(|view| members.len() > view.members.len());
         if is_good && !is_better && !is_forced {
@@ -149,29 +156,45 @@ impl Membership {
     }
 
     /// Whether the present view holds: all its members live the lives with which they came into it, are adjacent,
-    /// and say that they are in it.
-    pub(super) fn is_good(&self) -> bool {
-        let Some(held) = self.view.as_ref().filter(|_| !self.is_out()) else { return false };
+    /// and say that they are in it. Looked at anew after evidence has changed only: every pulse says it, and it
+    /// takes the square of the members.
+    pub(super) fn is_good(&mut self) -> bool {
+        let now = self.time();
+        if let Some((is_good, until)) = self.good
+            && now < until
+        {
+            return is_good;
+        }
+        let Some(held) = &self.view else { return false };
         // What members say of their view is a moment behind.
-        let is_fresh = self.time() < held.since + self.timing.quantum();
-        let others = || held.lives.iter().filter(|(node, _)| **node != self.own);
-        let is_in = |node: &NodeId, life: &u64| {
-            let peer = self.peers.get(*node);
+        let settled = held.since + self.timing.quantum();
+        let is_good = !self.is_out() && self.holds(held, now < settled);
+        self.good = Some((is_good, if now < settled { settled } else { Duration::MAX }));
+        is_good
+    }
+
+    fn holds(&self, held: &Held, is_fresh: bool) -> bool {
+        let others: Vec<_> = held.lives.iter().filter(|(node, _)| **node != self.own).collect();
+        let is_in = |(node, life): &(&NodeId, &u64)| {
+            let peer = self.peers.get(**node);
             peer.is_some_and(|peer| {
-                peer.incarnation == *life && (is_fresh || peer.key == held.view.key)
-            }) && self.is_adjacent(*node)
+                peer.incarnation == **life && (is_fresh || peer.key == held.view.key)
+            }) && self.is_adjacent(**node)
         };
-        others().all(|(node, life)| is_in(node, life))
-            && others()
+        let rest = |at: usize| others.iter().skip(at + 1);
+        others.iter().all(is_in)
+            && others
+                .iter()
                 .enumerate()
-                .all(|(at, (a, _))| others().skip(at + 1).all(|(b, _)| self.are_adjacent(*a, *b)))
+                .all(|(at, (a, _))| rest(at).all(|(b, _)| self.are_adjacent(**a, **b)))
     }
 
     /// Whether to be in a view with these members is no worse than what this node would choose, if `proposer`
     /// proposes it.
-    pub(super) fn is_no_worse(&self, members: &[NodeId], proposer: NodeId) -> bool {
+    pub(super) fn is_no_worse(&mut self, members: &[NodeId], proposer: NodeId) -> bool {
+        let is_good = self.is_good();
         let present = self.view().map(|view| view.members.as_slice()).unwrap_or_default();
-        if !self.is_good() {
+        if !is_good {
             return rank(members, present) >= rank(&self.candidate(), present);
         }
         let is_of_principal = present.first() == Some(&proposer);

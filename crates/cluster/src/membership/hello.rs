@@ -50,7 +50,9 @@ impl Membership {
     fn add_seed(&mut self, address: SocketAddr, is_tip: bool) {
         if self.seeds.len() < SEEDS_MAX || self.seeds.contains_key(&address) {
             let next_call = self.time();
-            let seed = Seed { is_tip, node: None, next_call, calls: 0 };
+            // All nodes may have the same list of seeds, themselves among them.
+            let node = self.addresses.contains(&address).then_some(self.own);
+            let seed = Seed { is_tip, node, next_call, calls: 0 };
             self.seeds.entry(address).or_insert(seed).is_tip |= is_tip;
         }
     }

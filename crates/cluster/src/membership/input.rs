@@ -24,7 +24,8 @@ pub struct Settings {
     pub min_cluster_size: usize,
     /// A view of more members is not formed.
     pub cluster_size_max: usize,
-    /// What the node tells others of itself: opaque here, of some kilobytes at most.
+    /// What the node tells others of itself: opaque here, of 64 KiB at most. A longer one is taken for an
+    /// empty one.
     pub card: Vec<u8>,
     /// Of its random numbers: view keys, pauses, who is gossiped to.
     pub seed: u64,
@@ -53,7 +54,7 @@ pub enum Input<'a> {
     Tip(SocketAddr),
     /// Forgets those tips and silent nodes at those addresses; `None`: all tips and all silent nodes.
     TipClear(Option<Vec<SocketAddr>>),
-    /// A new card.
+    /// A new card, of 64 KiB at most. A longer one changes nothing.
     Card(Vec<u8>),
     /// New times of the heartbeat. The gossip keeps those it began with.
     Timing(Timing),

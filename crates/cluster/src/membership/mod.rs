@@ -79,6 +79,8 @@ pub struct Membership {
 
     decision: Decision,
     view: Option<Held>,
+    /// Whether the view was found to be good, and until when that holds unless evidence changes.
+    good: Option<(bool, Duration)>,
     /// The highest number of a proposal that is known.
     ballot: u64,
     promise: Option<Promise>,
@@ -101,6 +103,8 @@ impl Membership {
     pub fn new(settings: Settings, now: Moment) -> Self {
         let timing = settings.timing.bounded();
         let size_max = settings.cluster_size_max.max(1);
+        let card =
+            if settings.card.len() > pulse::CARD_BYTES_MAX { Vec::new() } else { settings.card };
         // Nodes that a host gave the same seed are not to draw the same keys.
         let seed = settings.seed ^ settings.node.0.rotate_left(32) ^ settings.incarnation;
         let mut random = fastrand::Rng::with_seed(seed);
@@ -125,8 +129,8 @@ impl Membership {
             timing,
             size_min: settings.min_cluster_size,
             size_max,
-            card_hash: pulse::card_hash(&settings.card),
-            card: settings.card,
+            card_hash: pulse::card_hash(&card),
+            card,
             random,
             started: now.monotonic,
             now,
@@ -140,6 +144,7 @@ impl Membership {
             next_pulse: now.monotonic + phase,
             decision: Decision::begin(now.monotonic, &timing),
             view: None,
+            good: None,
             ballot: 0,
             promise: None,
             round: None,
@@ -241,7 +246,7 @@ impl Membership {
     fn lose_view(&mut self) {
         if self.view.take().is_some() {
             self.without_view = Some(self.time());
-            self.spread = None;
+            (self.spread, self.good) = (None, None);
         }
     }
 
@@ -366,3 +371,6 @@ impl Membership {
         self.timing
     }
 }
+
+#[cfg(test)]
+mod tests;

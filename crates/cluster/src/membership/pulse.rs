@@ -8,7 +8,7 @@ use crate::NodeId;
 use crate::balance::fnv1a;
 
 /// A longer card is not taken.
-const CARD_BYTES_MAX: usize = 64 * 1024;
+pub(super) const CARD_BYTES_MAX: usize = 64 * 1024;
 /// After a change, so many pulses have the long part.
 const REPEATS: u8 = 2;
 /// In so many intervals on average, a node is asked for those that it knows.
@@ -23,6 +23,9 @@ pub(super) fn card_hash(card: &[u8]) -> u64 {
 
 impl Membership {
     pub(super) fn set_card(&mut self, card: Vec<u8>) {
+        if card.len() > CARD_BYTES_MAX {
+            return;
+        }
         self.card_hash = card_hash(&card);
         self.card = card;
         self.peers.iter_mut().for_each(|(_, peer)| peer.card_due = REPEATS);
@@ -49,11 +52,9 @@ impl Membership {
             return;
         }
         self.sequence += 1;
-        let held_members = self
-            .view
-            .as_ref()
-            .filter(|_| self.is_good())
-            .map_or(0, |held| u32::try_from(held.view.members.len()).unwrap_or(u32::MAX));
+        let is_good = self.is_good();
+        let held_members = self.view().filter(|_| is_good).map_or(0, |view| view.members.len());
+        let held_members = u32::try_from(held_members).unwrap_or(u32::MAX);
         let short = Pulse {
             sequence: self.sequence,
             wall_ms: self.now.wall_ms,
@@ -110,12 +111,12 @@ impl Membership {
     /// Takes a pulse of a node whose life is believed in.
     pub(super) fn pulse(&mut self, node: NodeId, pulse: Pulse) {
         let (now, timing, own_key) = (self.time(), self.timing, self.view().map_or(0, |v| v.key));
+        self.saw_ballot(pulse.ballot);
         let Some(peer) = self.peers.get_mut(node) else { return };
         if peer.heard_at.is_some() && pulse.sequence <= peer.sequence {
             return;
         }
         self.counters.pulses_received += 1;
-        self.ballot = self.ballot.max(pulse.ballot);
         if !peer.is_heard(now, &timing) {
             (peer.calls, peer.next_call) = (0, now);
             (peer.details_due, peer.card_due) = (REPEATS, REPEATS);
@@ -126,6 +127,9 @@ impl Membership {
         let held_members = usize::try_from(pulse.held_members).unwrap_or(usize::MAX);
         let mut is_news =
             (peer.key, peer.held_members) != (pulse.key, held_members) && pulse.key != own_key;
+        if peer.key != pulse.key {
+            self.good = None;
+        }
         (peer.key, peer.held_members) = (pulse.key, held_members);
         if let Some(details) = pulse.details {
             let mut list: Vec<_> = details.list.into_iter().take(LIST_MAX).map(NodeId).collect();
@@ -161,7 +165,8 @@ impl Membership {
     fn welcome(&mut self, node: NodeId, has_new_card: bool) {
         let Some(peer) = self.peers.get_mut(node) else { return };
         let arrives = !peer.is_here && !peer.wants_details && !peer.wants_card;
-        if !arrives && !(peer.is_here && has_new_card) {
+        let is_told = arrives || (peer.is_here && has_new_card);
+        if !is_told {
             return;
         }
         peer.is_here = true;

@@ -11,6 +11,9 @@ use crate::NodeId;
 /// A node that lets so many rounds in a row fail is left out for a while.
 const REFUSALS_MAX: u8 = 4;
 
+/// A higher number of a proposal is damage: nobody counts so far, and numbers must not run out.
+const BALLOT_MAX: u64 = 1 << 56;
+
 /// The view that this node is in.
 pub(super) struct Held {
     pub view: View,
@@ -132,21 +135,31 @@ impl Membership {
         self.touch();
     }
 
+    /// Another node knows of proposals up to this number.
+    pub(super) fn saw_ballot(&mut self, number: u64) {
+        if number <= BALLOT_MAX {
+            self.ballot = self.ballot.max(number);
+        }
+    }
+
     /// Another node proposes a view.
     pub(super) fn proposed(&mut self, node: NodeId, propose: &Propose) {
         let ballot = propose.ballot;
-        if self.is_out() || ballot.proposer != node.0 {
+        if self.is_out() || ballot.proposer != node.0 || ballot.number > BALLOT_MAX {
             return;
         }
-        let promised = self.promise.as_ref().map(|promise| promise.ballot).unwrap_or_default();
-        if ballot == promised {
+        let lives = self.acceptable(node, propose);
+        let promise = self.promise.as_ref();
+        if promise.is_some_and(|promise| {
+            promise.ballot == ballot && Some(&promise.lives) == lives.as_ref()
+        }) {
             // It was accepted; the answer was lost.
             self.send_to(node, Body::Accepted(ballot));
             return;
         }
-        let is_stale = ballot.number < self.ballot || ballot < promised;
-        let lives = self.acceptable(node, propose);
-        self.ballot = self.ballot.max(ballot.number);
+        let promised = promise.map(|promise| promise.ballot).unwrap_or_default();
+        let is_stale = ballot.number < self.ballot || ballot <= promised;
+        self.saw_ballot(ballot.number);
         let Some(lives) = lives.filter(|_| !is_stale) else {
             let declined = Declined { ballot, number: self.ballot, is_stale };
             self.send_to(node, Body::Declined(declined));
@@ -162,7 +175,7 @@ impl Membership {
     }
 
     /// The members with their lives, if this node would be in a view with them now.
-    fn acceptable(&self, proposer: NodeId, propose: &Propose) -> Option<BTreeMap<NodeId, u64>> {
+    fn acceptable(&mut self, proposer: NodeId, propose: &Propose) -> Option<BTreeMap<NodeId, u64>> {
         let members: Vec<_> = propose.members.iter().copied().map(NodeId).collect();
         let is_descending = members.is_sorted_by(|a, b| a > b);
         let is_sized = (self.size_min..=self.size_max).contains(&members.len());
@@ -207,7 +220,7 @@ impl Membership {
 
     /// A member does not accept it, or not yet: until the round's time is over it is asked again.
     pub(super) fn declined(&mut self, _node: NodeId, declined: &Declined) {
-        self.ballot = self.ballot.max(declined.number);
+        self.saw_ballot(declined.number);
         let is_current = |round: &mut Round| round.ballot == declined.ballot;
         if !declined.is_stale {
             return;
@@ -257,8 +270,10 @@ impl Membership {
             }
         }
         let view = View { key, members: descending(&lives) };
+        self.good = None;
         self.view = Some(Held { view: view.clone(), lives, since: now });
         (self.without_view, self.is_orphaned) = (None, false);
+        self.decision.waiting_for = None;
         self.counters.views_formed += 1;
         // The others are to learn of the key as soon as they can.
         self.next_pulse = self.next_pulse.min(now);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::world::{Weather, World};
+use crate::world::{Weather, World, id};
 
 const SEEDS: u64 = 300;
 
@@ -94,4 +94,55 @@ fn the_same_seed_gives_the_same_trace() {
         assert_eq!((a.0.trace(), a.1), (b.0.trace(), b.1), "seed {seed}");
     }
     assert_ne!(run(3).0.trace(), run(4).0.trace());
+}
+
+/// Links cut at random, in one direction or both, for good: views form and then stay, and all members of each are in it.
+#[test]
+fn whatever_is_cut_views_settle() {
+    for seed in 0..40 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let nodes = random.usize(3..=7);
+        let mut world = World::of(seed, nodes);
+        world.wait(Duration::from_secs(4), World::all_together);
+        for from in 0..nodes {
+            for to in (0..nodes).filter(|to| *to != from) {
+                if random.u32(..100) < 15 {
+                    world.cut(from, to);
+                }
+            }
+        }
+        world.run(Duration::from_secs(90));
+        let formed = |world: &World| (0..nodes).map(|at| world.views(at).len()).sum::<usize>();
+        let before = formed(&world);
+        world.run(Duration::from_secs(60));
+        assert_eq!(formed(&world), before, "seed {seed}\n{}", world.shown());
+        for at in 0..nodes {
+            let view =
+                world.view(at).unwrap_or_else(|| panic!("seed {seed}: node {at} has no view"));
+            let members = (0..nodes).filter(|other| view.members.contains(&id(*other)));
+            for other in members {
+                assert_eq!(world.view(other), Some(view), "seed {seed}\n{}", world.shown());
+            }
+        }
+    }
+}
+
+/// A fifth of all messages is lost and the rest is late: views form nonetheless, and hold.
+#[test]
+fn bad_weather_is_borne() {
+    for seed in 0..10 {
+        let mut world = World::of(seed, 5);
+        world.weather = Weather {
+            delay_min: Duration::from_millis(1),
+            delay_max: Duration::from_millis(120),
+            loss: 200,
+            repeats: 100,
+        };
+        let is_formed = world.wait(Duration::from_secs(15), World::all_together);
+        assert!(is_formed, "seed {seed}\n{}", world.shown());
+        let before = world.views(1).len();
+        world.run(Duration::from_secs(60));
+        assert!(world.views(1).len() <= before + 2, "seed {seed}\n{}", world.shown());
+        assert!(world.all_together(), "seed {seed}\n{}", world.shown());
+    }
 }

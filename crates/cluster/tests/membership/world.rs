@@ -26,7 +26,7 @@ pub const FAIR: Weather = Weather {
 };
 
 enum Event {
-    Wake { at: usize, epoch: u64 },
+    Wake { at: usize },
     Message { to: usize, message: Vec<u8> },
 }
 
@@ -34,8 +34,8 @@ enum Event {
 struct Place {
     settings: Settings,
     machine: Option<Membership>,
-    /// Raised with each start, so that deadlines of an earlier process do not wake a later one.
-    epoch: u64,
+    /// When the next wake-up is queued for.
+    wakes_at: Duration,
     /// Stopped until then; what comes meanwhile waits.
     stopped_until: Duration,
     waiting: Vec<Vec<u8>>,
@@ -112,7 +112,7 @@ impl World {
         self.places.push(Place {
             settings,
             machine: None,
-            epoch: 0,
+            wakes_at: Duration::MAX,
             stopped_until: Duration::ZERO,
             waiting: Vec::new(),
             wall_offset_ms: 0,
@@ -137,7 +137,6 @@ impl World {
     pub fn start(&mut self, at: usize) {
         let moment = self.moment(at);
         let place = &mut self.places[at];
-        place.epoch += 1;
         place.settings.incarnation = 1_000 + self.now.as_millis() as u64;
         place.settings.seed = self.random.u64(..);
         place.machine = Some(Membership::new(place.settings.clone(), moment));
@@ -150,7 +149,6 @@ impl World {
 
     pub fn kill(&mut self, at: usize) {
         self.places[at].machine = None;
-        self.places[at].epoch += 1;
     }
 
     pub fn is_running(&self, at: usize) -> bool {
@@ -211,9 +209,10 @@ impl World {
         let mut out = Vec::new();
         machine.step(moment, input, &mut out);
         let deadline = machine.next_deadline().max(self.now + Duration::from_micros(1));
-        self.places[at].epoch += 1;
-        let epoch = self.places[at].epoch;
-        self.queue(deadline, Event::Wake { at, epoch });
+        if deadline < self.places[at].wakes_at {
+            self.places[at].wakes_at = deadline;
+            self.queue(deadline, Event::Wake { at });
+        }
         out.into_iter().for_each(|output| self.output(at, output));
     }
 
@@ -232,8 +231,7 @@ impl World {
     }
 
     fn send(&mut self, from: usize, to: SocketAddr, message: Vec<u8>) {
-        let is_there = |place: &Place| place.settings.addresses.contains(&to);
-        let Some(to) = self.places.iter().position(is_there) else { return };
+        let Some(to) = (0..self.count()).position(|at| address(at) == to) else { return };
         let weather = self.weather;
         self.trace = self.trace.rotate_left(5) ^ (message.len() as u64) ^ (to as u64) << 32;
         if self.cuts.contains(&(from, to)) || self.random.u32(..1000) < weather.loss {
@@ -291,18 +289,21 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Wake { at, epoch } if self.places[at].epoch == epoch => {
+            // One that an earlier one has overtaken.
+            Event::Wake { at } if self.places[at].wakes_at != self.now => {}
+            Event::Wake { at } => {
                 let until = self.places[at].stopped_until;
                 if until > self.now {
-                    self.queue(until, Event::Wake { at, epoch });
+                    self.places[at].wakes_at = until;
+                    self.queue(until, Event::Wake { at });
                     return;
                 }
+                self.places[at].wakes_at = Duration::MAX;
                 self.input(at, Input::Tick);
                 for message in std::mem::take(&mut self.places[at].waiting) {
                     self.input(at, Input::Message(&message));
                 }
             }
-            Event::Wake { .. } => {}
             Event::Message { to, message } => {
                 if self.places[to].stopped_until > self.now {
                     self.places[to].waiting.push(message);
