@@ -19,7 +19,7 @@ use wire::Digest;
 use crate::clustering::Clustering;
 use crate::counters::ServiceCounter;
 use crate::host::Host;
-use crate::metadata::{self, Store, Unreadable};
+use crate::metadata::{self, Spread, Store, Unreadable};
 use crate::migration::Migrations;
 use crate::peers::{Uncopied, Waiter};
 use crate::query::{Jobs, Queue};
@@ -47,6 +47,8 @@ pub struct Node {
     uncopied: Mutex<Vec<Uncopied>>,
     /// What the nodes of a cluster keep in common beside records.
     pub metadata: Arc<Store>,
+    /// Brings them to other nodes.
+    pub(crate) spread: Arc<Spread>,
     /// Long queries.
     pub(crate) jobs: Jobs,
     /// Those that change records, between two steps.
@@ -94,7 +96,9 @@ impl Node {
             namespace.set_number(place);
         }
         let cluster = Arc::new(Clustering::new(&config, &*host));
-        let metadata = Arc::new(Store::new(Arc::clone(&host), Arc::clone(&cluster)));
+        let spread = Arc::new(Spread::default());
+        let store = Store::new(Arc::clone(&host), Arc::clone(&cluster), Arc::clone(&spread));
+        let metadata = Arc::new(store);
         metadata::register(&metadata, &namespaces);
         let udf = Arc::new(Runner::new(&config.mod_lua, Arc::clone(&host)));
         metadata.register(metadata::Module::Udf, Arc::clone(&udf) as Arc<dyn metadata::Acceptor>);
@@ -106,6 +110,7 @@ impl Node {
             started_at: host.now(),
             cluster,
             metadata,
+            spread,
             jobs: Jobs::default(),
             background: Queue::default(),
             info_latency: Latency::new(loops),

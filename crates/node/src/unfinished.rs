@@ -3,6 +3,7 @@
 use storage::Ticket;
 
 use crate::batch::Batch;
+use crate::info::Administration;
 use crate::query::{Aggregation, Query};
 use crate::single::Single;
 use crate::udf::Pending;
@@ -36,6 +37,8 @@ pub enum Unfinished {
     Aggregation(Box<Aggregation>),
     /// To a request that calls a function.
     Call(Box<Pending>),
+    /// To info commands that change what nodes have in common.
+    Info(Box<Administration>),
 }
 
 impl Unfinished {
@@ -47,6 +50,7 @@ impl Unfinished {
             Self::Query(query) => query.advance(worker, out),
             Self::Aggregation(aggregation) => aggregation.advance(worker, out),
             Self::Call(call) => call.advance(worker, out),
+            Self::Info(info) => info.advance(worker, out),
         }
     }
 
@@ -58,6 +62,7 @@ impl Unfinished {
             Self::Query(query) => query.ticket(),
             Self::Aggregation(aggregation) => Some(aggregation.ticket()),
             Self::Call(call) => Some(call.ticket()),
+            Self::Info(info) => Some(info.ticket()),
         }
     }
 
@@ -73,7 +78,7 @@ impl Unfinished {
     /// Notes that the client did not take at once all that it was given last.
     pub fn delayed(&mut self) {
         match self {
-            Self::Single(_) | Self::Call(_) => {}
+            Self::Single(_) | Self::Call(_) | Self::Info(_) => {}
             Self::Aggregation(aggregation) => aggregation.delayed(),
             Self::Batch(batch) => batch.delayed(),
             Self::Query(query) => query.delayed(),
@@ -88,6 +93,7 @@ impl Unfinished {
             Self::Query(query) => query.buffered_bytes(),
             Self::Aggregation(aggregation) => aggregation.buffered_bytes(),
             Self::Call(call) => call.buffered_bytes(),
+            Self::Info(info) => info.buffered_bytes(),
         }
     }
 }

@@ -155,6 +155,11 @@ impl Waits {
         }
     }
 
+    /// Has a request that waits for nothing go on.
+    pub fn hold_nothing(&mut self, ticket: Ticket) {
+        self.called.push(ticket);
+    }
+
     /// Lets the claim's request wait for another thread, which gets this to tell when it is done.
     pub fn call(&self, claim: &Claim) -> Caller {
         if let Some(wait) = self.places.borrow_mut().get(claim.ticket) {

@@ -15,7 +15,7 @@ use wire::{ProtoType, ResultCode, admin, compress, proto, reply};
 
 use crate::clustering::Parcel;
 use crate::counters::ServiceCounter;
-use crate::info;
+use crate::info::{self, Administration};
 use crate::node::Node;
 use crate::peers::{Remote, Tasks};
 use crate::unfinished::Unfinished;
@@ -194,6 +194,10 @@ impl Worker {
             ProtoType::Message => return Ok(self.message(body, from, out)),
             ProtoType::Compressed => return Ok(self.compressed(body, from, out)),
             ProtoType::Info => {
+                if let Some(lines) = info::shared_commands(&self.node, body) {
+                    self.node.counters.raise(self.stripe, ServiceCounter::InfoComplete);
+                    return Ok(self.administer(lines, from, false));
+                }
                 let mut changes = 0;
                 proto::frame(out, ProtoType::Info, |out| {
                     changes = info::answer(&self.node, body, from, out);
@@ -207,11 +211,23 @@ impl Worker {
         Ok(Answer::POINT)
     }
 
-    /// Answers one line of the plain-text info port: the value alone, and a newline.
-    pub fn answer_line(&mut self, line: &[u8], from: SocketAddr, out: &mut Vec<u8>) {
+    /// Answers one line of the plain-text info port, or begins to: the value alone, and a newline.
+    pub fn answer_line(&mut self, line: &[u8], from: SocketAddr, out: &mut Vec<u8>) -> Answer {
+        self.node.counters.raise(self.stripe, ServiceCounter::InfoComplete);
+        if let Some(lines) = info::shared_commands(&self.node, line) {
+            return self.administer(lines, from, true);
+        }
         info::answer_value(&self.node, line, from, out);
         out.push(b'\n');
-        self.node.counters.raise(self.stripe, ServiceCounter::InfoComplete);
+        Answer::POINT
+    }
+
+    /// Begins to carry out commands that other nodes have to do with.
+    fn administer(&mut self, lines: Vec<Vec<u8>>, from: SocketAddr, is_line: bool) -> Answer {
+        let info = Administration::new(lines, from, is_line, &self.waits);
+        // It goes on as soon as the loop looks.
+        self.waits.hold_nothing(info.ticket());
+        Answer::Partial(Box::new(Unfinished::Info(Box::new(info))))
     }
 
     /// What an unfinished answer needs to go on: the node, what this thread brings along to work on

@@ -39,6 +39,7 @@ impl ClusterThreads {
         };
         threads.spawn("cluster", |node| node.cluster.wait(node.conduct()))?;
         threads.spawn("migrate", |node| node.wait_for_migration(node.migrate()))?;
+        threads.spawn("smd", |node| node.wait_for_metadata(node.spread_metadata()))?;
         let seeds = node.config().network.heartbeat.mesh_seeds.clone();
         if !seeds.is_empty() {
             // Looking up a name may take long, and nothing else may wait for that.
@@ -90,6 +91,7 @@ impl Drop for ClusterThreads {
         self.stop.store(true, Ordering::Relaxed);
         self.node.cluster.wake();
         self.node.wake_migration();
+        self.node.wake_metadata();
         self.seeds.ring();
         for thread in self.threads.drain(..) {
             // A thread that panicked was logged when it did.

@@ -42,6 +42,17 @@ impl Service for NodeService {
     }
 }
 
+/// What becomes of a connection with this answer.
+fn verdict_of(answer: Answer) -> Verdict<NodeWorker> {
+    match answer {
+        Answer::Whole { work } => Verdict::Worked(work),
+        Answer::Partial(rest) => match rest.ticket() {
+            Some(ticket) => Verdict::Parked(rest, ticket),
+            None => Verdict::Stream(rest),
+        },
+    }
+}
+
 /// A link as the node knows it.
 fn of_node(remote: Remote) -> peers::Remote {
     match remote {
@@ -105,18 +116,13 @@ impl Worker for NodeWorker {
 
     fn on_frame(&mut self, peer: &Peer, frame: Frame<'_>, out: &mut Vec<u8>) -> Verdict<Self> {
         match self.0.answer(frame.kind(), frame.body(), peer.address, out) {
-            Ok(Answer::Whole { work }) => Verdict::Worked(work),
-            Ok(Answer::Partial(rest)) => match rest.ticket() {
-                Some(ticket) => Verdict::Parked(rest, ticket),
-                None => Verdict::Stream(rest),
-            },
+            Ok(answer) => verdict_of(answer),
             Err(node::Unanswerable) => Verdict::Close,
         }
     }
 
     fn on_line(&mut self, peer: &Peer, line: &[u8], out: &mut Vec<u8>) -> Verdict<Self> {
-        self.0.answer_line(line, peer.address, out);
-        Verdict::Continue
+        verdict_of(self.0.answer_line(line, peer.address, out))
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Kind {
     Remove = 18,
     /// What does the other node have of this record?
     Lookup = 19,
+    /// An operator's command about metadata, for the principal.
+    Command = 20,
     /// Of a migration.
     Migration = 32,
     /// The answer to a call.
@@ -82,6 +84,7 @@ impl Kind {
             17 => Self::Write,
             18 => Self::Remove,
             19 => Self::Lookup,
+            20 => Self::Command,
             32 => Self::Migration,
             64 => Self::Answer,
             _ => return None,
@@ -91,7 +94,7 @@ impl Kind {
     /// Where frames of this kind travel. An answer travels where its call did.
     pub fn channel(self) -> Channel {
         match self {
-            Self::Membership | Self::Exchange | Self::Metadata => Channel::Control,
+            Self::Membership | Self::Exchange | Self::Metadata | Self::Command => Channel::Control,
             Self::Proxy | Self::Write | Self::Remove | Self::Lookup | Self::Answer => {
                 Channel::Record
             }

@@ -42,18 +42,6 @@ impl PartitionTable {
         self.partitions[partition.index()].swap(Arc::new(to))
     }
 
-    /// Replaces a partition if it still is the one that `to` was made of. Says whether it was.
-    pub(crate) fn replace(
-        &self,
-        partition: PartitionId,
-        from: &Arc<Partition>,
-        to: Partition,
-    ) -> bool {
-        let slot = &self.partitions[partition.index()];
-        let before = slot.compare_and_swap(from, Arc::new(to));
-        Arc::ptr_eq(&before, from)
-    }
-
     /// Copies of a partition that there are to be: no more than there are nodes.
     pub fn replication_factor(&self) -> u32 {
         self.replication_factor.load(Ordering::Relaxed)

@@ -14,11 +14,15 @@ const SHOWN: [Module; 4] = [Module::Evict, Module::Sindex, Module::Truncate, Mod
 
 /// State of each module.
 pub(super) fn info(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let (node, key) = (call.node.id(), call.node.cluster.state().cluster_key);
+    let state = call.node.cluster.state();
+    let (count, key) = (state.members.len(), state.cluster_key);
+    let principal = state.principal().unwrap_or(call.node.cluster.me());
+    let role = if principal == call.node.cluster.me() { "pr" } else { "npr" };
     put(
         out,
         format_args!(
-            "smd:n_pending_sets=0,n_events=0,n_nodes=1,principal={node:X},cluster_key={key:X};"
+            "smd:n_pending_sets=0,n_events=0,n_nodes={count},principal={principal},\
+             cluster_key={key:X};"
         ),
     );
     for module in SHOWN {
@@ -29,7 +33,7 @@ pub(super) fn info(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
         put(
             out,
             format_args!(
-                "{name}:committed_key={cluster_key:X},committed_tid={tid},n_keys={keys},state=pr;"
+                "{name}:committed_key={cluster_key:X},committed_tid={tid},n_keys={keys},state={role};"
             ),
         );
     }

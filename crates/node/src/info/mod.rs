@@ -6,6 +6,7 @@
 
 pub mod registry;
 
+mod administration;
 mod call;
 mod cluster;
 mod config;
@@ -35,9 +36,12 @@ use std::time::Duration;
 use engine::Stripe;
 use wire::info::{Command, append_answer, commands};
 
+use crate::metadata::Module;
 use crate::node::Node;
 use call::{Call, Refusal, put};
+use registry::Permission;
 
+pub use administration::Administration;
 pub(crate) use endpoints::with_port;
 pub use identity::BUILD;
 pub(crate) use identity::COMPATIBILITY_ID;
@@ -82,6 +86,27 @@ pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) -> 
 
 fn changes_metadata(name: &[u8]) -> bool {
     registry::find(name).is_some_and(|command| command.permission.is_about_metadata())
+}
+
+/// The metadata that a command may change.
+fn module_of(name: &[u8]) -> Option<Module> {
+    Some(match registry::find(name)?.permission {
+        Permission::Truncate => Module::Truncate,
+        Permission::EvictAdmin => Module::Evict,
+        Permission::SindexAdmin => Module::Sindex,
+        Permission::UdfAdmin => Module::Udf,
+        _ => return None,
+    })
+}
+
+/// The commands of a request if other nodes have to do with any of them; otherwise [`answer`] is for it.
+pub(crate) fn shared_commands(node: &Node, body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let is_shared = |command: &Command<'_>| changes_metadata(command.name);
+    if node.cluster.state().members.len() <= 1 || !commands(body).any(|of| is_shared(&of)) {
+        return None;
+    }
+    let lines = commands(body).map(|command| command.line.to_vec());
+    Some(lines.take(CHANGES_MAX).collect())
 }
 
 /// Answers one line with its value alone.

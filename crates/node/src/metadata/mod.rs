@@ -10,6 +10,7 @@ pub mod file;
 pub mod merge;
 
 mod namespaces;
+mod spread;
 mod store;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use engine::sindex::Definition;
 use record::LastUpdateTime;
 
 pub(crate) use namespaces::{recall, register, truncation_key};
+pub(crate) use spread::Spread;
 pub use store::{Store, verify};
 
 /// One kind of metadata.

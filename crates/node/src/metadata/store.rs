@@ -7,7 +7,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::file::{self, Committed, Contents};
 use super::merge::{How, change, merge};
-use super::{Acceptor, Item, Module, Occasion, Reason, SetError, Unreadable};
+use super::{Acceptor, Item, Module, Occasion, Reason, SetError, Spread, Unreadable};
 use crate::clustering::Clustering;
 use crate::host::{Host, MetadataFiles};
 
@@ -20,6 +20,7 @@ const KEYS_MAX: usize = 1 << 16;
 pub struct Store {
     host: Arc<dyn Host>,
     cluster: Arc<Clustering>,
+    spread: Arc<Spread>,
     slots: [Slot; Module::ALL.len()],
 }
 
@@ -34,8 +35,8 @@ struct Slot {
 
 impl Store {
     /// An empty one.
-    pub(crate) fn new(host: Arc<dyn Host>, cluster: Arc<Clustering>) -> Self {
-        Self { host, cluster, slots: Default::default() }
+    pub(crate) fn new(host: Arc<dyn Host>, cluster: Arc<Clustering>, spread: Arc<Spread>) -> Self {
+        Self { host, cluster, spread, slots: Default::default() }
     }
 
     fn slot(&self, module: Module) -> &Slot {
@@ -165,7 +166,13 @@ impl Store {
             None if count >= KEYS_MAX => return Err(SetError::Full),
             None => contents.items.push(item.clone()),
         }
-        self.commit(module, contents, &[item])?;
+        let news = [item];
+        let committed = self.commit(module, contents, &news);
+        // One that is kept and not in force here may be so elsewhere.
+        if matches!(committed, Ok(()) | Err(SetError::NotInForce(_))) {
+            self.spread.changed(module, &news);
+        }
+        committed?;
         Ok(true)
     }
 

@@ -95,9 +95,4 @@ impl Peers {
         lost.sort_unstable_by_key(|(call, _)| *call);
         lost.into_iter().map(|(_, open)| (open.asker, open.to)).collect()
     }
-
-    /// Questions that are not answered.
-    pub fn open_count(&self) -> usize {
-        self.open.len()
-    }
 }

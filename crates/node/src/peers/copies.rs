@@ -91,11 +91,6 @@ pub(crate) struct Uncopied {
 }
 
 impl Copies {
-    /// Changes that are under way.
-    pub fn count(&self) -> usize {
-        self.copies.len()
-    }
-
     /// When [`Peers::copy_again`] has something to do.
     pub fn next_at(&self) -> Option<Duration> {
         self.due.peek().map(|Reverse((at, _))| *at)

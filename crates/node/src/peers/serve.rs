@@ -18,6 +18,7 @@ use wire::{Digest, Request, ResultCode};
 
 use super::{Asker, PeerAnswer, Remote};
 use crate::clustering::Letter;
+use crate::info::Administration;
 use crate::node::Node;
 use crate::outcome::Origin;
 use crate::unfinished::{Progress, Unfinished};
@@ -64,19 +65,13 @@ impl Worker {
     pub fn peer_frame(&mut self, from: Remote, bytes: &[u8]) -> Result<usize, Unanswerable> {
         let frame = Frame::parse(bytes).ok_or(Unanswerable)?;
         match frame.kind {
-            Kind::Membership | Kind::Exchange | Kind::Metadata => {
-                let letter =
-                    Letter { kind: frame.kind, from: frame.from, body: frame.body.to_vec() };
-                self.node().cluster.deliver(letter);
-            }
+            Kind::Membership | Kind::Exchange => self.node().cluster.deliver(letter_of(&frame)),
+            Kind::Metadata => self.node().spread.deliver(letter_of(&frame)),
             Kind::Answer => self.take_answer(&frame),
             Kind::Write | Kind::Remove | Kind::Lookup => self.serve_record(from, &frame, bytes),
             Kind::Proxy => self.serve_proxied(from, &frame),
-            Kind::Migration => {
-                let letter =
-                    Letter { kind: frame.kind, from: frame.from, body: frame.body.to_vec() };
-                self.node().migrations.deliver(letter);
-            }
+            Kind::Migration => self.node().migrations.deliver(letter_of(&frame)),
+            Kind::Command => self.serve_command(from, &frame),
         }
         Ok(1)
     }
@@ -213,6 +208,15 @@ impl Worker {
                 self.park(Task { to, what });
             }
         }
+    }
+
+    /// Carries out a command about metadata that another node was given.
+    fn serve_command(&mut self, from: Remote, frame: &Frame<'_>) {
+        let to = AnswerTo::Peer(from, frame.call);
+        let out = vec![Status::Done as u8];
+        let command = Administration::for_peer(frame.body, self.waits());
+        let what = Waiting::Request(Box::new(Unfinished::Info(Box::new(command))), out);
+        self.go_on(Task { to, what });
     }
 
     fn park(&mut self, task: Task) {
@@ -408,6 +412,10 @@ impl Node {
         }
         self.answer_for((Origin::Proxy, woken), &request, body, turn, waits, out)
     }
+}
+
+fn letter_of(frame: &Frame<'_>) -> Letter {
+    Letter { kind: frame.kind, from: frame.from, body: frame.body.to_vec() }
 }
 
 fn put_status(answer: &mut Vec<u8>, failure: Option<ResultCode>) {

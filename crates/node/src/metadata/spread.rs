@@ -1,0 +1,274 @@
+//! Metadata on all nodes of a cluster (`reference`: cluster.md, section 13).
+//!
+//! The principal of the view carries changes out, one after the other, and sends what has changed to all
+//! members. A member that changes something by itself sends it to the principal. Whoever gets items merges
+//! them, which is the same in whatever order they come and however often, and answers with a hash over each
+//! of its modules. Where that is another than the principal's, all items of the module go back and forth until
+//! it is the same: after a loss, a restart, or when two sides of a split meet.
+//!
+//! Nothing here decides anything by majority: metadata can be changed on the lone survivor of a cluster,
+//! and on both sides of a split. Of each key, what [`merge`](super::merge) says counts once they meet.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use cluster::NodeId;
+use cluster::fabric::{Channel, Frame, Kind};
+use engine::bell::Bell;
+use parking_lot::Mutex;
+use prost::Message as _;
+use record::LastUpdateTime;
+
+use super::{Item, Module};
+use crate::clustering::{Letter, Parcel};
+use crate::node::Node;
+
+/// How often a member tells the principal what it has while that is not the same.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How often it does otherwise.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Spread {
+    inbox: Mutex<Vec<Letter>>,
+    /// What has changed here and was not sent.
+    changed: Mutex<Vec<(Module, Vec<Item>)>>,
+    bell: Bell,
+    known: Mutex<Known>,
+}
+
+/// What is known of the others.
+#[derive(Default)]
+struct Known {
+    /// The view.
+    cluster_key: u64,
+    /// What members have, as they said last.
+    states: BTreeMap<NodeId, Hashes>,
+    /// When the principal is told again.
+    due: Duration,
+}
+
+/// A hash over the items of each module.
+type Hashes = [u64; Module::ALL.len()];
+
+/// Some items, or none; and a hash over all that the sender has.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Wire {
+    #[prost(fixed64, repeated, tag = "1")]
+    hashes: Vec<u64>,
+    /// The module's name; empty if there are no items.
+    #[prost(string, tag = "2")]
+    module: String,
+    #[prost(message, repeated, tag = "3")]
+    items: Vec<WireItem>,
+    /// Whether these are all items of the module.
+    #[prost(bool, tag = "4")]
+    is_all: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireItem {
+    #[prost(bytes = "vec", tag = "1")]
+    key: Vec<u8>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    value: Option<Vec<u8>>,
+    #[prost(uint32, tag = "3")]
+    generation: u32,
+    #[prost(uint64, tag = "4")]
+    timestamp: u64,
+}
+
+impl Spread {
+    /// Takes in a message of another node.
+    pub fn deliver(&self, letter: Letter) {
+        self.inbox.lock().push(letter);
+        self.bell.ring();
+    }
+
+    /// Something has changed here.
+    pub fn changed(&self, module: Module, items: &[Item]) {
+        self.changed.lock().push((module, items.to_vec()));
+        self.bell.ring();
+    }
+
+    /// Waits until there is something to do, or the time is over.
+    pub fn wait(&self, at_most: Duration) {
+        self.bell.wait(at_most);
+    }
+
+    pub fn wake(&self) {
+        self.bell.ring();
+    }
+}
+
+impl Node {
+    /// Spreads metadata over the cluster: takes in what other nodes send, and tells them what is new. Waits
+    /// for the disk. Returns how long to wait before the next call if no message comes.
+    pub fn spread_metadata(&self) -> Duration {
+        let state = self.cluster.state();
+        let (me, principal) = (self.cluster.me(), state.principal());
+        let mut known = self.spread.known.lock();
+        if known.cluster_key != state.cluster_key {
+            *known = Known { cluster_key: state.cluster_key, ..Known::default() };
+        }
+        let letters = std::mem::take(&mut *self.spread.inbox.lock());
+        for letter in letters.iter().filter(|letter| state.members.contains(&letter.from)) {
+            self.take_metadata(&mut known, letter, principal == Some(me));
+        }
+        let changed = std::mem::take(&mut *self.spread.changed.lock());
+        for (module, items) in changed {
+            let to: Vec<_> = match principal == Some(me) {
+                true => state.members.iter().copied().filter(|node| *node != me).collect(),
+                false => principal.into_iter().collect(),
+            };
+            to.into_iter().for_each(|to| self.send_items(to, module, &items, false));
+        }
+        self.report_to_principal(&mut known, principal.filter(|principal| *principal != me))
+    }
+
+    /// Waits until there is metadata to spread, or the time is over.
+    pub fn wait_for_metadata(&self, at_most: Duration) {
+        self.spread.wait(at_most);
+    }
+
+    /// Has whoever waits for that wake up.
+    pub fn wake_metadata(&self) {
+        self.spread.wake();
+    }
+
+    /// Whether all members of the view have what this node has of a module.
+    pub(crate) fn is_spread(&self, module: Module) -> bool {
+        let (state, me) = (self.cluster.state(), self.cluster.me());
+        let own = self.hash_of(module);
+        let known = self.spread.known.lock();
+        let has = |node: &NodeId| {
+            known.states.get(node).is_some_and(|hashes| hashes[module as usize] == own)
+        };
+        let is_current = known.cluster_key == state.cluster_key;
+        state.members.len() <= 1
+            || is_current && state.members.iter().all(|node| *node == me || has(node))
+    }
+
+    /// Tells the principal what this node has, if it is time for that.
+    fn report_to_principal(&self, known: &mut Known, principal: Option<NodeId>) -> Duration {
+        let Some(principal) = principal else { return PERIOD };
+        let now = self.host.monotonic();
+        let own = self.hashes();
+        let is_same = known.states.get(&principal) == Some(&own);
+        if known.due <= now {
+            self.send_metadata(principal, &Wire { hashes: own.to_vec(), ..Wire::default() });
+            known.due = now + if is_same { PERIOD } else { RETRY };
+        }
+        known.due - now
+    }
+
+    fn take_metadata(&self, known: &mut Known, letter: &Letter, is_principal: bool) {
+        let Ok(wire) = Wire::decode(&letter.body[..]) else { return };
+        let Ok(theirs) = Hashes::try_from(wire.hashes) else { return };
+        known.states.insert(letter.from, theirs);
+        let module = Module::named(wire.module.as_bytes());
+        if let Some(module) = module {
+            let items: Vec<_> = wire.items.into_iter().map(Item::from).collect();
+            match self.metadata.merge(module, &items) {
+                Ok(0) => {}
+                // Others have not heard of that from anybody.
+                Ok(_) if is_principal => {
+                    let all = self.metadata.items(module);
+                    self.spread.changed.lock().push((module, all));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let (contents, from) = (module.contents(), letter.from);
+                    self.metadata.complain(&format!("{contents} of node {from}: {error}"));
+                }
+            }
+        }
+        let own = self.hashes();
+        let differing = Module::ALL.into_iter().zip(own.iter().zip(&theirs));
+        let differing = differing.filter(|(_, (own, theirs))| own != theirs);
+        let mut is_answered = false;
+        for (of, _) in differing {
+            // Whoever got all items of a module and has more gives all of its own.
+            if is_principal && module.is_none() || wire.is_all && module == Some(of) {
+                self.send_items(letter.from, of, &self.metadata.items(of), true);
+                is_answered = true;
+            }
+        }
+        if module.is_some() && !is_answered {
+            self.send_metadata(letter.from, &Wire { hashes: own.to_vec(), ..Wire::default() });
+        }
+    }
+
+    fn send_items(&self, to: NodeId, module: Module, items: &[Item], is_all: bool) {
+        let items = items.iter().map(WireItem::from).collect();
+        let (hashes, module) = (self.hashes().to_vec(), module.name().to_owned());
+        self.send_metadata(to, &Wire { hashes, module, items, is_all });
+    }
+
+    /// Sends a message; it may get lost.
+    fn send_metadata(&self, to: NodeId, wire: &Wire) {
+        let address = self.cluster.state().address(to, Channel::Control);
+        let Some(address) = address else { return };
+        let mut frame = Vec::new();
+        Frame::begin(&mut frame, Kind::Metadata, 0, self.cluster.me());
+        frame.extend_from_slice(&wire.encode_to_vec());
+        self.cluster.post([Parcel { to: address, channel: Channel::Control, frame }]);
+    }
+
+    fn hashes(&self) -> Hashes {
+        Module::ALL.map(|module| self.hash_of(module))
+    }
+
+    /// The same where the same items are, in whatever order.
+    fn hash_of(&self, module: Module) -> u64 {
+        let items = self.metadata.items(module);
+        items.iter().fold(0, |hash, item| hash ^ hash_of(item))
+    }
+}
+
+/// The hash by Fowler, Noll and Vo over all parts of an item.
+fn hash_of(item: &Item) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for byte in (bytes.len() as u64).to_le_bytes().iter().chain(bytes) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    };
+    add(&item.key);
+    add(&[u8::from(item.value.is_some())]);
+    add(item.value.as_deref().unwrap_or_default());
+    add(&item.generation.to_le_bytes());
+    add(&item.timestamp.0.to_le_bytes());
+    hash
+}
+
+impl From<&Item> for WireItem {
+    fn from(item: &Item) -> Self {
+        Self {
+            key: item.key.to_vec(),
+            value: item.value.as_deref().map(<[u8]>::to_vec),
+            generation: item.generation,
+            timestamp: item.timestamp.0,
+        }
+    }
+}
+
+impl From<WireItem> for Item {
+    fn from(wire: WireItem) -> Self {
+        Self {
+            key: wire.key.into(),
+            value: wire.value.map(Into::into),
+            generation: wire.generation,
+            timestamp: LastUpdateTime(wire.timestamp),
+        }
+    }
+}
+
+impl fmt::Debug for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spread").finish_non_exhaustive()
+    }
+}
