@@ -20,6 +20,8 @@ pub enum Written {
     Nothing,
     /// It has this metadata; its body is in the turn's scratch space.
     Stored(RecordMeta),
+    /// Only its metadata changed, because it was read; its body is where it was.
+    Renewed,
     /// It was removed without a trace. No version of this time or before counts any more.
     Removed(LastUpdateTime),
 }

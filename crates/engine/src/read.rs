@@ -6,6 +6,7 @@ use storage::{Fetch, Miss, Pledges};
 use wire::reply::ReplyWriter;
 use wire::{Digest, FieldType, Info1, Request, ResultCode};
 
+use crate::copies::Written;
 use crate::filter::check_filter;
 use crate::namespace::{Namespace, Seen, Turn};
 use crate::sets::Set;
@@ -100,7 +101,7 @@ impl Namespace {
     /// Gives a record that was just read a new void-time, unless somebody changed it meanwhile. Its
     /// generation stays. The answer to the read is right whether or not this lasts, so it waits for no
     /// device.
-    fn renew(&self, digest: &Digest, renewal: Renewal, turn: &Turn<'_>) {
+    fn renew(&self, digest: &Digest, renewal: Renewal, turn: &mut Turn<'_>) {
         let mut guard = self.records.write(digest);
         let found = guard.find().filter(|found| found.meta == renewal.read);
         let last_update_time = renewal.read.last_update_time.max(turn.now);
@@ -113,6 +114,7 @@ impl Namespace {
             Some(Ok(found)) => {
                 let renewed = guard.find().map(|renewed| self.weight_of(&renewed));
                 self.account(Some(self.weight_of(&found)), renewed);
+                turn.written = Written::Renewed;
                 NamespaceCounter::ReadTouchSuccess
             }
             Some(Err(Some(_))) => NamespaceCounter::ReadTouchError,

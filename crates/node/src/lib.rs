@@ -16,6 +16,7 @@ pub mod ticker;
 pub mod udf;
 pub mod worker;
 
+mod clock;
 mod dispatch;
 mod migration;
 mod outcome;

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use record::LastUpdateTime;
 use wire::Digest;
 
+use crate::clock::HybridClock;
 use crate::clustering::Clustering;
 use crate::counters::ServiceCounter;
 use crate::host::Host;
@@ -41,6 +42,8 @@ pub struct Node {
     pub started_at: LastUpdateTime,
     /// Its part in a cluster.
     pub cluster: Arc<Clustering>,
+    /// The clock by which records are written.
+    clock: HybridClock,
     /// Partitions that move.
     pub(crate) migrations: Migrations,
     /// Changes that threads without links have made.
@@ -92,10 +95,10 @@ impl Node {
         loops: usize,
     ) -> Self {
         set_builder_threads(&namespaces, &config);
-        for (place, namespace) in namespaces.iter().enumerate() {
-            namespace.set_number(place);
+        for (number, namespace) in namespaces.iter().enumerate() {
+            namespace.set_number(number);
         }
-        let cluster = Arc::new(Clustering::new(&config, &*host));
+        let cluster = Arc::new(Clustering::new(&config, &namespaces, &*host));
         let spread = Arc::new(Spread::default());
         let store = Store::new(Arc::clone(&host), Arc::clone(&cluster), Arc::clone(&spread));
         let metadata = Arc::new(store);
@@ -103,6 +106,7 @@ impl Node {
         let udf = Arc::new(Runner::new(&config.mod_lua, Arc::clone(&host)));
         metadata.register(metadata::Module::Udf, Arc::clone(&udf) as Arc<dyn metadata::Acceptor>);
         let node = Self {
+            clock: HybridClock::default(),
             migrations: Migrations::new(namespaces.len()),
             uncopied: Mutex::default(),
             namespaces,
@@ -140,13 +144,14 @@ impl Node {
     ) {
         let removed_at = match written {
             Written::Nothing => return,
-            Written::Stored(_) => None,
+            Written::Stored(_) | Written::Renewed => None,
             Written::Removed(at) => Some(at),
         };
-        let partition = self.cluster.table(namespace.number()).look(digest.partition());
+        let partition = self.cluster.table(namespace.number()).get(digest.partition());
         if partition.others().next().is_some() {
             let (namespace, digest) = (Arc::clone(namespace), *digest);
-            self.uncopied.lock().push(Uncopied { namespace, digest, removed_at, waiter });
+            let uncopied = Uncopied { namespace, digest, removed_at, waiter, partition };
+            self.uncopied.lock().push(uncopied);
             self.cluster.raise_sender();
         }
     }
@@ -216,8 +221,19 @@ impl Node {
         set_builder_threads(&self.namespaces, &config);
         self.histograms_in_micros.store(config.service.microsecond_histograms, Ordering::Relaxed);
         self.host.configured(&config);
-        self.config.store(Arc::new(config));
+        let before = self.config.swap(Arc::new(config));
+        self.mind_heartbeat(&before);
         Ok(outcome)
+    }
+
+    /// The time at which records are written now.
+    pub(crate) fn record_time(&self) -> LastUpdateTime {
+        self.clock.now(self.host.now())
+    }
+
+    /// Another node has written a record at this time.
+    pub(crate) fn observe_time(&self, time: LastUpdateTime) {
+        self.clock.observe(time);
     }
 
     /// Time since the node came up.

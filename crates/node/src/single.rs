@@ -78,8 +78,8 @@ enum Stay {
     Elsewhere(NodeId),
     /// Nobody can at the moment.
     Later,
-    /// It calls a function.
-    Call,
+    /// It calls a function, for a record of this partition if others have to do with it.
+    Call(Option<Arc<Partition>>),
 }
 
 /// What other nodes have to hear of; the new body is in the turn's scratch space.
@@ -118,7 +118,7 @@ impl Node {
         let run = (Origin::Client, times, false);
         match self.run_single(namespace, request, run, turn, out) {
             None => Answer::POINT,
-            Some(Stay::Call) => self.call(namespace, request, body, woken, waits),
+            Some(Stay::Call(held)) => self.call((namespace, held), request, body, woken, waits),
             Some(stay) => {
                 let single = Single::new(namespace, body, Origin::Client, times, waits);
                 single.begin(self, request, stay, turn, waits, out).unwrap_or(Answer::POINT)
@@ -146,13 +146,15 @@ impl Node {
         let begun = namespace.latencies.any_of_requests().then(|| self.host.monotonic());
         let times = Times { woken, begun };
         let run = (origin, times, false);
-        let stay = self.run_single(namespace, request, run, turn, out)?;
-        if matches!(stay, Stay::Call) {
-            return match self.call(namespace, request, body, woken, waits) {
-                Answer::Partial(unfinished) => Some(*unfinished),
-                Answer::Whole { .. } => None,
-            };
-        }
+        let stay = match self.run_single(namespace, request, run, turn, out)? {
+            Stay::Call(held) => {
+                return match self.call((namespace, held), request, body, woken, waits) {
+                    Answer::Partial(unfinished) => Some(*unfinished),
+                    Answer::Whole { .. } => None,
+                };
+            }
+            stay => stay,
+        };
         let single = Single::new(namespace, body, origin, times, waits);
         match single.begin(self, request, stay, turn, waits, out) {
             Some(Answer::Partial(unfinished)) => Some(*unfinished),
@@ -187,7 +189,7 @@ impl Node {
             }
         }
         if is_call(request) {
-            return Some(Stay::Call);
+            return Some(Stay::Call(shared.map(arc_swap::Guard::into_inner)));
         }
         let start = out.len();
         let executed = match execute(namespace, request, turn, ReplyWriter::new(out)) {
@@ -305,8 +307,9 @@ impl Single {
             Stay::Lookup(partition) => return self.look_up(node, request, &partition, waits, out),
             Stay::Elsewhere(to) => return self.go_elsewhere(node, request, to, waits, out),
             Stay::Later => return self.try_later(node, request, waits, out),
-            Stay::Call => {
-                match node.call(&self.namespace, request, &self.body, self.times.woken, waits) {
+            Stay::Call(held) => {
+                let of = (&self.namespace, held);
+                match node.call(of, request, &self.body, self.times.woken, waits) {
                     Answer::Partial(call) => {
                         let ticket = call.ticket().unwrap_or(self.claim.ticket());
                         self.call = Some(call);

@@ -170,7 +170,7 @@ impl Worker {
 
     /// Reads the clocks, for all requests of a wake-up.
     pub fn wake(&mut self) {
-        self.now = self.node.host.now();
+        self.now = self.node.record_time();
         self.woken = self.node.host.monotonic();
         for scratch in [&mut self.scratch, &mut self.inflated] {
             if scratch.capacity() > SCRATCH_BYTES_MAX {

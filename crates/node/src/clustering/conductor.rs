@@ -107,6 +107,20 @@ impl Node {
         is_principal
     }
 
+    /// Takes over the times of heartbeats if they have changed.
+    pub(crate) fn mind_heartbeat(&self, before: &Config) {
+        let times = |config: &Config| {
+            let heartbeat = &config.network.heartbeat;
+            (heartbeat.interval_ms, heartbeat.timeout_intervals)
+        };
+        let now @ (interval_ms, timeout_intervals) = times(&self.config());
+        if now != times(before) {
+            let interval = Duration::from_millis(interval_ms.into());
+            self.conduct_with(Some(Input::Timing(Timing { interval, timeout_intervals })));
+            self.cluster.wake();
+        }
+    }
+
     /// Says where other nodes may be found: replaces what was said before.
     pub fn set_seeds(&self, seeds: Vec<SocketAddr>) {
         self.conduct_with(Some(Input::Seeds(seeds)));

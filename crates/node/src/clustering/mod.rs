@@ -27,6 +27,7 @@ use arc_swap::ArcSwap;
 use cluster::NodeId;
 use cluster::fabric::{Channel, Kind};
 use config::Config;
+use engine::Namespace;
 use engine::bell::Bell;
 use parking_lot::Mutex;
 use storage::Signal;
@@ -86,9 +87,11 @@ impl std::fmt::Debug for Clustering {
 }
 
 impl Clustering {
-    pub(crate) fn new(config: &Config, host: &dyn Host) -> Self {
+    /// In no view yet. Namespaces may have records of an earlier life.
+    pub(crate) fn new(config: &Config, namespaces: &[Arc<Namespace>], host: &dyn Host) -> Self {
         let me = NodeId(config.service.node_id.unwrap_or_default());
-        let tables = config.namespaces.iter().map(|_| PartitionTable::new(me)).collect();
+        let tables =
+            namespaces.iter().map(|namespace| PartitionTable::new(me, namespace)).collect();
         Self {
             me,
             driver: Mutex::new(Driver::new(me, config, host)),

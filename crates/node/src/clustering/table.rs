@@ -5,9 +5,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use cluster::NodeId;
-use cluster::balance::PartitionVersion;
+use cluster::balance::{Family, PartitionVersion};
 use cluster::partition::Partition;
+use engine::Namespace;
 use wire::{PARTITIONS, PartitionId};
+
+/// What a node has of a partition that it finds on its devices when it comes up: it is like nothing that
+/// others have, until it is compared.
+const RESTORED: PartitionVersion = PartitionVersion {
+    cluster_key: 1,
+    family: Family::UNIQUE,
+    is_master: false,
+    is_subset: true,
+    is_evade: false,
+};
 
 /// See the module. Each partition is a value that is replaced as a whole: whoever holds one sees it as it
 /// was, and the one who replaces it learns when nobody does any more.
@@ -19,11 +30,15 @@ pub struct PartitionTable {
 }
 
 impl PartitionTable {
-    /// Nobody has anything, or is known.
-    pub(super) fn new(me: NodeId) -> Self {
-        let nowhere = Arc::new(Partition::nowhere(me, PartitionVersion::NONE));
-        let partitions = (0..PARTITIONS).map(|_| ArcSwap::new(Arc::clone(&nowhere))).collect();
-        Self { partitions, replication_factor: AtomicU32::new(1) }
+    /// Nobody else is known, and this node has what the namespace has now.
+    pub(super) fn new(me: NodeId, namespace: &Namespace) -> Self {
+        let of = |version| Arc::new(Partition::nowhere(me, version));
+        let (nothing, restored) = (of(PartitionVersion::NONE), of(RESTORED));
+        let partitions = PartitionId::all().map(|partition| {
+            let is_empty = namespace.partition_counts(partition).entries == 0;
+            ArcSwap::new(Arc::clone(if is_empty { &nothing } else { &restored }))
+        });
+        Self { partitions: partitions.collect(), replication_factor: AtomicU32::new(1) }
     }
 
     /// A partition as it is now, for a short look.

@@ -82,14 +82,14 @@ impl Node {
             let (mut fetched, mut pledges) = (Fetched::default(), Pledges::default());
             let taken = loop {
                 let mut turn = Turn {
-                    now: self.host.now(),
+                    now: self.record_time(),
                     stripe: Stripe::SHARED,
                     scratch: &mut scratch,
                     fetched: &fetched,
                     pledges: &mut pledges,
                     written: Written::Nothing,
                 };
-                match Self::take_over(namespace, &digest, transfer, &mut turn) {
+                match self.take_over(namespace, &digest, transfer, &mut turn) {
                     Ok(taken) => break taken,
                     Err(fetch) => {
                         fetched.clear();

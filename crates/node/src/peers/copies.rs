@@ -42,8 +42,9 @@ struct Copy {
     digest: Digest,
     /// When it was removed, if it was.
     removed_at: Option<LastUpdateTime>,
-    /// The view in which it was sent.
-    cluster_key: u64,
+    /// The partition as it was when it was sent. It is not handed over to another node before all have
+    /// confirmed the change.
+    partition: Option<Arc<Partition>>,
     /// Who has not confirmed it.
     left: Nodes,
     /// Whether it stands in [`Copies::due`].
@@ -88,6 +89,8 @@ pub(crate) struct Uncopied {
     pub digest: Digest,
     pub removed_at: Option<LastUpdateTime>,
     pub waiter: Waiter,
+    /// The partition as it was then.
+    pub partition: Arc<Partition>,
 }
 
 impl Copies {
@@ -112,12 +115,20 @@ impl Peers {
         &mut self,
         node: &Node,
         namespace: &Arc<Namespace>,
-        partition: &Partition,
+        partition: &Arc<Partition>,
         (digest, written, bytes): (&Digest, Written, &[u8]),
         waiter: Option<Ticket>,
     ) {
         let removed_at = match written {
             Written::Nothing => return,
+            Written::Renewed => {
+                // The answer to the read does not depend on it, so it need not be sent at once.
+                let waiter = waiter.map_or(Waiter::Nobody, Waiter::Ticket);
+                let (namespace, digest) = (Arc::clone(namespace), *digest);
+                let (removed_at, partition) = (None, Arc::clone(partition));
+                let uncopied = Uncopied { namespace, digest, removed_at, waiter, partition };
+                return self.copy_later(node, uncopied);
+            }
             Written::Stored(_) => None,
             Written::Removed(at) => Some(at),
         };
@@ -126,7 +137,7 @@ impl Peers {
             namespace: Arc::clone(namespace),
             digest: *digest,
             removed_at,
-            cluster_key: partition.cluster_key,
+            partition: Some(Arc::clone(partition)),
             left: left.clone(),
             is_due: false,
             waiter: waiter.map_or(Waiter::Nobody, Waiter::Ticket),
@@ -138,10 +149,10 @@ impl Peers {
 
     /// Takes over a change that a thread without links has made.
     pub fn copy_later(&mut self, node: &Node, uncopied: Uncopied) {
-        let Uncopied { namespace, digest, removed_at, waiter } = uncopied;
-        let left = Nodes::new();
-        let (cluster_key, is_due) = (0, false);
-        let copy = Copy { namespace, digest, removed_at, cluster_key, left, is_due, waiter };
+        let Uncopied { namespace, digest, removed_at, waiter, partition } = uncopied;
+        let left = partition.others().collect();
+        let (partition, is_due) = (Some(partition), false);
+        let copy = Copy { namespace, digest, removed_at, partition, left, is_due, waiter };
         let key = self.copies.copies.insert(copy);
         self.copies.retry(key, node.host.monotonic());
     }
@@ -226,8 +237,10 @@ impl Peers {
             self.copies.retry(key, now + 5 * RETRY);
             return;
         };
-        if partition.cluster_key != copy.cluster_key {
-            copy.cluster_key = partition.cluster_key;
+        let before = copy.partition.as_ref().map(|before| before.cluster_key);
+        if before != Some(partition.cluster_key) {
+            // What was handed over since is the concern of the view that is over.
+            copy.partition = Some(Arc::clone(&partition));
             copy.left = partition.others().collect();
             if serving != partition.me() && !copy.left.contains(&serving) {
                 copy.left.push(serving);
@@ -268,7 +281,7 @@ impl<'a> Outgoing<'a> {
                 Self::Record(Transfer { meta, set_name, bytes })
             }
             Written::Removed(at) => Self::Removal(at),
-            Written::Nothing => Self::Removal(LastUpdateTime(0)),
+            Written::Nothing | Written::Renewed => Self::Removal(LastUpdateTime(0)),
         }
     }
 

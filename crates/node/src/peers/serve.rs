@@ -303,6 +303,7 @@ impl Node {
                     return Ok(None);
                 };
                 let Transfer { meta, set_name, bytes } = transfer;
+                self.observe_time(meta.last_update_time);
                 let version = Version { meta, set_name, body, bytes };
                 let accepted = namespace.accept(&digest, &version, Rule::LastUpdateTime, turn)?;
                 put_status(answer, accepted.err());
@@ -311,6 +312,7 @@ impl Node {
             Kind::Remove => {
                 let Some(removal) = Removal::decode(frame.body) else { return malformed(answer) };
                 let Removal { cluster_key, namespace, digest, at } = removal;
+                self.observe_time(at);
                 let Some(namespace) = self.addressed(cluster_key, namespace, &digest, answer)
                 else {
                     return Ok(None);
@@ -379,6 +381,7 @@ impl Node {
 
     /// Takes over what another node has of a record, if that counts more.
     pub(crate) fn take_over(
+        &self,
         namespace: &Namespace,
         digest: &Digest,
         bytes: &[u8],
@@ -387,6 +390,7 @@ impl Node {
         let Some((Transfer { meta, set_name, bytes }, body)) = Transfer::decode(bytes) else {
             return Ok(Err(ResultCode::UNKNOWN));
         };
+        self.observe_time(meta.last_update_time);
         let version = Version { meta, set_name, body, bytes };
         let accepted = namespace.accept(digest, &version, namespace.conflict_rule(), turn)?;
         Ok(accepted.map(|_| ()))

@@ -270,7 +270,7 @@ impl Background {
     ) -> Result<ResultCode, Fetch> {
         let namespace = Arc::clone(&self.namespace);
         let mut turn = Turn {
-            now: node.host.now(),
+            now: node.record_time(),
             stripe: Stripe::SHARED,
             scratch: &mut scratch.body,
             fetched,

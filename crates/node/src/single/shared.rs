@@ -5,6 +5,7 @@ use std::time::Duration;
 use cluster::NodeId;
 use cluster::fabric::{Kind, Lookup, Status};
 use cluster::partition::Partition;
+use engine::copies::Written;
 use engine::stats::NamespaceCounter;
 use engine::{Stripe, Turn};
 use wire::{Info2, Request, ResultCode, reply};
@@ -30,7 +31,9 @@ impl Single {
         turn: &Turn<'_>,
         waits: &mut Waits,
     ) {
-        let wants_all = waits_for_all(&self.namespace, request);
+        // That a read has renewed a record is no matter of the answer.
+        let is_awaited = change.written != Written::Renewed;
+        let wants_all = is_awaited && waits_for_all(&self.namespace, request);
         let waiter = wants_all.then(|| waits.await_copy(&self.claim));
         if wants_all {
             waits.limit(&self.claim, self.deadline(node, request));
@@ -103,7 +106,7 @@ impl Single {
                             pledges: turn.pledges,
                             written: turn.written,
                         };
-                        match Node::take_over(&self.namespace, &digest, version, &mut turn) {
+                        match node.take_over(&self.namespace, &digest, version, &mut turn) {
                             Ok(taken) => break taken,
                             // Only where secondary indexes have to know the old bins.
                             Err(fetch) => {

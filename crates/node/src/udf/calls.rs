@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::partition::Partition;
 use engine::Namespace;
 use engine::Stripe;
 use engine::latencies::LatencyKind;
@@ -37,6 +38,7 @@ struct Call {
     deadline: Duration,
     slot: Arc<Slot>,
     caller: Caller,
+    partition: Option<Arc<Partition>>,
 }
 
 /// Where the answer to a call is put.
@@ -68,10 +70,11 @@ pub(crate) fn is_call(request: &Request<'_>) -> bool {
 }
 
 impl Node {
-    /// Begins to answer a request that calls a function.
+    /// Begins to answer a request that calls a function. The partition is held until the call is over: it
+    /// is not handed over to another node meanwhile.
     pub(crate) fn call(
         &self,
-        namespace: &Arc<Namespace>,
+        (namespace, partition): (&Arc<Namespace>, Option<Arc<Partition>>),
         request: &Request<'_>,
         body: &[u8],
         woken: Duration,
@@ -90,6 +93,7 @@ impl Node {
             deadline,
             slot: Arc::clone(&slot),
             caller: waits.call(&claim),
+            partition,
         };
         self.submit(Box::new(|node| call.carry_out(node)));
         let (namespace, body_bytes) = (Arc::clone(namespace), body.len());
@@ -112,7 +116,7 @@ impl Node {
 
 impl Call {
     fn carry_out(self, node: &Node) {
-        let Self { namespace, body, woken, deadline, slot, caller } = self;
+        let Self { namespace, body, woken, deadline, slot, caller, partition } = self;
         // It was read before, so it can be read again.
         if let Ok(request) = Request::parse(&body) {
             let mut pledges = Pledges::default();
@@ -143,6 +147,7 @@ impl Call {
                 let waiter = waiter_for(&namespace, &request, Arc::new(caller));
                 node.copy_from_thread(&namespace, &digest, executed.written, waiter);
             }
+            drop(partition);
             return;
         }
         caller.answered();

@@ -130,7 +130,7 @@ pub(crate) fn execute_for(
 impl Work<'_> {
     /// Runs the function once. `None` if what it wants does not fit the record any more.
     fn attempt(&mut self) -> Result<Option<Executed>, Fetch> {
-        let now = self.node.host.now();
+        let now = self.node.record_time();
         let mut turn = Turn {
             now,
             stripe: Stripe::SHARED,
