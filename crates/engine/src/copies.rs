@@ -39,13 +39,17 @@ pub struct Version<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Which of two versions counts.
+/// What decides whether a version is taken over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
     /// The one that was written last; of those of one moment that with the higher generation.
     LastUpdateTime,
     /// The one with the higher generation; of equal ones that which was written last.
     Generation,
+    /// The other one, if what is here is the version before it.
+    Successor,
+    /// The other one, if what is here was last written then, with this generation.
+    Instead(LastUpdateTime, Generation),
 }
 
 /// What became of a version of another node.
@@ -55,6 +59,8 @@ pub enum Accepted {
     Stored,
     /// What is here is the same or counts more.
     Older,
+    /// What is here is not what the rule asks for.
+    Unfit,
 }
 
 impl Rule {
@@ -63,8 +69,33 @@ impl Rule {
         let by_time = one.last_update_time.cmp(&other.last_update_time);
         let by_generation = compare_generations(one.generation, other.generation);
         match self {
-            Self::LastUpdateTime => by_time.then(by_generation),
             Self::Generation => by_generation.then(by_time),
+            _ => by_time.then(by_generation),
+        }
+    }
+
+    /// Whether a version is taken over in place of what is here.
+    fn accepts(self, found: Option<&RecordMeta>, new: &RecordMeta) -> Accepted {
+        let is_same = found.is_some_and(|found| {
+            (found.last_update_time, found.generation) == (new.last_update_time, new.generation)
+        });
+        if is_same {
+            return Accepted::Older;
+        }
+        let generation = found.map_or(Generation(0), |found| found.generation);
+        match self {
+            Self::LastUpdateTime | Self::Generation => {
+                let is_known = found.is_some_and(|found| self.compare(found, new).is_ge());
+                if is_known { Accepted::Older } else { Accepted::Stored }
+            }
+            Self::Successor if generation.next() == new.generation => Accepted::Stored,
+            Self::Instead(time, of) => match found {
+                Some(found) if (found.last_update_time, found.generation) == (time, of) => {
+                    Accepted::Stored
+                }
+                _ => Accepted::Unfit,
+            },
+            Self::Successor => Accepted::Unfit,
         }
     }
 }
@@ -107,8 +138,11 @@ impl Namespace {
         let meta = RecordMeta { set: set.map_or(SetId::NONE, |set| set.id), ..version.meta };
         let mut guard = self.records.write(digest);
         let found = guard.find().map(|stored| self.found(stored));
-        let is_known = found.as_ref().is_some_and(|found| rule.compare(&found.meta, &meta).is_ge());
-        if is_known || self.drops.covers(digest, meta.last_update_time) {
+        let accepted = rule.accepts(found.as_ref().map(|found| &found.meta), &meta);
+        if accepted != Accepted::Stored {
+            return Ok(accepted);
+        }
+        if self.drops.covers(digest, meta.last_update_time) {
             return Ok(Accepted::Older);
         }
         if self.is_doomed(&meta, set, turn.now.seconds()) {

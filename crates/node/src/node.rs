@@ -222,7 +222,7 @@ impl Node {
         self.histograms_in_micros.store(config.service.microsecond_histograms, Ordering::Relaxed);
         self.host.configured(&config);
         let before = self.config.swap(Arc::new(config));
-        self.mind_heartbeat(&before);
+        self.mind_membership(&before);
         Ok(outcome)
     }
 

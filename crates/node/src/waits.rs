@@ -218,6 +218,14 @@ impl Waits {
         self.tell(ticket, |wait| wait.asked = wait.asked.saturating_sub(1));
     }
 
+    /// A change that a request waits for came too late: whether it holds is unknown.
+    pub fn copy_lost(&mut self, ticket: Ticket) {
+        self.tell(ticket, |wait| {
+            wait.copies = wait.copies.saturating_sub(1);
+            wait.is_late = true;
+        });
+    }
+
     /// Another node has answered, or cannot any more.
     pub fn answer(&mut self, ticket: Ticket, answer: PeerAnswer) {
         self.tell(ticket, |wait| {

@@ -40,6 +40,8 @@ struct Wire {
     namespaces: Vec<WireNamespace>,
     #[prost(bool, tag = "4")]
     is_quiesced: bool,
+    #[prost(uint64, tag = "5")]
+    time_ms: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Enumeration)]
@@ -109,6 +111,7 @@ pub(super) fn encode(message: &Message) -> Vec<u8> {
         kind: kind.into(),
         namespaces: namespaces.unwrap_or_default(),
         is_quiesced: offer.is_some_and(|offer| offer.is_quiesced),
+        time_ms: offer.map_or(0, |offer| offer.time_ms),
     }
     .encode_to_vec()
 }
@@ -121,7 +124,8 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Message> {
         WireKind::Offer => {
             let namespaces = wire.namespaces.into_iter().map(unpack_namespace);
             let namespaces = namespaces.collect::<Option<_>>()?;
-            Kind::Offer(Offer { namespaces, is_quiesced: wire.is_quiesced })
+            let (is_quiesced, time_ms) = (wire.is_quiesced, wire.time_ms);
+            Kind::Offer(Offer { namespaces, is_quiesced, time_ms })
         }
         WireKind::Delivered => Kind::Delivered,
         WireKind::Ready => Kind::Ready,

@@ -12,6 +12,8 @@ pub struct Offer {
     pub namespaces: Vec<NamespaceOffer>,
     /// Whether it is to give up what it has.
     pub is_quiesced: bool,
+    /// The clock by which it writes records, in ms since 2010: what others write from now on shall be later.
+    pub time_ms: u64,
 }
 
 /// A namespace of a node.

@@ -24,7 +24,7 @@ fn offer(node: u64) -> Offer {
         is_uniform: true,
         versions,
     };
-    Offer { namespaces: vec![namespace], is_quiesced: node % 3 == 0 }
+    Offer { namespaces: vec![namespace], is_quiesced: node % 3 == 0, time_ms: node }
 }
 
 struct World {
@@ -152,7 +152,7 @@ fn messages_come_back_as_they_went() {
         versions: Box::new([PartitionVersion::NONE; PARTITIONS]),
         ..offer(1).namespaces.remove(0)
     };
-    let offer = Offer { namespaces: vec![settled], is_quiesced: false };
+    let offer = Offer { namespaces: vec![settled], ..Offer::default() };
     assert!(
         encode(&Message { key: 1, kind: Kind::Offer(offer) }).len() < 40,
         "equal ones are one run"

@@ -45,6 +45,8 @@ pub enum What<'a> {
     Want(u32, &'a [u8]),
     /// Records: a list of digests with [`super::Transfer`]s, each after its size.
     Records(u32, &'a [u8]),
+    /// The same, compressed by LZ4 in its block format, with its size in front.
+    Packed(u32, &'a [u8]),
     /// They are stored.
     Stored(u32),
     /// The giver has nothing more.
@@ -118,6 +120,7 @@ const END: u8 = 8;
 const ENDED: u8 = 9;
 const ALL_DONE: u8 = 10;
 const GAVE_UP: u8 = 11;
+const PACKED: u8 = 12;
 
 impl<'a> Step<'a> {
     /// Appends it.
@@ -144,6 +147,7 @@ impl<'a> Step<'a> {
             What::List(number, bytes) => numbered(LIST, number, bytes),
             What::Want(number, bytes) => numbered(WANT, number, bytes),
             What::Records(number, bytes) => numbered(RECORDS, number, bytes),
+            What::Packed(number, bytes) => numbered(PACKED, number, bytes),
             What::Stored(number) => numbered(STORED, number, &[]),
             What::End => out.push(END),
             What::Ended => out.push(ENDED),
@@ -171,13 +175,14 @@ impl<'a> Step<'a> {
                 What::Ready { differ: set()?, empty: set()? }
             }
             BUSY => What::Busy,
-            LIST | WANT | RECORDS | STORED => {
+            LIST | WANT | RECORDS | PACKED | STORED => {
                 let number = reader.array().map(u32::from_le_bytes)?;
                 let rest = reader.rest();
                 match kind {
                     LIST => What::List(number, rest),
                     WANT => What::Want(number, rest),
                     RECORDS => What::Records(number, rest),
+                    PACKED => What::Packed(number, rest),
                     _ => What::Stored(number),
                 }
             }
@@ -217,6 +222,7 @@ mod tests {
             What::List(7, &list),
             What::Want(7, &[1]),
             What::Records(8, &many),
+            What::Packed(8, &many),
             What::Stored(8),
             What::End,
             What::Ended,

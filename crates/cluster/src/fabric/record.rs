@@ -18,6 +18,9 @@ pub struct Change<'a> {
     pub namespace: &'a [u8],
     /// Which record.
     pub digest: Digest,
+    /// Whether it is from somebody who served before and does not any more: it counts only if what the
+    /// receiver has is the version before it.
+    pub is_late: bool,
     /// The record.
     pub transfer: Transfer<'a>,
 }
@@ -147,6 +150,7 @@ impl<'a> Change<'a> {
         out.extend_from_slice(&self.cluster_key.to_le_bytes());
         put_name(out, self.namespace);
         out.extend_from_slice(&self.digest.0);
+        out.push(self.is_late.into());
         self.transfer.encode(out);
     }
 
@@ -154,9 +158,10 @@ impl<'a> Change<'a> {
     pub fn decode(bytes: &'a [u8]) -> Option<(Self, Body<'a>)> {
         let mut reader = Reader(bytes);
         let (cluster_key, namespace) = (reader.u64()?, reader.name()?);
-        let digest = reader.digest()?;
+        let (digest, [is_late]) = (reader.digest()?, reader.array()?);
         let (transfer, body) = Transfer::decode(reader.0)?;
-        Some((Self { cluster_key, namespace, digest, transfer }, body))
+        let is_late = is_late != 0;
+        Some((Self { cluster_key, namespace, digest, is_late, transfer }, body))
     }
 }
 
@@ -229,9 +234,12 @@ mod tests {
         };
         let transfer = Transfer { meta, set_name: b"set", bytes: &stored };
         let digest = Digest([9; Digest::SIZE]);
-        Change { cluster_key: 0xabc, namespace: b"test", digest, transfer }.encode(&mut bytes);
+        let change =
+            Change { cluster_key: 0xabc, namespace: b"test", digest, is_late: true, transfer };
+        change.encode(&mut bytes);
         let (read, body) = Change::decode(&bytes).unwrap();
         assert_eq!((read.cluster_key, read.namespace, read.digest), (0xabc, &b"test"[..], digest));
+        assert!(read.is_late);
         assert_eq!((read.transfer.meta, read.transfer.set_name), (meta, &b"set"[..]));
         assert_eq!((read.transfer.bytes, body.key()), (&stored[..], Some(&b"\x03key"[..])));
         for end in 0..bytes.len() {

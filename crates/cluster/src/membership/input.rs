@@ -58,6 +58,8 @@ pub enum Input<'a> {
     Card(Vec<u8>),
     /// New times of the heartbeat. The gossip keeps those it began with.
     Timing(Timing),
+    /// A view of fewer members is not formed from now on.
+    SizeMin(usize),
     /// The principal is to form the same view under another key.
     Recluster,
 }

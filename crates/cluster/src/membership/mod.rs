@@ -170,6 +170,7 @@ impl Membership {
             Input::TipClear(addresses) => self.clear_tips(addresses.as_deref()),
             Input::Card(card) => self.set_card(card),
             Input::Timing(timing) => self.timing = timing.bounded(),
+            Input::SizeMin(size) => self.size_min = size,
             Input::Recluster => self.recluster(),
         }
         if self.next_tick <= self.time() {

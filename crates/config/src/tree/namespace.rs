@@ -112,7 +112,7 @@ context! {
     }
     settings {
         /// The rack that masters are gathered on; 0 for none.
-        "active-rack" active_rack: u32 = 0, number(0, 1_000_000).dynamic().enterprise().later();
+        "active-rack" active_rack: u32 = 0, number(0, 1_000_000).dynamic().enterprise();
         /// Permits records that expire although nothing removes them.
         "allow-ttl-without-nsup" allow_ttl_without_nsup: bool = false, flag().dynamic();
         /// Revives dead partitions at start.
@@ -169,7 +169,7 @@ context! {
         "force-long-queries" force_long_queries: bool = false, flag().command_only();
         /// Fills partitions without waiting for `migrate-fill-delay`.
         "ignore-migrate-fill-delay" ignore_migrate_fill_delay: bool = false,
-            flag().dynamic().enterprise().later();
+            flag().dynamic().enterprise();
         /// Memory that the primary index grows by.
         "index-stage-size" index_stage_size_bytes: u64 = G, size(128 * M, G).power_of_two()
             .inert("the index grows in steps of its own");
@@ -180,14 +180,14 @@ context! {
         /// Larger records are refused.
         "max-record-size" max_record_size_bytes: u32 = 1_048_576, size(64, 8 * M).dynamic();
         /// Which namespaces' partitions move first: low numbers.
-        "migrate-order" migrate_order: u32 = 5, number(1, 10).dynamic().later();
+        "migrate-order" migrate_order: u32 = 5, number(1, 10).dynamic();
         /// How long a migrated record may stay unacknowledged before it is sent again.
         "migrate-retransmit-ms" migrate_retransmit_ms: u32 = 5_000,
-            millis(0, U32).dynamic().later();
+            millis(0, U32).dynamic();
         /// Migrates without the records that can't be read.
         "migrate-skip-unreadable" migrate_skip_unreadable: bool = false, flag().dynamic().later();
         /// Pause after each migrated record.
-        "migrate-sleep" migrate_sleep_micros: u32 = 1, number(0, U32).unit("µs").dynamic().later();
+        "migrate-sleep" migrate_sleep_micros: u32 = 1, number(0, U32).unit("µs").dynamic();
         /// Life of a multi-record transaction whose client names none.
         "mrt-duration" mrt_duration_seconds: u32 = 10,
             duration(1, 120).dynamic_in(&["strong-consistency"]).enterprise().later();
@@ -203,9 +203,9 @@ context! {
         /// Spreads masters evenly, at the price of more migration. The original's Enterprise
         /// edition has it on by default.
         "prefer-uniform-balance" prefer_uniform_balance: bool = false,
-            flag().dynamic().enterprise().later();
+            flag().dynamic().enterprise();
         /// The rack that this node stands on; 0 for none.
-        "rack-id" rack_id: u32 = 0, number(0, 1_000_000).dynamic().enterprise().later();
+        "rack-id" rack_id: u32 = 0, number(0, 1_000_000).dynamic().enterprise();
         /// How many replicas a read consults, whatever the client asks for.
         "read-consistency-level-override" read_consistency_level_override: ReadConsistencyOverride =
             ReadConsistencyOverride::Off,

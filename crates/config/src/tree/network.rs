@@ -101,7 +101,7 @@ context! {
             text(1_023).shown_in(&["mesh"]).enterprise().later();
         /// A node to ask for the others.
         "mesh-seed-address-port" mesh_seeds: Vec<HostPort> = Vec::new(),
-            host_port().repeated(256).shown_in(&["mesh"]).later();
+            host_port().repeated(256).shown_in(&["mesh"]);
         /// A node to ask for the others, by TLS.
         "tls-mesh-seed-address-port" tls_mesh_seeds: Vec<HostPort> = Vec::new(),
             host_port().repeated(256).shown_in(&["mesh"]).enterprise().later();
@@ -148,27 +148,27 @@ context! {
         /// The TLS context for it.
         "tls-name" tls_name: Option<String> = None, text(1_023).enterprise().later();
         /// Connections to a peer for migrating records.
-        "channel-bulk-fds" channel_bulk_fds: u32 = 2, number(1, 128).later();
+        "channel-bulk-fds" channel_bulk_fds: u32 = 2, number(1, 128).inert("each event loop has a connection of its own to every node for each kind of traffic");
         /// Threads that take migrating records.
         "channel-bulk-recv-threads" channel_bulk_recv_threads: u32 = 4,
-            number(1, 128).dynamic().later();
+            number(1, 128).dynamic().inert("the event loops carry what nodes send each other");
         /// Connections to a peer for cluster control.
-        "channel-ctrl-fds" channel_ctrl_fds: u32 = 1, number(1, 128).later();
+        "channel-ctrl-fds" channel_ctrl_fds: u32 = 1, number(1, 128).inert("each event loop has a connection of its own to every node for each kind of traffic");
         /// Threads that take cluster control.
         "channel-ctrl-recv-threads" channel_ctrl_recv_threads: u32 = 4,
-            number(1, 128).dynamic().later();
+            number(1, 128).dynamic().inert("the event loops carry what nodes send each other");
         /// Connections to a peer for replicated metadata.
-        "channel-meta-fds" channel_meta_fds: u32 = 1, number(1, 128).later();
+        "channel-meta-fds" channel_meta_fds: u32 = 1, number(1, 128).inert("each event loop has a connection of its own to every node for each kind of traffic");
         /// Threads that take replicated metadata.
         "channel-meta-recv-threads" channel_meta_recv_threads: u32 = 4,
-            number(1, 128).dynamic().later();
+            number(1, 128).dynamic().inert("the event loops carry what nodes send each other");
         /// Connections to a peer for reads and writes.
-        "channel-rw-fds" channel_rw_fds: u32 = 8, number(1, 128).later();
+        "channel-rw-fds" channel_rw_fds: u32 = 8, number(1, 128).inert("each event loop has a connection of its own to every node for each kind of traffic");
         /// Pools of the threads that take reads and writes.
-        "channel-rw-recv-pools" channel_rw_recv_pools: u32 = 1, number(1, 16).later();
+        "channel-rw-recv-pools" channel_rw_recv_pools: u32 = 1, number(1, 16).inert("the event loops carry what nodes send each other");
         /// Threads that take reads and writes; a multiple of the pools.
         "channel-rw-recv-threads" channel_rw_recv_threads: u32 = 16,
-            number(1, 128).dynamic().later();
+            number(1, 128).dynamic().inert("the event loops carry what nodes send each other");
         /// Lets the operating system probe idle connections.
         "keepalive-enabled" keepalive_enabled: bool = true, flag();
         /// Time between probes.
@@ -183,9 +183,9 @@ context! {
         "port" port: Option<u16> = None, port();
         /// Bytes read from a connection before others get their turn.
         "recv-rearm-threshold" recv_rearm_threshold_bytes: u32 = 1_024,
-            number(0, 1_048_576).unit("bytes").dynamic().later();
+            number(0, 1_048_576).unit("bytes").dynamic().inert("turns of a connection are bounded in any case");
         /// Threads that send.
-        "send-threads" send_threads: u32 = 8, number(1, 128).later();
+        "send-threads" send_threads: u32 = 8, number(1, 128).inert("the event loops carry what nodes send each other");
     }
     obsolete {}
     children []

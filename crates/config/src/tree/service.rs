@@ -73,14 +73,14 @@ context! {
         "microsecond-histograms" microsecond_histograms: bool = false, flag().dynamic();
         /// How long a node may be missing before its partitions are filled elsewhere.
         "migrate-fill-delay" migrate_fill_delay_seconds: u32 = 0,
-            duration(0, U32).dynamic().enterprise().later();
+            duration(0, U32).dynamic().enterprise();
         /// Partitions that may arrive at a time.
         "migrate-max-num-incoming" migrate_max_num_incoming: u32 = 4,
-            number(0, 256).dynamic().later();
+            number(0, 256).dynamic();
         /// Threads that send partitions; 0 pauses them.
-        "migrate-threads" migrate_threads: u32 = 1, number(0, 100).dynamic().later();
+        "migrate-threads" migrate_threads: u32 = 1, number(0, 100).dynamic();
         /// The node serves nothing in a smaller cluster than this.
-        "min-cluster-size" min_cluster_size: u32 = 1, number(0, 256).dynamic().later();
+        "min-cluster-size" min_cluster_size: u32 = 1, number(0, 256).dynamic();
         /// Identity of the node; made from a network interface and the fabric port unless set.
         "node-id" node_id: Option<u64> = None, of(Kind::Hex);
         /// The network interface whose hardware address becomes the node id.
@@ -122,7 +122,7 @@ context! {
         /// How often secondary indexes are rid of deleted records; 0 for never.
         "sindex-gc-period" sindex_gc_period_seconds: u32 = 10, number(0, U32).unit("s").dynamic();
         /// Starts as a node that takes part in the cluster but holds no data.
-        "stay-quiesced" stay_quiesced: bool = false, flag().enterprise().later();
+        "stay-quiesced" stay_quiesced: bool = false, flag().enterprise();
         /// How often the ticker writes its lines into the log.
         "ticker-interval" ticker_interval_seconds: u32 = 10, number(0, U32).unit("s").dynamic();
         /// How often certificates are looked at for changes; 0 for never. 60 if there is a TLS

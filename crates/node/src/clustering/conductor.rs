@@ -107,8 +107,12 @@ impl Node {
         is_principal
     }
 
-    /// Takes over the times of heartbeats if they have changed.
-    pub(crate) fn mind_heartbeat(&self, before: &Config) {
+    /// Takes over settings of membership that have changed.
+    pub(crate) fn mind_membership(&self, before: &Config) {
+        let size = |config: &Config| config.service.min_cluster_size as usize;
+        if size(&self.config()) != size(before) {
+            self.conduct_with(Some(Input::SizeMin(size(&self.config()))));
+        }
         let times = |config: &Config| {
             let heartbeat = &config.network.heartbeat;
             (heartbeat.interval_ms, heartbeat.timeout_intervals)
@@ -307,7 +311,8 @@ impl Node {
             }
         });
         let is_quiesced = self.cluster.is_quiesced.load(Ordering::Relaxed);
-        Offer { namespaces: namespaces.collect(), is_quiesced }
+        let time_ms = self.record_time().0;
+        Offer { namespaces: namespaces.collect(), is_quiesced, time_ms }
     }
 
     /// There was no view for long: others may have formed one without this node, so it serves nothing.

@@ -7,6 +7,7 @@ use cluster::balance::{HashOrder, Member, PartitionVersion, Rules, Succession};
 use cluster::exchange::{NamespaceOffer, Offers};
 use cluster::partition::Partition;
 use engine::Namespace;
+use record::LastUpdateTime;
 use wire::PartitionId;
 
 use super::State;
@@ -24,6 +25,7 @@ impl Node {
     pub(super) fn rebalance(&self, offers: Offers) {
         let nodes: Vec<_> = offers.keys().copied().collect();
         let Some(order) = HashOrder::of(&nodes) else { return };
+        offers.values().for_each(|offer| self.observe_time(LastUpdateTime(offer.time_ms)));
         let key = self.cluster.state().cluster_key;
         let mut is_visible = self.cluster.partition_generation() < 0;
         for (place, namespace) in self.namespaces.iter().enumerate() {

@@ -77,6 +77,8 @@ pub(crate) struct Counts {
 struct Active {
     /// What is to be given, in order.
     waiting: VecDeque<Place>,
+    /// The same for nodes that have nothing yet: these wait, since a node that is missed may be back soon.
+    fills: VecDeque<Place>,
     giving: BTreeMap<Place, Giving>,
     /// Who gives something to this node.
     receiving: BTreeSet<(Place, NodeId)>,
@@ -191,7 +193,12 @@ impl Node {
         step: &Step<'_>,
     ) {
         match step.what {
-            What::Begin(_) | What::List(..) | What::Records(..) | What::End | What::AllDone => {
+            What::Begin(_)
+            | What::List(..)
+            | What::Records(..)
+            | What::Packed(..)
+            | What::End
+            | What::AllDone => {
                 self.receive(active, namespace, place, from, step);
             }
             _ => self.given(active, namespace, place, from, step),

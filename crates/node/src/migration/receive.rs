@@ -63,6 +63,13 @@ impl Node {
                     answer(What::Stored(number));
                 }
             }
+            What::Packed(number, packed) => {
+                if let Some(list) = unpack(packed)
+                    && self.store(namespace, place, &list)
+                {
+                    answer(What::Stored(number));
+                }
+            }
             What::End => {
                 active.receiving.remove(&(place, from));
                 if self.transition(place, |of| Ok((of.received(from)?, ()))).is_ok() {
@@ -104,6 +111,17 @@ impl Node {
         counts.records_received.fetch_add(received, Ordering::Relaxed);
         all
     }
+}
+
+/// Largest part, in bytes: records that are sent together, the last of them of the greatest size.
+const PART_BYTES_MAX: u32 = 16 << 20;
+
+/// What was compressed; `None` if it is damaged or too much.
+fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+    // Looked at first: that much is going to be allocated.
+    let size = packed.first_chunk().map(|size| u32::from_le_bytes(*size))?;
+    (size <= PART_BYTES_MAX).then_some(())?;
+    lz4_flex::block::decompress_size_prepended(packed).ok()
 }
 
 /// In which sprigs a giver has something else than we, and in which we have nothing.

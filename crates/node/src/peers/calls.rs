@@ -17,7 +17,7 @@ pub(crate) enum Asker {
     /// A request with this ticket.
     Claim(Ticket),
     /// A change, by its number in [`Copies`].
-    Copy(usize),
+    Copy(u64),
 }
 
 /// A question.

@@ -6,7 +6,7 @@
 //! one counts wherever they arrive, so changes of one record need not wait for each other.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +16,7 @@ use cluster::partition::{Nodes, Partition};
 use config::WriteCommitOverride;
 use engine::Namespace;
 use engine::copies::Written;
-use record::LastUpdateTime;
-use slab::Slab;
+use record::{Generation, LastUpdateTime};
 use storage::{Fetched, Ticket};
 use wire::{Digest, Info3, Request};
 
@@ -31,9 +30,11 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Changes of an event loop that are under way.
 #[derive(Debug, Default)]
 pub(crate) struct Copies {
-    copies: Slab<Copy>,
+    /// By their numbers, which are never used again: answers may come late.
+    copies: HashMap<u64, Copy>,
+    last: u64,
     /// Those that are to be sent again, the next one first.
-    due: BinaryHeap<Reverse<(Duration, usize)>>,
+    due: BinaryHeap<Reverse<(Duration, u64)>>,
 }
 
 #[derive(Debug)]
@@ -47,9 +48,20 @@ struct Copy {
     partition: Option<Arc<Partition>>,
     /// Who has not confirmed it.
     left: Nodes,
+    /// What was sent last.
+    sent: Option<(LastUpdateTime, Generation)>,
     /// Whether it stands in [`Copies::due`].
     is_due: bool,
     waiter: Waiter,
+}
+
+/// A change that came too late.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub namespace: Arc<Namespace>,
+    pub digest: Digest,
+    pub sent: Option<(LastUpdateTime, Generation)>,
+    pub waiter: Waiter,
 }
 
 /// Who waits for a change.
@@ -99,8 +111,14 @@ impl Copies {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
-    fn retry(&mut self, key: usize, at: Duration) {
-        if let Some(copy) = self.copies.get_mut(key)
+    fn insert(&mut self, copy: Copy) -> u64 {
+        self.last += 1;
+        self.copies.insert(self.last, copy);
+        self.last
+    }
+
+    fn retry(&mut self, key: u64, at: Duration) {
+        if let Some(copy) = self.copies.get_mut(&key)
             && !std::mem::replace(&mut copy.is_due, true)
         {
             self.due.push(Reverse((at, key)));
@@ -139,12 +157,14 @@ impl Peers {
             removed_at,
             partition: Some(Arc::clone(partition)),
             left: left.clone(),
+            sent: version_of(&written),
             is_due: false,
             waiter: waiter.map_or(Waiter::Nobody, Waiter::Ticket),
         };
-        let key = self.copies.copies.insert(copy);
+        let key = self.copies.insert(copy);
         let version = Outgoing::of(namespace, written, bytes);
-        self.send_copy(node, key, (namespace, digest, partition.cluster_key), &version, &left);
+        let about = (&**namespace, digest, partition.cluster_key);
+        self.send_copy(node, key, about, (&version, false), &left);
     }
 
     /// Takes over a change that a thread without links has made.
@@ -152,17 +172,18 @@ impl Peers {
         let Uncopied { namespace, digest, removed_at, waiter, partition } = uncopied;
         let left = partition.others().collect();
         let (partition, is_due) = (Some(partition), false);
-        let copy = Copy { namespace, digest, removed_at, partition, left, is_due, waiter };
-        let key = self.copies.copies.insert(copy);
+        let sent = None;
+        let copy = Copy { namespace, digest, removed_at, partition, left, sent, is_due, waiter };
+        let key = self.copies.insert(copy);
         self.copies.retry(key, node.host.monotonic());
     }
 
     fn send_copy(
         &mut self,
         node: &Node,
-        key: usize,
+        key: u64,
         (namespace, digest, cluster_key): (&Namespace, &Digest, u64),
-        version: &Outgoing<'_>,
+        (version, is_late): (&Outgoing<'_>, bool),
         to: &[NodeId],
     ) {
         let name = namespace.name.as_bytes();
@@ -171,7 +192,8 @@ impl Peers {
             let question = Question { cluster: &node.cluster, to, kind };
             let is_sent = self.ask(Asker::Copy(key), question, |out| match *version {
                 Outgoing::Record(transfer) => {
-                    Change { cluster_key, namespace: name, digest: *digest, transfer }.encode(out);
+                    let digest = *digest;
+                    Change { cluster_key, namespace: name, digest, is_late, transfer }.encode(out);
                 }
                 Outgoing::Removal(at) => {
                     Removal { cluster_key, namespace: name, digest: *digest, at }.encode(out);
@@ -186,12 +208,12 @@ impl Peers {
     /// Takes in what a node said to a change. Returns the request that may go on.
     pub fn copy_answered(
         &mut self,
-        key: usize,
+        key: u64,
         from: NodeId,
         status: Option<Status>,
         now: Duration,
     ) -> Option<Ticket> {
-        let copy = self.copies.copies.get_mut(key)?;
+        let copy = self.copies.copies.get_mut(&key)?;
         match status {
             // A replica that cannot store it will get it when it can, by a migration.
             Some(Status::Done | Status::Failed) => copy.left.retain(|node| *node != from),
@@ -203,13 +225,20 @@ impl Peers {
         self.end_if_done(key)
     }
 
+    /// Gives up a change that came too late.
+    pub(super) fn give_up_copy(&mut self, key: u64) -> Option<Lost> {
+        let copy = self.copies.copies.remove(&key)?;
+        let Copy { namespace, digest, sent, waiter, .. } = copy;
+        Some(Lost { namespace, digest, sent, waiter })
+    }
+
     /// Ends a change that all have confirmed.
-    fn end_if_done(&mut self, key: usize) -> Option<Ticket> {
-        let copy = self.copies.copies.get(key)?;
+    fn end_if_done(&mut self, key: u64) -> Option<Ticket> {
+        let copy = self.copies.copies.get(&key)?;
         if !copy.left.is_empty() || copy.is_due {
             return None;
         }
-        match self.copies.copies.remove(key).waiter {
+        match self.copies.copies.remove(&key)?.waiter {
             Waiter::Ticket(ticket) => Some(ticket),
             Waiter::Nobody | Waiter::Caller(_) => None,
         }
@@ -227,8 +256,8 @@ impl Peers {
         }
     }
 
-    fn copy_anew(&mut self, node: &Node, key: usize, now: Duration) {
-        let Some(copy) = self.copies.copies.get_mut(key) else { return };
+    fn copy_anew(&mut self, node: &Node, key: u64, now: Duration) {
+        let Some(copy) = self.copies.copies.get_mut(&key) else { return };
         copy.is_due = false;
         let table = node.cluster.table(copy.namespace.number());
         let partition = table.get(copy.digest.partition());
@@ -237,14 +266,16 @@ impl Peers {
             self.copies.retry(key, now + 5 * RETRY);
             return;
         };
+        let is_late = partition.working_master != Some(partition.me());
         let before = copy.partition.as_ref().map(|before| before.cluster_key);
         if before != Some(partition.cluster_key) {
             // What was handed over since is the concern of the view that is over.
             copy.partition = Some(Arc::clone(&partition));
-            copy.left = partition.others().collect();
-            if serving != partition.me() && !copy.left.contains(&serving) {
-                copy.left.push(serving);
-            }
+            copy.left = match is_late {
+                false => partition.others().collect(),
+                // Whoever serves tells the others.
+                true => [serving].into_iter().collect(),
+            };
         }
         let (namespace, digest, left) =
             (Arc::clone(&copy.namespace), copy.digest, copy.left.clone());
@@ -261,9 +292,17 @@ impl Peers {
                 }
             },
         };
+        copy.sent = version_of(&written);
         let version = Outgoing::of(&namespace, written, &bytes);
-        let key_of_view = partition.cluster_key;
-        self.send_copy(node, key, (&namespace, &digest, key_of_view), &version, &left);
+        let about = (&*namespace, &digest, partition.cluster_key);
+        self.send_copy(node, key, about, (&version, is_late), &left);
+    }
+}
+
+fn version_of(written: &Written) -> Option<(LastUpdateTime, Generation)> {
+    match written {
+        Written::Stored(meta) => Some((meta.last_update_time, meta.generation)),
+        _ => None,
     }
 }
 

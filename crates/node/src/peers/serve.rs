@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use cluster::fabric::{Change, Frame, Kind, Lookup, Removal, Status, Transfer};
 use cluster::partition::Partition;
-use engine::copies::{Rule, Version};
+use engine::copies::{Accepted, Rule, Version};
 use engine::{Namespace, Turn};
 use storage::{Fetch, Fetched, Pledges, Ticket};
 use wire::{Digest, Request, ResultCode};
 
-use super::{Asker, PeerAnswer, Remote};
+use super::copies::Lost;
+use super::{Asker, PeerAnswer, Remote, Waiter};
 use crate::clustering::Letter;
 use crate::info::Administration;
 use crate::node::Node;
@@ -108,16 +109,42 @@ impl Worker {
                 self.waits().answer(ticket, answer);
             }
             Asker::Copy(key) => {
-                let status = Status::split(frame.body).map(|(status, _)| status);
+                let (status, rest) = Status::split(frame.body).unzip();
+                if let (Some(Status::Failed), Some([code, version @ ..])) = (status, rest)
+                    && ResultCode(*code) == ResultCode::LOST_CONFLICT
+                {
+                    return self.copy_lost(key, version);
+                }
                 self.copy_answered(key, from, status);
             }
         }
     }
 
-    fn copy_answered(&mut self, key: usize, from: cluster::NodeId, status: Option<Status>) {
+    fn copy_answered(&mut self, key: u64, from: cluster::NodeId, status: Option<Status>) {
         let now = self.node().host.monotonic();
         if let Some(ticket) = self.waits().peers.copy_answered(key, from, status, now) {
             self.waits().copied(ticket);
+        }
+    }
+
+    /// A change came too late: somebody else serves, and has written since. Whether it was made is for
+    /// its client to find out; here, the other version takes its place.
+    fn copy_lost(&mut self, key: u64, version: &[u8]) {
+        let Some(lost) = self.waits().peers.give_up_copy(key) else { return };
+        let mut fetched = Fetched::default();
+        while !version.is_empty() {
+            let mut pledges = Pledges::default();
+            let (node, mut turn, _) = self.resume(&fetched, &mut pledges);
+            match node.adopt(&lost, version, &mut turn) {
+                Ok(()) => break,
+                Err(fetch) => {
+                    fetched.clear();
+                    fetched.add(fetch.read_now());
+                }
+            }
+        }
+        if let Waiter::Ticket(ticket) = lost.waiter {
+            self.waits().copy_lost(ticket);
         }
     }
 
@@ -297,7 +324,7 @@ impl Node {
                 let Some((change, body)) = Change::decode(frame.body) else {
                     return malformed(answer);
                 };
-                let Change { cluster_key, namespace, digest, transfer } = change;
+                let Change { cluster_key, namespace, digest, is_late, transfer } = change;
                 let Some(namespace) = self.addressed(cluster_key, namespace, &digest, answer)
                 else {
                     return Ok(None);
@@ -305,8 +332,13 @@ impl Node {
                 let Transfer { meta, set_name, bytes } = transfer;
                 self.observe_time(meta.last_update_time);
                 let version = Version { meta, set_name, body, bytes };
-                let accepted = namespace.accept(&digest, &version, Rule::LastUpdateTime, turn)?;
-                put_status(answer, accepted.err());
+                if is_late {
+                    self.accept_late(&namespace, &digest, &version, turn, answer)?;
+                } else {
+                    let rule = Rule::LastUpdateTime;
+                    let accepted = namespace.accept(&digest, &version, rule, turn)?;
+                    put_status(answer, accepted.err());
+                }
                 Ok(Some(namespace))
             }
             Kind::Remove => {
@@ -327,6 +359,39 @@ impl Node {
                 Ok(None)
             }
         }
+    }
+
+    /// Takes over a write of a node that served before, if nothing was written since. Otherwise that node
+    /// hears what is here instead.
+    fn accept_late(
+        &self,
+        namespace: &Arc<Namespace>,
+        digest: &Digest,
+        version: &Version<'_>,
+        turn: &mut Turn<'_>,
+        answer: &mut Vec<u8>,
+    ) -> Result<(), Fetch> {
+        let partition = self.partition(namespace, digest);
+        if !partition.serves() {
+            answer.push(Status::Later as u8);
+            return Ok(());
+        }
+        match namespace.accept(digest, version, Rule::Successor, turn)? {
+            Ok(Accepted::Unfit) => {
+                answer.extend_from_slice(&[Status::Failed as u8, ResultCode::LOST_CONFLICT.0]);
+                let mut bytes = Vec::new();
+                if let Some((meta, set)) = namespace.copy_out(digest, turn.fetched, &mut bytes)? {
+                    let set_name = set.map_or(&[][..], |set| &set.name);
+                    Transfer { meta, set_name, bytes: &bytes }.encode(answer);
+                }
+            }
+            accepted => {
+                // The others hear of it from whoever serves.
+                self.copy_from_thread(namespace, digest, turn.written, Waiter::Nobody);
+                put_status(answer, accepted.err());
+            }
+        }
+        Ok(())
     }
 
     /// The namespace that another node means, if both are in the same view.
@@ -394,6 +459,19 @@ impl Node {
         let version = Version { meta, set_name, body, bytes };
         let accepted = namespace.accept(digest, &version, namespace.conflict_rule(), turn)?;
         Ok(accepted.map(|_| ()))
+    }
+
+    /// Takes over the version of whoever serves in place of a change that came too late there.
+    fn adopt(&self, lost: &Lost, version: &[u8], turn: &mut Turn<'_>) -> Result<(), Fetch> {
+        let Some((time, generation)) = lost.sent else { return Ok(()) };
+        let Some((Transfer { meta, set_name, bytes }, body)) = Transfer::decode(version) else {
+            return Ok(());
+        };
+        let version = Version { meta, set_name, body, bytes };
+        let rule = Rule::Instead(time, generation);
+        // If it cannot be stored, the next migration brings it.
+        let _ = lost.namespace.accept(&lost.digest, &version, rule, turn)?;
+        Ok(())
     }
 
     /// Answers a client's request that came to another node, or begins to.
