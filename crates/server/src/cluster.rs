@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use config::HostPort;
+use config::{HeartbeatMode, HostPort};
 use engine::bell::Bell;
 use node::Node;
+
+use crate::multicast::Multicast;
 
 /// How often the names of seeds are looked up: hosts may move.
 const SEEDS_PERIOD: Duration = Duration::from_secs(60);
@@ -29,8 +31,8 @@ impl ClusterThreads {
     /// Starts to take part in a cluster.
     ///
     /// # Errors
-    /// When the system refuses a thread.
-    pub fn start(node: &Arc<Node>) -> io::Result<Self> {
+    /// When the system refuses a thread, or multicast.
+    pub fn start(node: &Arc<Node>) -> anyhow::Result<Self> {
         let mut threads = Self {
             node: Arc::clone(node),
             stop: Arc::default(),
@@ -40,6 +42,17 @@ impl ClusterThreads {
         threads.spawn("cluster", |node| node.cluster.wait(node.conduct()))?;
         threads.spawn("migrate", |node| node.wait_for_migration(node.migrate()))?;
         threads.spawn("smd", |node| node.wait_for_metadata(node.spread_metadata()))?;
+        let config = node.config();
+        if config.network.heartbeat.mode == Some(HeartbeatMode::Multicast) {
+            let name = config.service.cluster_name.as_deref().unwrap_or_default();
+            let addresses = node.host.control_addresses();
+            let mut multicast = Multicast::join(&config.network.heartbeat, name, &addresses)?;
+            threads.spawn("multicast", move |node| {
+                if let Some(heard) = multicast.turn() {
+                    node.set_seeds(heard);
+                }
+            })?;
+        }
         let seeds = node.config().network.heartbeat.mesh_seeds.clone();
         if !seeds.is_empty() {
             // Looking up a name may take long, and nothing else may wait for that.

@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod limits;
 pub mod logging;
 pub mod metadata;
+pub mod multicast;
 pub mod net;
 pub mod service;
 pub mod signals;

@@ -9,6 +9,7 @@ mod conf;
 mod context;
 mod device_block;
 mod device_header;
+mod exchange;
 mod expression;
 mod frame;
 mod geo;
@@ -23,6 +24,7 @@ mod node_compressed;
 mod node_info;
 mod node_line;
 mod node_message;
+mod node_peer;
 mod original;
 mod reply;
 mod request;
@@ -90,6 +92,7 @@ pub const TARGETS: &[Entry] = &[
     context::ENTRY,
     device_block::ENTRY,
     device_header::ENTRY,
+    exchange::ENTRY,
     expression::ENTRY,
     frame::ENTRY,
     geo::ENTRY,
@@ -104,6 +107,7 @@ pub const TARGETS: &[Entry] = &[
     node_info::ENTRY,
     node_line::ENTRY,
     node_message::ENTRY,
+    node_peer::ENTRY,
     original::ENTRY,
     reply::ENTRY,
     request::ENTRY,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use config::{Config, LOG_CONTEXTS, LogLevel};
 use node::host::{Connections, Log};
+use node::peers::Remote;
 use node::{Answer, Host, Node, Progress, Vitals, Worker};
 use record::LastUpdateTime;
 use storage::{Reader, Signal};
@@ -70,6 +71,32 @@ impl World {
         let mut out = Vec::new();
         self.worker.answer_line(line, CLIENT, &mut out);
         out
+    }
+
+    /// The view of the node, which it is in alone.
+    pub fn cluster_key(&self) -> u64 {
+        self.node.cluster.state().cluster_key
+    }
+
+    /// Sends a frame as another node does, lets the node do all that it wants to, and returns what it sent to
+    /// the other node.
+    pub fn tell_as_peer(&mut self, frame: &[u8]) -> Vec<Vec<u8>> {
+        self.pass();
+        let mut sent = Vec::new();
+        if self.worker.peer_frame(Remote::Incoming(1), frame).is_err() {
+            return sent;
+        }
+        for _ in 0..3 {
+            self.node.conduct();
+            self.node.migrate();
+            self.node.spread_metadata();
+            self.go_on();
+            self.worker.send_peers(|_, frame| {
+                sent.push(frame.to_vec());
+                true
+            });
+        }
+        sent
     }
 
     fn pass(&mut self) {

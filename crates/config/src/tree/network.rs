@@ -84,12 +84,12 @@ context! {
         "address" addresses: Vec<String> = Vec::new(), addresses();
         /// The multicast groups to speak in.
         "multicast-group" multicast_groups: Vec<String> = Vec::new(),
-            addresses().shown_in(&["multicast"]).later();
+            addresses().shown_in(&["multicast"]);
         /// The port without TLS.
         "port" port: Option<u16> = None, port();
         /// The networks that multicast messages may cross; 0 for the system's default.
         "multicast-ttl" multicast_ttl: u32 = 0,
-            number(0, 255).shown_in(&["multicast"]).later();
+            number(0, 255).shown_in(&["multicast"]);
         /// What to listen on with TLS; `address` unless set.
         "tls-address" tls_addresses: Vec<String> = Vec::new(),
             addresses().shown_in(&["mesh"]).enterprise().later();
