@@ -109,6 +109,25 @@ pub trait Log: Send + Sync {
 
     /// Writes a line at level INFO.
     fn message(&self, text: &str);
+
+    /// Writes a line about the cluster; `topic` says in which context.
+    fn tell(&self, topic: Topic, text: &str) {
+        let _ = topic;
+        self.message(text);
+    }
+}
+
+/// What a line about the cluster is about, and whether it is a warning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Topic {
+    /// Nodes that come and go, and views.
+    Clustering,
+    /// Something about that which an operator should look into.
+    ClusteringTrouble,
+    /// Balances of partitions.
+    Partition,
+    /// A namespace that cannot be balanced.
+    PartitionTrouble,
 }
 
 /// Connections of a port since it opened.

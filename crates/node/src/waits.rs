@@ -5,6 +5,8 @@
 //! When the request is dropped, so is the claim; the place then goes to others under other tickets,
 //! and reads that come late find nothing.
 
+mod places;
+
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,7 +18,8 @@ use std::time::Duration;
 
 use engine::Namespace;
 use parking_lot::Mutex;
-use storage::{Fetch, FetchDone, Fetched, Pledges, Reader, Settled, Signal, Ticket};
+use places::{Places, Wait};
+use storage::{Fetch, Fetched, Pledges, Reader, Signal, Ticket};
 
 use crate::peers::{Asker, PeerAnswer, Peers, Question};
 
@@ -64,29 +67,6 @@ impl Drop for Caller {
         self.answered.lock().push(self.ticket);
         self.signal.raise();
     }
-}
-
-/// What a request waits for.
-#[derive(Default)]
-struct Wait {
-    /// Reads under way.
-    reads: usize,
-    fetched: Fetched,
-    /// What devices still have to do.
-    pledged: Vec<Pledged>,
-    /// Whether it waits for a time.
-    sleeps: bool,
-    /// What other threads still have to do.
-    calls: usize,
-    /// Whether a device failed to do it.
-    failed: bool,
-    /// Answers of other nodes that are still to come.
-    asked: usize,
-    answers: Vec<PeerAnswer>,
-    /// Changes that other nodes have not confirmed yet.
-    copies: usize,
-    /// Whether there was no time to wait for all of that.
-    is_late: bool,
 }
 
 /// What has come of a wait.
@@ -327,206 +307,5 @@ impl fmt::Debug for Claim {
     }
 }
 
-impl Wait {
-    fn is_over(&self) -> bool {
-        let is_here = self.reads == 0 && self.pledged.is_empty() && !self.sleeps && self.calls == 0;
-        is_here && (self.asked == 0 && self.copies == 0 || self.is_late)
-    }
-
-    /// Asks how far the pledges are. Says whether they have settled.
-    fn settle(&mut self) -> bool {
-        let failed = &mut self.failed;
-        self.pledged.retain(|(namespace, pledges)| match namespace.settled(pledges) {
-            Settled::Kept => false,
-            Settled::Waiting => true,
-            Settled::Failed => {
-                *failed = true;
-                false
-            }
-        });
-        self.pledged.is_empty()
-    }
-}
-
-/// Places by number. A ticket is a place's number, and above it that of its claim.
-#[derive(Default)]
-struct Places {
-    places: Vec<Place>,
-    /// Numbers of places without a claim.
-    free: Vec<u32>,
-    /// Tickets of those that wait for pledges.
-    holding: Vec<Ticket>,
-    /// Tickets of those that wait for a time, the next one first.
-    sleeping: BinaryHeap<Reverse<(Duration, Ticket)>>,
-    /// Tickets of those that wait for other nodes until a time at most, the next one first.
-    limited: BinaryHeap<Reverse<(Duration, Ticket)>>,
-}
-
-#[derive(Default)]
-struct Place {
-    /// Claims to it so far.
-    claims: u32,
-    wait: Option<Wait>,
-}
-
-/// Bits of a ticket below the number of the claim.
-const PLACE_BITS: u32 = 32;
-
-impl Places {
-    fn take(&mut self) -> Ticket {
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place::default());
-            self.places.len() as u32 - 1
-        });
-        let place = &mut self.places[number as usize];
-        place.wait = Some(Wait::default());
-        Ticket::from(place.claims) << PLACE_BITS | Ticket::from(number)
-    }
-
-    fn place(&mut self, ticket: Ticket) -> Option<&mut Place> {
-        let place = self.places.get_mut(ticket as u32 as usize)?;
-        (Ticket::from(place.claims) == ticket >> PLACE_BITS).then_some(place)
-    }
-
-    fn get(&mut self, ticket: Ticket) -> Option<&mut Wait> {
-        self.place(ticket)?.wait.as_mut()
-    }
-
-    fn release(&mut self, ticket: Ticket) {
-        if let Some(place) = self.place(ticket) {
-            place.claims = place.claims.wrapping_add(1);
-            place.wait = None;
-            self.free.push(ticket as u32);
-        }
-    }
-
-    /// Takes in a read. Says whether its request may go on.
-    fn arrived(&mut self, ticket: Ticket, done: FetchDone) -> bool {
-        let Some(wait) = self.get(ticket) else { return false };
-        wait.reads = wait.reads.saturating_sub(1);
-        wait.fetched.add(done);
-        wait.is_over()
-    }
-
-    /// Asks how far all pledges are; appends the tickets of requests that may go on.
-    fn settle(&mut self, ready: &mut Vec<Ticket>) {
-        let mut holding = std::mem::take(&mut self.holding);
-        holding.retain(|&ticket| {
-            let Some(wait) = self.get(ticket) else { return false };
-            let settled = wait.settle();
-            if wait.is_over() {
-                ready.push(ticket);
-            }
-            !settled
-        });
-        self.holding = holding;
-    }
-}
-
-impl Places {
-    /// Wakes those whose time has come.
-    fn wake(&mut self, now: Duration, ready: &mut Vec<Ticket>) {
-        while let Some(Reverse((until, ticket))) = self.sleeping.peek().copied()
-            && until <= now
-        {
-            self.sleeping.pop();
-            let Some(wait) = self.get(ticket) else { continue };
-            wait.sleeps = false;
-            if wait.is_over() {
-                ready.push(ticket);
-            }
-        }
-        while let Some(Reverse((until, ticket))) = self.limited.peek().copied()
-            && until <= now
-        {
-            self.limited.pop();
-            let Some(wait) = self.get(ticket).filter(|wait| wait.asked + wait.copies > 0) else {
-                continue;
-            };
-            wait.is_late = true;
-            if wait.is_over() {
-                ready.push(ticket);
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Places {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Places").field("count", &self.places.len()).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_has_another_ticket_for_each_claim() {
-        let waits = Waits::new(Reader::inline(), Signal::new().unwrap());
-        let (first, second) = (waits.claim(), waits.claim());
-        let gone = first.ticket();
-        assert_ne!(gone, second.ticket());
-        drop(first);
-        let third = waits.claim();
-        assert_eq!(third.ticket() as u32, gone as u32, "it is the same place");
-        assert_ne!(third.ticket(), gone);
-        waits.places.borrow_mut().release(gone);
-        assert!(third.outcome().is_some(), "a late release finds nothing");
-        assert!(waits.places.borrow_mut().get(gone).is_none());
-        assert_eq!(waits.places.borrow().places.len(), 2);
-    }
-
-    #[test]
-    fn a_claim_without_reads_and_pledges_is_over_at_once() {
-        let mut waits = Waits::new(Reader::inline(), Signal::new().unwrap());
-        let claim = waits.claim();
-        waits.hold(&claim, Vec::new());
-        let mut ready = Vec::new();
-        waits.reap(Duration::ZERO, &mut ready);
-        assert_eq!(ready, [claim.ticket()]);
-        let outcome = claim.outcome().unwrap();
-        assert!(outcome.fetched.is_empty() && !outcome.failed);
-        ready.clear();
-        waits.reap(Duration::ZERO, &mut ready);
-        assert!(ready.is_empty(), "told once");
-    }
-
-    #[test]
-    fn a_claim_waits_for_other_threads() {
-        let mut waits = Waits::new(Reader::inline(), Signal::new().unwrap());
-        let claim = waits.claim();
-        let callers = [waits.call(&claim), waits.call(&claim)];
-        let mut ready = Vec::new();
-        for caller in callers {
-            waits.reap(Duration::ZERO, &mut ready);
-            assert!(ready.is_empty() && claim.outcome().is_none());
-            std::thread::spawn(|| caller.answered()).join().unwrap();
-        }
-        assert!(waits.signal.lower());
-        waits.reap(Duration::ZERO, &mut ready);
-        assert_eq!(ready, [claim.ticket()]);
-        assert!(claim.outcome().is_some());
-    }
-
-    #[test]
-    fn a_claim_sleeps_until_its_time() {
-        let at = Duration::from_secs;
-        let mut waits = Waits::new(Reader::inline(), Signal::new().unwrap());
-        let [first, second, gone] = [7, 5, 6].map(|until| {
-            let claim = waits.claim();
-            waits.sleep(&claim, at(until));
-            claim
-        });
-        drop(gone);
-        assert!(first.outcome().is_none());
-        let mut ready = Vec::new();
-        waits.reap(at(4), &mut ready);
-        assert_eq!((&ready[..], waits.next_at()), (&[][..], Some(at(5))));
-        waits.reap(at(6), &mut ready);
-        assert_eq!((&ready[..], waits.next_at()), (&[second.ticket()][..], Some(at(7))));
-        waits.reap(at(8), &mut ready);
-        assert_eq!(ready, [second.ticket(), first.ticket()]);
-        assert!(first.outcome().is_some() && waits.next_at().is_none());
-    }
-}
+mod tests;

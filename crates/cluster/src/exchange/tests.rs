@@ -20,11 +20,11 @@ fn offer(node: u64) -> Offer {
         name: "test".to_owned(),
         replication_factor: 2,
         rack: RackId(node as u32),
-        active_rack: Some(RackId(1)).filter(|_| node % 2 == 0),
+        active_rack: Some(RackId(1)).filter(|_| node.is_multiple_of(2)),
         is_uniform: true,
         versions,
     };
-    Offer { namespaces: vec![namespace], is_quiesced: node % 3 == 0, time_ms: node }
+    Offer { namespaces: vec![namespace], is_quiesced: node.is_multiple_of(3), time_ms: node }
 }
 
 struct World {
@@ -110,7 +110,7 @@ fn all_members_go_on_with_the_same_offers() {
         world.run(Duration::ZERO);
         let expected: Offers = (1..=count).map(|node| (NodeId(node), offer(node))).collect();
         for node in world.nodes.keys() {
-            assert_eq!(world.complete[node], [expected.clone()], "once each");
+            assert_eq!(world.complete[node], std::slice::from_ref(&expected), "once each");
         }
         assert!(world.nodes.values().all(|node| !node.is_under_way()));
     }

@@ -10,11 +10,13 @@ use cluster::NodeId;
 use cluster::RackId;
 use cluster::exchange::{self, Exchange, NamespaceOffer, Offer, Offers};
 use cluster::fabric::{Channel, Frame, Kind};
-use cluster::membership::{self, Input, Membership, Moment, Neighbour, Settings, Timing, View};
+use cluster::membership::{
+    self, Input, Membership, Moment, Neighbour, Note, Settings, Timing, View,
+};
 use config::{Config, HeartbeatMode};
 
 use super::{Card, Letter, Parcel, State};
-use crate::host::Host;
+use crate::host::{Host, Topic};
 use crate::info::{BUILD, COMPATIBILITY_ID};
 use crate::node::Node;
 
@@ -258,7 +260,15 @@ impl Node {
             }
             // Only the principal is asked to.
             membership::Output::Reclustering(_) => {}
-            membership::Output::Note(note) => self.host.log().message(&note.to_string()),
+            membership::Output::Note(note) => {
+                let topic = match note {
+                    Note::Arrived { .. } | Note::Departed { .. } | Note::ViewFormed { .. } => {
+                        Topic::Clustering
+                    }
+                    _ => Topic::ClusteringTrouble,
+                };
+                self.host.log().tell(topic, &note.to_string());
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use record::LastUpdateTime;
 use wire::PartitionId;
 
 use super::State;
+use crate::host::Topic;
 use crate::node::Node;
 
 /// A member of the view that has a namespace.
@@ -33,7 +34,8 @@ impl Node {
                 Ok(is_visible_here) => is_visible |= is_visible_here,
                 Err(reason) => {
                     let name = &namespace.name;
-                    self.host.log().message(&format!("{{{name}}} is not balanced: {reason}"));
+                    let text = format!("{{{name}}} is not balanced: {reason}");
+                    self.host.log().tell(Topic::PartitionTrouble, &text);
                 }
             }
         }
@@ -48,8 +50,17 @@ impl Node {
         if is_visible {
             self.cluster.partitions_changed();
         }
+        if nodes.len() > 1 {
+            let moves = (0..self.namespaces.len()).map(|place| self.moves_left(place));
+            let moves = moves.map(|(tx, rx)| tx + rx);
+            let text = format!(
+                "rebalanced under cluster key {key:x}: {} partitions of this node are to move",
+                moves.sum::<usize>()
+            );
+            self.host.log().tell(Topic::Partition, &text);
+        }
         *self.cluster.moving.lock() = true;
-        self.migrations.begin(self);
+        self.migrations.begin();
     }
 
     /// Says whether clients are told of another map than before.

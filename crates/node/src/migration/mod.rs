@@ -23,7 +23,7 @@ mod receive;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cluster::NodeId;
@@ -56,6 +56,8 @@ type Place = (usize, PartitionId);
 pub(crate) struct Migrations {
     active: Mutex<Active>,
     inbox: Mutex<Vec<Letter>>,
+    /// Whether a view was balanced since it was last looked.
+    is_renewed: AtomicBool,
     bell: Bell,
     /// What is counted of each namespace.
     counts: Box<[Counts]>,
@@ -112,9 +114,15 @@ impl Migrations {
         self.bell.ring();
     }
 
-    /// A view was balanced: whatever was under way is over, and there is something else to do.
-    pub fn begin(&self, node: &Node) {
-        let mut active = self.active.lock();
+    /// A view was balanced: whatever was under way is over, and there is something else to do. Whoever
+    /// says so waits for nothing.
+    pub fn begin(&self) {
+        self.is_renewed.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Finds out what there is to do in a view that was balanced.
+    fn renew(&self, node: &Node, active: &mut Active) {
         *active = Active::default();
         let mut errands = Vec::new();
         for (place, namespace) in node.namespaces.iter().enumerate() {
@@ -142,7 +150,6 @@ impl Migrations {
         }
         errands.sort_unstable();
         active.waiting = errands.into_iter().map(|(_, place)| place).collect();
-        self.bell.ring();
     }
 
     /// Waits until there is something to do, or the time is over.
@@ -161,6 +168,9 @@ impl Node {
     pub fn migrate(&self) -> Duration {
         let letters = std::mem::take(&mut *self.migrations.inbox.lock());
         let mut active = self.migrations.active.lock();
+        if self.migrations.is_renewed.swap(false, Ordering::AcqRel) {
+            self.migrations.renew(self, &mut active);
+        }
         for letter in &letters {
             let Some(step) = Step::decode(&letter.body) else { continue };
             if let Some(namespace) = self.namespace(step.namespace) {
@@ -266,6 +276,15 @@ impl Node {
     pub(crate) fn is_migrating(&self, namespace: &Namespace) -> bool {
         let table = self.cluster.table(namespace.number());
         PartitionId::all().any(|partition| table.look(partition).is_moving())
+    }
+
+    /// How much of a namespace is still to go, and to come.
+    pub(crate) fn moves_left(&self, place: usize) -> (usize, usize) {
+        let table = self.cluster.table(place);
+        PartitionId::all().fold((0, 0), |(tx, rx), partition| {
+            let of = table.look(partition);
+            (tx + of.gives().len(), rx + of.awaits().len())
+        })
     }
 
     /// How much is left to move of a namespace.

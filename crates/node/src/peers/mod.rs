@@ -9,11 +9,12 @@
 //! | who carries a request out | `admission.rs` |
 //! | questions and answers | `calls.rs` |
 //! | changes that replicas have to confirm | `copies.rs` |
-//! | what other nodes ask | `serve.rs` |
+//! | what other nodes ask | `serve.rs`, about records `records.rs` |
 
 mod admission;
 mod calls;
 mod copies;
+mod records;
 mod serve;
 
 pub(crate) use admission::Admission;

@@ -7,6 +7,7 @@ use ::udf::{Call, Reply, Write};
 use engine::copies;
 use engine::udf::{Loaded, Refused, Written};
 use engine::{Namespace, Stripe, Turn};
+use record::RecordMeta;
 use storage::{Fetch, Fetched, Pledges};
 use wire::client::{Reply as Message, RequestBuilder};
 use wire::reply::ReplyWriter;
@@ -51,6 +52,22 @@ impl Executed {
             void_time: 0,
             effect: Effect::None,
             written: copies::Written::Nothing,
+        }
+    }
+
+    /// Takes over what the reply to the write says of the record, which was this before.
+    fn note_effect(&mut self, reply: &[u8], before: &RecordMeta) {
+        let body = reply.get(ProtoHeader::SIZE..).unwrap_or_default();
+        let header = Message::parse(body).map(|(reply, _)| reply.header).unwrap_or_default();
+        if header.generation == 0 {
+            // As in the original, a deleted record is told of with the generation that it would have.
+            self.effect = Effect::Deleted;
+            self.generation = before.generation.next().0.into();
+            self.void_time = 0;
+        } else {
+            self.effect = Effect::Written;
+            self.generation = header.generation;
+            self.void_time = header.record_ttl;
         }
     }
 
@@ -183,20 +200,7 @@ impl Work<'_> {
             }
             Written::Done(_) => {
                 executed.written = turn.written;
-                let body = reply.get(ProtoHeader::SIZE..).unwrap_or_default();
-                let header =
-                    Message::parse(body).map(|(reply, _)| reply.header).unwrap_or_default();
-                if header.generation == 0 {
-                    // As in the original, a deleted record is told of with the generation that it
-                    // would have.
-                    executed.effect = Effect::Deleted;
-                    executed.generation = meta.generation.next().0.into();
-                    executed.void_time = 0;
-                } else {
-                    executed.effect = Effect::Written;
-                    executed.generation = header.generation;
-                    executed.void_time = header.record_ttl;
-                }
+                executed.note_effect(&reply, &meta);
             }
         }
         Ok(Some(executed))

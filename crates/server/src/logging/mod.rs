@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use config::{Config, LOG_CONTEXTS, LogLevel};
+use node::host::Topic;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -96,6 +97,15 @@ impl node::host::Log for Log {
 
     fn message(&self, text: &str) {
         tracing::info!(target: "info-command", "{text}");
+    }
+
+    fn tell(&self, topic: Topic, text: &str) {
+        match topic {
+            Topic::Clustering => tracing::info!(target: "clustering", "{text}"),
+            Topic::ClusteringTrouble => tracing::warn!(target: "clustering", "{text}"),
+            Topic::Partition => tracing::info!(target: "partition", "{text}"),
+            Topic::PartitionTrouble => tracing::warn!(target: "partition", "{text}"),
+        }
     }
 }
 
