@@ -29,11 +29,11 @@ pub struct Plan {
 
 impl Plan {
     /// Namespace `test` in memory with this replication factor, and a heartbeat that notices failures
-    /// after half a second.
+    /// after a second.
     pub fn in_memory(replication_factor: u32) -> Self {
         Self {
             name: "bolide-tests".into(),
-            interval_ms: 50,
+            interval_ms: 100,
             timeout_intervals: 10,
             namespaces: namespace("test", replication_factor, ""),
             is_isolated: false,
@@ -91,15 +91,17 @@ impl Plan {
             let _ = writeln!(seeds, "\t\tmesh-seed-address-port {seed} {HEARTBEAT_PORT}");
         }
         let Self { name, interval_ms, timeout_intervals, namespaces, .. } = self;
+        // The most that the settings before allow.
+        let connect_ms = interval_ms * timeout_intervals / 3;
         let namespaces = namespaces.replace("@RACK@", &(place + 1).to_string());
         format!(
-            "service {{\n\tproto-fd-max 1000\n\twork-directory @FOLDER@\n\tcluster-name {name}\n\
+            "service {{\n\tproto-fd-max 2000\n\twork-directory @FOLDER@\n\tcluster-name {name}\n\
              \tnode-id {id:x}\n\tservice-threads 2\n\tticker-interval 1\n}}\n\
              logging {{\n\tfile @FOLDER@/server.log {{\n\t\tcontext any info\n\t}}\n}}\n\
              network {{\n\tservice {{\n\t\taddress {me}\n\t\taccess-address {me}\n\
              \t\tport {SERVICE_PORT}\n\t\tdisable-localhost true\n\t}}\n\
              \theartbeat {{\n\t\tmode mesh\n\t\taddress {me}\n\t\tport {HEARTBEAT_PORT}\n{seeds}\
-             \t\tinterval {interval_ms}\n\t\ttimeout {timeout_intervals}\n\t}}\n\
+             \t\tinterval {interval_ms}\n\t\ttimeout {timeout_intervals}\n\t\tconnect-timeout-ms {connect_ms}\n\t}}\n\
              \tfabric {{\n\t\taddress {me}\n\t\tport {FABRIC_PORT}\n\t}}\n}}\n{namespaces}"
         )
     }
