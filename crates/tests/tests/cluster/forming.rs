@@ -65,7 +65,7 @@ fn check_view(cluster: &Cluster) -> Result<()> {
         places.iter().rev().map(|place| format!("{:X}", Cluster::id(*place))).collect();
     let key = cluster.value(0, "statistics", "cluster_key")?;
     for &place in &places {
-        ensure!(cluster.ask(place, "succession-list")? == ids.join(","));
+        ensure!(cluster.ask(place, "get-sl")? == ids.join(","));
         ensure!(cluster.value(place, "statistics", "cluster_key")? == key);
         ensure!(cluster.value(place, "statistics", "cluster_principal")? == ids[0]);
         let peers = cluster.ask(place, "peers-clear-std")?;

@@ -163,7 +163,7 @@ fn tools_get_an_answer_to_everything() -> Result<()> {
         "get-config:context=namespace;namespace=test",
         "get-config:context=logging",
         "mesh",
-        "succession-list",
+        "get-sl",
         "dump-cluster:",
         "dump-hb:",
         "dump-fabric:",
