@@ -21,6 +21,7 @@ mod migration;
 mod outcome;
 mod query;
 mod single;
+mod traffic;
 mod unfinished;
 mod waits;
 

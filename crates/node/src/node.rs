@@ -22,6 +22,7 @@ use crate::migration::Migrations;
 use crate::peers::Uncopied;
 use crate::query::{Jobs, Queue};
 use crate::ticker::Slices;
+use crate::traffic::Traffic;
 use crate::udf::{Calls, Runner};
 
 /// Longest name of a namespace in bytes.
@@ -39,6 +40,8 @@ pub struct Node {
     pub started_at: LastUpdateTime,
     /// Its part in a cluster.
     pub cluster: Arc<Clustering>,
+    /// What goes on between it and others.
+    pub(crate) traffic: Traffic,
     /// Partitions that move.
     pub(crate) migrations: Migrations,
     /// Changes that threads without links have made.
@@ -97,6 +100,7 @@ impl Node {
         let udf = Arc::new(Runner::new(&config.mod_lua, Arc::clone(&host)));
         metadata.register(metadata::Module::Udf, Arc::clone(&udf) as Arc<dyn metadata::Acceptor>);
         let node = Self {
+            traffic: Traffic::new(loops),
             migrations: Migrations::new(namespaces.len()),
             uncopied: Mutex::default(),
             namespaces,

@@ -13,6 +13,7 @@ mod debug_record;
 mod endpoints;
 mod health;
 mod histograms;
+mod holdings;
 mod identity;
 mod latencies;
 mod logs;
@@ -39,6 +40,7 @@ use crate::node::Node;
 use call::{Call, Refusal, put};
 
 pub(crate) use endpoints::with_port;
+pub(crate) use holdings::Holdings;
 pub use identity::BUILD;
 pub(crate) use identity::COMPATIBILITY_ID;
 pub(crate) use latencies::enabled_benchmarks;

@@ -90,10 +90,20 @@ impl Map {
         Ok(())
     }
 
+    /// Demands a master of each partition.
+    ///
+    /// # Errors
+    /// When one has none, or two.
+    pub fn check_masters(&self) -> Result<()> {
+        let masters: usize = self.counts(0).values().sum();
+        ensure!(masters == PARTITIONS, "{masters} partitions have a master");
+        Ok(())
+    }
+
     /// How many partitions each node has in a column.
     pub fn counts(&self, column: usize) -> BTreeMap<usize, usize> {
         let mut counts = BTreeMap::new();
-        for node in self.columns[column].iter().flatten() {
+        for node in self.columns.get(column).into_iter().flatten().flatten() {
             *counts.entry(*node).or_default() += 1;
         }
         counts
