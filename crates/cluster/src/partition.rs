@@ -257,6 +257,11 @@ impl Partition {
         &self.gives
     }
 
+    /// How many of those somebody waits for: the first of the row, which is to have all.
+    pub fn lead_gives(&self) -> usize {
+        if self.row.first() == Some(&self.me) { 0 } else { self.gives.len() }
+    }
+
     /// Whom this node still tells that everything has moved.
     pub fn informs(&self) -> &[NodeId] {
         &self.informs

@@ -22,7 +22,7 @@ pub trait Host: Send + Sync + 'static {
     /// Readings of machine and process.
     fn vitals(&self) -> Vitals;
 
-    /// Connections of the service port.
+    /// Connections of clients and of other nodes.
     fn connections(&self) -> Connections;
 
     /// Own addresses to which clients connect, each with its port (`10.0.0.1:3000`). Loopback
@@ -130,17 +130,35 @@ pub enum Topic {
     PartitionTrouble,
 }
 
-/// Connections of a port since it opened.
+/// Connections by their kinds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Connections {
+    /// Those of clients, on the service port.
+    pub clients: ConnectionCounts,
+    /// Those over which nodes tell each other that they are there.
+    pub heartbeat: ConnectionCounts,
+    /// All others between nodes.
+    pub fabric: ConnectionCounts,
+    /// Connections of clients that were closed because they were idle.
+    pub reaped: u64,
+}
+
+/// Connections of a kind since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ConnectionCounts {
     /// Open now.
     pub open: u64,
-    /// Accepted so far.
+    /// Opened so far.
     pub opened: u64,
     /// Closed so far.
     pub closed: u64,
-    /// Closed because they were idle.
-    pub reaped: u64,
+}
+
+impl ConnectionCounts {
+    /// So many were opened and closed.
+    pub fn new(opened: u64, closed: u64) -> Self {
+        Self { open: opened.saturating_sub(closed), opened, closed }
+    }
 }
 
 /// Readings of machine and process at one moment.

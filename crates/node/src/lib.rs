@@ -22,6 +22,7 @@ mod migration;
 mod outcome;
 mod query;
 mod single;
+mod traffic;
 mod unfinished;
 mod waits;
 

@@ -25,6 +25,7 @@ use crate::migration::Migrations;
 use crate::peers::{Uncopied, Waiter};
 use crate::query::{Jobs, Queue};
 use crate::ticker::Slices;
+use crate::traffic::Traffic;
 use crate::udf::{Calls, Runner};
 
 /// Longest name of a namespace in bytes.
@@ -44,6 +45,8 @@ pub struct Node {
     pub cluster: Arc<Clustering>,
     /// The clock by which records are written.
     clock: HybridClock,
+    /// What goes on between it and others.
+    pub(crate) traffic: Traffic,
     /// Partitions that move.
     pub(crate) migrations: Migrations,
     /// Changes that threads without links have made.
@@ -107,6 +110,7 @@ impl Node {
         metadata.register(metadata::Module::Udf, Arc::clone(&udf) as Arc<dyn metadata::Acceptor>);
         let node = Self {
             clock: HybridClock::default(),
+            traffic: Traffic::new(loops),
             migrations: Migrations::new(namespaces.len()),
             uncopied: Mutex::default(),
             namespaces,

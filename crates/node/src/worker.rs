@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::fabric::Frame;
+use cluster::fabric::{Frame, Kind};
 use engine::Turn;
 use engine::counters::Stripe;
 use record::LastUpdateTime;
@@ -49,6 +49,7 @@ const CHANGE_WORK: usize = 1000;
 #[derive(Debug)]
 pub struct Worker {
     node: Arc<Node>,
+    index: usize,
     stripe: Stripe,
     now: LastUpdateTime,
     woken: Duration,
@@ -78,6 +79,7 @@ impl Worker {
             node.cluster.set_sender(signal.clone());
         }
         Self {
+            index,
             stripe: Stripe::of_loop(index),
             now: node.host.now(),
             woken: node.host.monotonic(),
@@ -139,13 +141,19 @@ impl Worker {
             for Parcel { to, channel, frame } in parcels {
                 // What is lost of these is sent again.
                 let _ = send(Remote::Route(to, channel), &frame);
+                self.node.traffic.sent(self.stripe, &frame);
             }
         }
         for (to, frame) in std::mem::take(&mut self.waits.peers.outbox) {
-            if !send(to, &frame) {
-                self.frame_lost(&frame);
+            match send(to, &frame) {
+                true => self.node.traffic.sent(self.stripe, &frame),
+                false => self.frame_lost(&frame),
             }
         }
+    }
+
+    pub(crate) fn count_received(&self, kind: Kind, size_bytes: usize) {
+        self.node.traffic.received(self.stripe, kind, size_bytes);
     }
 
     /// A frame could not be sent.
@@ -163,9 +171,11 @@ impl Worker {
         Some(at.saturating_sub(self.node.host.monotonic()))
     }
 
-    /// Sees to it that all reads that answers wait for are under way.
+    /// Sees to it that all reads that answers wait for are under way, before the loop waits.
     pub fn flush(&mut self) {
         self.waits.flush();
+        let (records, proxies) = self.waits.peers.under_way();
+        self.node.traffic.set_under_way(self.index, records, proxies);
     }
 
     /// Reads the clocks, for all requests of a wake-up.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use config::Config;
-use node::host::{Connections, Log as _, MetadataFiles};
+use node::host::{ConnectionCounts, Connections, Log as _, MetadataFiles};
 use node::{Host, Vitals};
 use record::LastUpdateTime;
 use record::meta::EPOCH_UNIX_SECONDS;
@@ -91,10 +91,18 @@ impl Host for RealHost {
     fn connections(&self) -> Connections {
         let Some(stats) = self.connections.get() else { return Connections::default() };
         let snapshot = stats.snapshot();
+        let (opened, closed) =
+            (snapshot.client_connections_opened, snapshot.client_connections_closed);
+        let heartbeats =
+            (snapshot.heartbeat_connections_opened, snapshot.heartbeat_connections_closed);
+        // A link is counted as what this node uses it for: what others send comes in on links of theirs,
+        // on either port.
+        let links_opened = snapshot.fabric_connections_opened.saturating_sub(heartbeats.0);
+        let links_closed = snapshot.fabric_connections_closed.saturating_sub(heartbeats.1);
         Connections {
-            open: snapshot.client_connections,
-            opened: snapshot.client_connections_opened,
-            closed: snapshot.client_connections_closed,
+            clients: ConnectionCounts::new(opened, closed),
+            heartbeat: ConnectionCounts::new(heartbeats.0, heartbeats.1),
+            fabric: ConnectionCounts::new(links_opened, links_closed),
             reaped: snapshot.reaped_fds,
         }
     }

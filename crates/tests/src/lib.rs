@@ -1,6 +1,7 @@
 //! Whole-server tests: what a client or a tool sees of the real `bolide` process.
 //!
 //! - [`harness`] starts a server process in a folder of its own and stops it again;
+//! - [`cluster`] starts several that form a cluster, and has things happen to them;
 //! - [`golden`] replays recorded requests and compares the replies with those of the original;
 //! - [`raw`] sends bytes that no client would send;
 //! - `clients/` holds one test program for each official client.
@@ -8,6 +9,7 @@
 //! This crate speaks the wire with a small decoder of its own. Two independent readers of one
 //! protocol are the point: a mistake in the product's decoder cannot hide itself here.
 
+pub mod cluster;
 pub mod golden;
 pub mod harness;
 pub mod raw;

@@ -14,6 +14,7 @@ mod debug_record;
 mod endpoints;
 mod health;
 mod histograms;
+mod holdings;
 mod identity;
 mod latencies;
 mod logs;
@@ -43,6 +44,7 @@ use registry::Permission;
 
 pub use administration::Administration;
 pub(crate) use endpoints::with_port;
+pub(crate) use holdings::Holdings;
 pub use identity::BUILD;
 pub(crate) use identity::COMPATIBILITY_ID;
 pub(crate) use latencies::enabled_benchmarks;

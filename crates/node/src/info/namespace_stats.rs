@@ -8,13 +8,23 @@ use engine::counters::CounterName as _;
 use engine::stats::NamespaceCounter;
 
 use super::call::{Call, Pairs, Refusal, put};
+use super::holdings::{Held, Holdings, Standing};
 use super::storage_stats::put_storage;
+use crate::node::Node;
 
 /// Counters that stand among the gauges instead of in the order of the others.
 const AMONG_GAUGES: [NamespaceCounter; 3] = [
     NamespaceCounter::ExpiredObjects,
     NamespaceCounter::EvictedObjects,
     NamespaceCounter::SindexGcCleaned,
+];
+
+/// Of strong consistency, which is not there yet.
+const APPEALS: [&str; 4] = [
+    "appeals_tx_active",
+    "appeals_rx_active",
+    "appeals_tx_remaining",
+    "appeals_records_exonerated",
 ];
 
 /// `namespace/<ns>`, in the order of the original's replies. What belongs to parts that are not
@@ -25,14 +35,18 @@ pub(super) fn namespace(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusa
         return Ok(());
     };
     let mut pairs = Pairs::new(out, b';');
-    put_objects(namespace, &mut pairs);
+    let standing = Standing::of(call.node, namespace);
+    put_objects(call.node, namespace, &standing, &mut pairs);
     let now = call.node.host.now().seconds();
     pairs.put("current_time", now.0);
     put_supervision(namespace, &mut pairs);
     put_space(namespace, &mut pairs);
     put_storage(namespace, &mut pairs);
     put_compression(namespace, &mut pairs);
-    put_cluster(namespace, &mut pairs);
+    put_cluster(&standing, &mut pairs);
+    put_migrations(call.node, namespace, &mut pairs);
+    pairs.put("migrate_fresh_partitions", standing.fresh_partitions);
+    put_idle(&mut pairs, &APPEALS);
     let counters = NamespaceCounter::ALL.iter();
     for counter in counters.filter(|counter| !AMONG_GAUGES.contains(counter)) {
         pairs.put(counter.name(), namespace.counters.sum(*counter));
@@ -47,29 +61,23 @@ fn put_idle(pairs: &mut Pairs<'_>, names: &[&str]) {
     names.iter().for_each(|name| pairs.put(name, 0));
 }
 
-/// A node alone is the master of all its partitions.
-fn put_objects(namespace: &Namespace, pairs: &mut Pairs<'_>) {
+fn put_objects(node: &Node, namespace: &Namespace, standing: &Standing, pairs: &mut Pairs<'_>) {
     let (objects, tombstones) = (namespace.object_count(), namespace.tombstone_count());
-    pairs.put("ns_cluster_size", 1);
-    pairs.put("effective_replication_factor", 1);
+    let holdings = Holdings::of(node, namespace);
+    pairs.put("ns_cluster_size", standing.nodes);
+    pairs.put("effective_replication_factor", standing.replication_factor);
     pairs.put("objects", objects);
     pairs.put("tombstones", tombstones);
     put_idle(pairs, &["xdr_tombstones", "xdr_bin_cemeteries", "mrt_provisionals"]);
-    pairs.put("master_objects", objects);
-    pairs.put("master_tombstones", tombstones);
-    put_idle(
-        pairs,
-        &[
-            "prole_objects",
-            "prole_tombstones",
-            "non_replica_objects",
-            "non_replica_tombstones",
-            "unreplicated_records",
-            "dead_partitions",
-            "unavailable_partitions",
-            "auto_revived_partitions",
-        ],
-    );
+    let Holdings { master, prole, non_replica, unavailable } = holdings;
+    for (part, held) in [("master", master), ("prole", prole), ("non_replica", non_replica)] {
+        let Held { objects, tombstones } = held;
+        pairs.put(format_args!("{part}_objects"), objects);
+        pairs.put(format_args!("{part}_tombstones"), tombstones);
+    }
+    put_idle(pairs, &["unreplicated_records", "dead_partitions"]);
+    pairs.put("unavailable_partitions", unavailable);
+    put_idle(pairs, &["auto_revived_partitions"]);
     pairs.put("clock_skew_stop_writes", false);
     pairs.put("stop_writes", namespace.gauges.stop_writes.load(Relaxed));
     pairs.put("hwm_breached", namespace.gauges.hwm_breached.load(Relaxed));
@@ -127,43 +135,33 @@ fn put_compression(namespace: &Namespace, pairs: &mut Pairs<'_>) {
     pairs.put("query_proto_compression_ratio", format_args!("{:.3}", rows.ratio()));
 }
 
-fn put_cluster(namespace: &Namespace, pairs: &mut Pairs<'_>) {
-    pairs.put("pending_quiesce", false);
-    pairs.put("effective_is_quiesced", false);
-    pairs.put("nodes_quiesced", 0);
-    pairs.put("effective_prefer_uniform_balance", namespace.config().prefer_uniform_balance);
-    put_idle(
-        pairs,
-        &[
-            "effective_active_rack",
-            "migrate_tx_partitions_imbalance",
-            "migrate_tx_instances",
-            "migrate_rx_instances",
-            "migrate_tx_partitions_active",
-            "migrate_rx_partitions_active",
-            "migrate_tx_partitions_initial",
-            "migrate_tx_partitions_remaining",
-            "migrate_tx_partitions_lead_remaining",
-            "migrate_rx_partitions_initial",
-            "migrate_rx_partitions_remaining",
-            "migrate_records_skipped",
-            "migrate_records_transmitted",
-            "migrate_record_retransmits",
-            "migrate_record_receives",
-            "migrate_records_unreadable",
-            "migrate_signals_active",
-            "migrate_signals_remaining",
-        ],
-    );
-    // A node that comes up alone finds no copy of any partition.
-    pairs.put("migrate_fresh_partitions", wire::PARTITIONS);
-    put_idle(
-        pairs,
-        &[
-            "appeals_tx_active",
-            "appeals_rx_active",
-            "appeals_tx_remaining",
-            "appeals_records_exonerated",
-        ],
-    );
+fn put_cluster(standing: &Standing, pairs: &mut Pairs<'_>) {
+    pairs.put("pending_quiesce", standing.pending_quiesce);
+    pairs.put("effective_is_quiesced", standing.is_quiesced);
+    pairs.put("nodes_quiesced", standing.nodes_quiesced);
+    pairs.put("effective_prefer_uniform_balance", standing.is_uniform);
+    pairs.put("effective_active_rack", standing.active_rack);
+}
+
+/// What moves, and what has moved.
+fn put_migrations(node: &Node, namespace: &Namespace, pairs: &mut Pairs<'_>) {
+    let place = namespace.number();
+    let (left, counts) = (node.migrations_remaining(place), node.migrations.counts(place));
+    put_idle(pairs, &["migrate_tx_partitions_imbalance"]);
+    pairs.put("migrate_tx_instances", left.active_tx);
+    pairs.put("migrate_rx_instances", left.active_rx);
+    pairs.put("migrate_tx_partitions_active", left.active_tx);
+    pairs.put("migrate_rx_partitions_active", left.active_rx);
+    pairs.put("migrate_tx_partitions_initial", counts.initial_tx.load(Relaxed));
+    pairs.put("migrate_tx_partitions_remaining", left.tx);
+    pairs.put("migrate_tx_partitions_lead_remaining", left.leads);
+    pairs.put("migrate_rx_partitions_initial", counts.initial_rx.load(Relaxed));
+    pairs.put("migrate_rx_partitions_remaining", left.rx);
+    pairs.put("migrate_records_skipped", counts.records_skipped.load(Relaxed));
+    pairs.put("migrate_records_transmitted", counts.records_sent.load(Relaxed));
+    // What was not confirmed is sent again as part of a whole step, which is not counted.
+    put_idle(pairs, &["migrate_record_retransmits"]);
+    pairs.put("migrate_record_receives", counts.records_received.load(Relaxed));
+    put_idle(pairs, &["migrate_records_unreadable", "migrate_signals_active"]);
+    pairs.put("migrate_signals_remaining", left.signals);
 }

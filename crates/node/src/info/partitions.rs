@@ -89,7 +89,7 @@ pub(super) fn info(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
             // A node that is no replica is shown in the column behind the last.
             let replica = replica.unwrap_or(of.replicas().len());
             let node = of.destination().map_or(0, |node| node.0);
-            let leads = of.gives().len() * usize::from(of.column() != Some(0));
+            let leads = of.lead_gives();
             let (version, last) = (of.version, final_version(&of));
             put(
                 out,

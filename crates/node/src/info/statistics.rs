@@ -1,10 +1,13 @@
 //! Statistics of the node as a whole.
 
+use engine::counters::CounterName as _;
+
 use super::call::{Call, Pairs, Refusal, put};
 use super::identity::COMPATIBILITY_ID;
 use crate::counters::ServiceCounter;
-use crate::host::Vitals;
+use crate::host::{Connections, Vitals};
 use crate::node::Node;
+use crate::traffic::RATED;
 
 /// Most bytes of a context's name.
 const CONTEXT_BYTES_MAX: usize = 127;
@@ -93,20 +96,21 @@ fn put_work(node: &Node, pairs: &mut Pairs<'_>) {
     let tombstones: u64 = node.namespaces.iter().map(|of| of.tombstone_count()).sum();
     pairs.put("objects", object_count(node));
     pairs.put("tombstones", tombstones);
-    for idle in ["info_queue", "rw_in_progress", "proxy_in_progress", "tree_gc_queue"] {
-        pairs.put(idle, 0);
+    let (records, proxies) = node.traffic.under_way();
+    pairs.put("info_queue", 0);
+    pairs.put("rw_in_progress", records);
+    pairs.put("proxy_in_progress", proxies);
+    pairs.put("tree_gc_queue", 0);
+    let Connections { clients, heartbeat, fabric, reaped } = connections;
+    for (kind, of) in [("client", clients), ("heartbeat", heartbeat), ("fabric", fabric)] {
+        pairs.put(format_args!("{kind}_connections"), of.open);
+        pairs.put(format_args!("{kind}_connections_opened"), of.opened);
+        pairs.put(format_args!("{kind}_connections_closed"), of.closed);
     }
-    pairs.put("client_connections", connections.open);
-    pairs.put("client_connections_opened", connections.opened);
-    pairs.put("client_connections_closed", connections.closed);
-    for kind in ["heartbeat", "fabric"] {
-        for suffix in ["", "_opened", "_closed"] {
-            pairs.put(format_args!("{kind}_connections{suffix}"), 0);
-        }
-    }
+    // Nobody hears itself.
     pairs.put("heartbeat_received_self", 0);
-    pairs.put("heartbeat_received_foreign", 0);
-    pairs.put("reaped_fds", connections.reaped);
+    pairs.put("heartbeat_received_foreign", node.traffic.heartbeats_received());
+    pairs.put("reaped_fds", reaped);
     for counter in [
         ServiceCounter::InfoComplete,
         ServiceCounter::InfoTimeout,
@@ -121,7 +125,6 @@ fn put_work(node: &Node, pairs: &mut Pairs<'_>) {
 }
 
 fn put_counter(node: &Node, pairs: &mut Pairs<'_>, counter: ServiceCounter) {
-    use engine::counters::CounterName as _;
     pairs.put(counter.name(), node.counters.sum(counter));
 }
 
@@ -161,8 +164,7 @@ fn put_balance(node: &Node, pairs: &mut Pairs<'_>) {
     pairs.put("time_since_rebalance", since.as_secs());
     pairs.put("migrate_allowed", state.is_balanced);
     pairs.put("migrate_partitions_remaining", remaining);
-    for channel in ["bulk", "ctrl", "meta", "rw"] {
-        pairs.put(format_args!("fabric_{channel}_send_rate"), 0);
-        pairs.put(format_args!("fabric_{channel}_recv_rate"), 0);
+    for (counter, rate) in RATED.iter().zip(node.traffic.rates()) {
+        pairs.put(counter.name(), rate);
     }
 }

@@ -17,7 +17,7 @@ use storage::{Reader, Signal, Ticket};
 use wire::client::RequestBuilder;
 use wire::{Digest, Info2, OpCode, ParticleType, ProtoType};
 
-use crate::host::{Connections, Host, Log, MetadataFiles, Vitals};
+use crate::host::{ConnectionCounts, Connections, Host, Log, MetadataFiles, Vitals};
 use crate::metadata::Unreadable;
 use crate::node::Node;
 use crate::unfinished::Progress;
@@ -80,7 +80,7 @@ impl Host for TestHost {
     }
 
     fn connections(&self) -> Connections {
-        Connections { open: 1, opened: 2, closed: 1, reaped: 0 }
+        Connections { clients: ConnectionCounts::new(2, 1), ..Connections::default() }
     }
 
     fn service_addresses(&self) -> Vec<String> {

@@ -92,6 +92,8 @@ struct Active {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Remaining {
     pub tx: usize,
+    /// Of those, what somebody waits for: gifts to the first of a row.
+    pub leads: usize,
     pub rx: usize,
     pub signals: usize,
     pub active_tx: usize,
@@ -293,6 +295,7 @@ impl Node {
         for partition in PartitionId::all() {
             let of = self.cluster.table(place).look(partition);
             remaining.tx += of.gives().len();
+            remaining.leads += of.lead_gives();
             remaining.rx += of.awaits().len();
             remaining.signals += of.informs().len();
         }

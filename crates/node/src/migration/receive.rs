@@ -58,10 +58,8 @@ impl Node {
                 answer(What::Ready { differ, empty });
             }
             What::List(number, list) => answer(What::Want(number, &wanted(namespace, list))),
-            What::Records(number, list) => {
-                if self.store(namespace, place, list) {
-                    answer(What::Stored(number));
-                }
+            What::Records(number, list) if self.store(namespace, place, list) => {
+                answer(What::Stored(number));
             }
             What::Packed(number, packed) => {
                 if let Some(list) = unpack(packed)

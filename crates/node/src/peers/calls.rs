@@ -41,6 +41,9 @@ pub(crate) struct Peers {
     last_call: u64,
     /// Questions that are not answered.
     open: HashMap<u64, Open>,
+    /// How many of them are requests of clients, and how many look for records.
+    proxies: usize,
+    lookups: usize,
     /// Frames that are to be sent.
     pub outbox: Vec<(Remote, Vec<u8>)>,
     /// Changes that other nodes have to confirm.
@@ -52,6 +55,7 @@ struct Open {
     asker: Asker,
     to: NodeId,
     route: (SocketAddr, Channel),
+    kind: Kind,
 }
 
 impl Peers {
@@ -69,14 +73,35 @@ impl Peers {
         let mut frame = Vec::new();
         Frame::begin(&mut frame, kind, self.last_call, cluster.me());
         write(&mut frame);
-        self.open.insert(self.last_call, Open { asker, to, route: (address, channel) });
+        self.open.insert(self.last_call, Open { asker, to, route: (address, channel), kind });
+        match kind {
+            Kind::Proxy => self.proxies += 1,
+            Kind::Lookup => self.lookups += 1,
+            _ => {}
+        }
         self.outbox.push((Remote::Route(address, channel), frame));
         true
     }
 
     /// Who waits for the answer to a call, if anybody still does.
     pub fn take(&mut self, call: u64) -> Option<(Asker, NodeId)> {
-        self.open.remove(&call).map(|open| (open.asker, open.to))
+        let open = self.open.remove(&call)?;
+        self.forget(&open);
+        Some((open.asker, open.to))
+    }
+
+    /// A question is not open any more.
+    fn forget(&mut self, open: &Open) {
+        match open.kind {
+            Kind::Proxy => self.proxies = self.proxies.saturating_sub(1),
+            Kind::Lookup => self.lookups = self.lookups.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    /// Changes and look-ups under way, and requests that were passed on.
+    pub fn under_way(&self) -> (usize, usize) {
+        (self.copies.count() + self.lookups, self.proxies)
     }
 
     /// Takes out the calls that will not be answered because a connection is lost.
@@ -93,6 +118,7 @@ impl Peers {
         let mut lost: Vec<_> = self.open.extract_if(|_, open| which(open)).collect();
         // In the order in which they were asked, whatever the map's.
         lost.sort_unstable_by_key(|(call, _)| *call);
+        lost.iter().for_each(|(_, open)| self.forget(open));
         lost.into_iter().map(|(_, open)| (open.asker, open.to)).collect()
     }
 }

@@ -111,6 +111,11 @@ impl Copies {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// Changes that are under way.
+    pub fn count(&self) -> usize {
+        self.copies.len()
+    }
+
     fn insert(&mut self, copy: Copy) -> u64 {
         self.last += 1;
         self.copies.insert(self.last, copy);

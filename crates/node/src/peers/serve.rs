@@ -60,6 +60,7 @@ impl Worker {
     /// [`Unanswerable`] for what is no frame: the connection is to be closed.
     pub fn peer_frame(&mut self, from: Remote, bytes: &[u8]) -> Result<usize, Unanswerable> {
         let frame = Frame::parse(bytes).ok_or(Unanswerable)?;
+        self.count_received(frame.kind, bytes.len());
         match frame.kind {
             Kind::Membership | Kind::Exchange => self.node().cluster.deliver(letter_of(&frame)),
             Kind::Metadata => self.node().spread.deliver(letter_of(&frame)),

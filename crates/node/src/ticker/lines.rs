@@ -10,26 +10,43 @@ use engine::latency::Counts;
 
 use super::families;
 use crate::counters::ServiceCounter;
-use crate::info::heap_efficiency_pct;
+use crate::host::Connections;
+use crate::info::{Holdings, heap_efficiency_pct};
 use crate::node::Node;
 
 /// Buckets of a histogram in a line.
 const BUCKETS_PER_LINE: usize = 4;
 
-/// Lines about the node as a whole. There are no peers, so what concerns them is zero.
+/// Lines about the node as a whole.
 pub(super) fn of_node(node: &Node, out: &mut Vec<String>) {
     let config = node.config();
     let name = config.service.cluster_name.as_deref().unwrap_or_default();
-    out.push(format!("NODE-ID {:x} CLUSTER-SIZE 1 CLUSTER-NAME {name}", node.id()));
-    out.push("   cluster-clock: skew-ms 0".into());
+    let size = node.cluster.state().members.len();
+    out.push(format!("NODE-ID {:x} CLUSTER-SIZE {size} CLUSTER-NAME {name}", node.id()));
+    out.push(format!("   cluster-clock: skew-ms {}", node.clock_skew_ms()));
     of_host(node, out);
-    out.push("   in-progress: info-q 0 rw-hash 0 proxy-hash 0 tree-gc-q 0 long-queries 0".into());
-    let fds = node.host.connections();
-    let (open, opened, closed) = (fds.open, fds.opened, fds.closed);
-    out.push(format!("   fds: proto ({open},{opened},{closed}) heartbeat (0,0,0) fabric (0,0,0)"));
-    out.push("   heartbeat-received: self 0 foreign 0".into());
-    out.push("   fabric-bytes-per-second: bulk (0,0) ctrl (0,0) meta (0,0) rw (0,0)".into());
+    of_peers(node, out);
     of_counters(node, out);
+}
+
+fn of_peers(node: &Node, out: &mut Vec<String>) {
+    let (records, proxies) = node.traffic.under_way();
+    let queries = node.jobs.active_count();
+    out.push(format!(
+        "   in-progress: info-q 0 rw-hash {records} proxy-hash {proxies} tree-gc-q 0 \
+         long-queries {queries}"
+    ));
+    let Connections { clients, heartbeat, fabric, .. } = node.host.connections();
+    let [clients, heartbeat, fabric] =
+        [clients, heartbeat, fabric].map(|of| format!("({},{},{})", of.open, of.opened, of.closed));
+    out.push(format!("   fds: proto {clients} heartbeat {heartbeat} fabric {fabric}"));
+    let foreign = node.traffic.heartbeats_received();
+    out.push(format!("   heartbeat-received: self 0 foreign {foreign}"));
+    let [b_out, b_in, c_out, c_in, m_out, m_in, r_out, r_in] = node.traffic.rates();
+    out.push(format!(
+        "   fabric-bytes-per-second: bulk ({b_out},{b_in}) ctrl ({c_out},{c_in}) \
+         meta ({m_out},{m_in}) rw ({r_out},{r_in})"
+    ));
 }
 
 fn of_host(node: &Node, out: &mut Vec<String>) {
@@ -80,18 +97,22 @@ fn of_counters(node: &Node, out: &mut Vec<String>) {
     }
 }
 
-/// Lines about a namespace. A node alone is the master of all its partitions.
-pub(super) fn of_namespace(namespace: &Namespace, out: &mut Vec<String>) {
+/// Lines about a namespace.
+pub(super) fn of_namespace(node: &Node, namespace: &Namespace, out: &mut Vec<String>) {
     let name = format!("{{{}}}", namespace.name);
     let (objects, tombstones) = (namespace.object_count(), namespace.tombstone_count());
-    out.push(format!("{name} objects: all {objects} master {objects} prole 0 non-replica 0"));
+    let Holdings { master, prole, non_replica, .. } = Holdings::of(node, namespace);
+    out.push(format!(
+        "{name} objects: all {objects} master {} prole {} non-replica {}",
+        master.objects, prole.objects, non_replica.objects
+    ));
     if tombstones != 0 {
         out.push(format!(
-            "{name} tombstones: all {tombstones} xdr (0,0) master {tombstones} prole 0 \
-             non-replica 0"
+            "{name} tombstones: all {tombstones} xdr (0,0) master {} prole {} non-replica {}",
+            master.tombstones, prole.tombstones, non_replica.tombstones
         ));
     }
-    out.push(format!("{name} migrations: complete"));
+    out.push(format!("{name} migrations: {}", migrations(node, namespace)));
     out.push(format!("{name} index-usage: used-bytes {}", namespace.index_used_bytes()));
     let set_index = namespace.set_index_used_bytes();
     if set_index != 0 {
@@ -105,6 +126,23 @@ pub(super) fn of_namespace(namespace: &Namespace, out: &mut Vec<String>) {
     let cache_read = cache_read(namespace).unwrap_or_default();
     out.push(format!("{name} data-usage: used-bytes {used} avail-pct {avail_pct}{cache_read}"));
     families::FAMILIES.iter().for_each(|family| out.extend(family.line(namespace)));
+}
+
+/// What is still to move of a namespace.
+fn migrations(node: &Node, namespace: &Namespace) -> String {
+    let place = namespace.number();
+    let (left, counts) = (node.migrations_remaining(place), node.migrations.counts(place));
+    let remaining = left.tx + left.rx;
+    if remaining + left.signals == 0 {
+        return "complete".into();
+    }
+    let initial = [&counts.initial_tx, &counts.initial_rx].map(|of| of.load(Ordering::Relaxed));
+    let initial = initial.iter().sum::<u64>().max(remaining as u64).max(1);
+    let complete_pct = (1.0 - remaining as f64 / initial as f64) * 100.0;
+    format!(
+        "remaining ({},{},{}) active ({},{},0) complete-pct {complete_pct:.2}",
+        left.tx, left.rx, left.signals, left.active_tx, left.active_rx
+    )
 }
 
 /// Share of the reads that needed no device, for those that have one.

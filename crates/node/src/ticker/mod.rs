@@ -17,6 +17,7 @@ use engine::latency::Counts;
 
 use crate::info::enabled_benchmarks;
 use crate::node::Node;
+use crate::traffic::RATED;
 
 use devices::DeviceTicker;
 pub(crate) use slices::Slices;
@@ -37,6 +38,8 @@ pub struct Ticker {
     /// Counts of each active histogram as of the last step.
     counts: HashMap<String, Counts>,
     devices: DeviceTicker,
+    /// Bytes between nodes as of the last step.
+    bytes: [u64; RATED.len()],
 }
 
 /// A histogram that has something to show.
@@ -52,10 +55,11 @@ impl Ticker {
         let elapsed = now.saturating_sub(std::mem::replace(&mut self.stepped_at, now));
         let unit = if node.histograms_in_micros() { "usec" } else { "msec" };
         let mut texts = Vec::new();
+        self.bytes = node.traffic.measure(self.bytes, elapsed);
         lines::of_node(node, &mut texts);
         for namespace in &node.namespaces {
             self.devices.measure_reads(namespace);
-            lines::of_namespace(namespace, &mut texts);
+            lines::of_namespace(node, namespace, &mut texts);
         }
         let mut active = HashMap::new();
         let mut slices = node.slices.lock();

@@ -57,6 +57,16 @@ pub enum Remote {
     Incoming(LinkId),
 }
 
+/// The channel whose links carry heartbeats. It is told apart for the sake of statistics only.
+pub const HEARTBEAT_CHANNEL: u8 = 0;
+
+impl Remote {
+    /// Whether this node opened the link for heartbeats.
+    pub(super) fn is_heartbeat(self) -> bool {
+        matches!(self, Self::Route(Route { channel: HEARTBEAT_CHANNEL, .. }))
+    }
+}
+
 /// A link cannot take a frame: too much in it is unsent, or the frame is longer than
 /// [`PEER_FRAME_SIZE_MAX`](super::PEER_FRAME_SIZE_MAX). Nothing of it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -137,7 +137,11 @@ impl Links {
 
     /// Counts a link of this node's own that is connected now.
     fn opened(&mut self, key: usize) {
-        self.count(|counters| counters.links_opened.add(1));
+        let is_heartbeat = self.links.get(key).is_some_and(|link| link.remote.is_heartbeat());
+        self.count(|counters| {
+            counters.links_opened.add(1);
+            counters.heartbeats_opened.add(u64::from(is_heartbeat));
+        });
         self.expect_deadline(key);
     }
 
@@ -254,7 +258,10 @@ impl Links {
             }
             Remote::Route(_) => {
                 if was_open {
-                    self.count(|counters| counters.links_closed.add(1));
+                    self.count(|counters| {
+                        counters.links_closed.add(1);
+                        counters.heartbeats_closed.add(u64::from(remote.is_heartbeat()));
+                    });
                 }
                 self.expect_deadline(key);
             }

@@ -110,7 +110,7 @@ pub use echo::Echo;
 pub use endpoint::Endpoint;
 pub use frame::Frame;
 pub use limits::Limits;
-pub use link::{Full, LinkId, Remote, Route};
+pub use link::{Full, HEARTBEAT_CHANNEL, LinkId, Remote, Route};
 pub use peer_frame::PEER_FRAME_SIZE_MAX;
 pub use post::Post;
 pub use protocol::{LINE_SIZE_MAX, Protocol};

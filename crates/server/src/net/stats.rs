@@ -31,6 +31,10 @@ pub struct Snapshot {
     pub fabric_connections_opened: u64,
     /// Links between nodes closed since the start.
     pub fabric_connections_closed: u64,
+    /// Of those opened, the ones that this node opened on [`HEARTBEAT_CHANNEL`](super::HEARTBEAT_CHANNEL).
+    pub heartbeat_connections_opened: u64,
+    /// Of those closed, likewise.
+    pub heartbeat_connections_closed: u64,
     /// Bytes received on links between nodes.
     pub fabric_bytes_received: u64,
     /// Bytes sent on links between nodes.
@@ -64,6 +68,8 @@ impl Stats {
         let closed = self.closed(Protocol::Frames);
         let opened = self.opened.frames.get();
         let links_closed = self.closed(Protocol::Peer) + sum(|counters| &counters.links_closed);
+        let heartbeats_closed = sum(|counters| &counters.heartbeats_closed);
+        let heartbeats_opened = sum(|counters| &counters.heartbeats_opened);
         let links_opened = self.opened.peer.get() + sum(|counters| &counters.links_opened);
         Snapshot {
             client_connections: opened.saturating_sub(closed),
@@ -73,6 +79,8 @@ impl Stats {
             fabric_connections: links_opened.saturating_sub(links_closed),
             fabric_connections_opened: links_opened,
             fabric_connections_closed: links_closed,
+            heartbeat_connections_opened: heartbeats_opened,
+            heartbeat_connections_closed: heartbeats_closed,
             fabric_bytes_received: sum(|counters| &counters.link_bytes_received),
             fabric_bytes_sent: sum(|counters| &counters.link_bytes_sent),
             reaped_fds: sum(|counters| &counters.reaped),
@@ -120,6 +128,9 @@ pub(super) struct LoopCounters {
     /// Links that this loop opened itself; those of other nodes are in `closed`.
     pub links_opened: Counter,
     pub links_closed: Counter,
+    /// Of those, the ones that carry heartbeats.
+    pub heartbeats_opened: Counter,
+    pub heartbeats_closed: Counter,
     pub link_bytes_received: Counter,
     pub link_bytes_sent: Counter,
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
-/// A fresh, empty folder. It stays behind when a test panics, for the person who looks into it.
+/// A fresh, empty folder. It stays behind when a test panics, or when `BOLIDE_KEEP` is set, for the person
+/// who looks into it.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -28,7 +29,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || std::env::var_os("BOLIDE_KEEP").is_some() {
             crate::announce(format_args!("kept for inspection: {}", self.0.display()));
         } else {
             // Left-overs in the system's temporary folder harm nobody.

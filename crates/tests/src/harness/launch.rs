@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -40,8 +40,11 @@ const LOG: &str = "server.log";
 pub struct Launch {
     folder: Folder,
     pub(super) ports: Ports,
+    pub(super) host: IpAddr,
+    pub(super) readiness: &'static str,
     arguments: Vec<OsString>,
     before: Option<String>,
+    within: Vec<String>,
 }
 
 /// Ports that nobody used when the launch was prepared.
@@ -72,8 +75,12 @@ impl Launch {
         Ok(Self {
             folder: Folder::new()?,
             ports: Ports { service, heartbeat, fabric, info },
+            host: Ipv4Addr::LOCALHOST.into(),
+            // A cluster of one is stable: partitions are balanced and clients may come.
+            readiness: "cluster-stable:size=1",
             arguments: Vec::new(),
             before: None,
+            within: Vec::new(),
         })
     }
 
@@ -98,6 +105,23 @@ impl Launch {
     #[must_use]
     pub fn after(mut self, shell: &str) -> Self {
         self.before = Some(shell.to_owned());
+        self
+    }
+
+    /// A member of a cluster at an address of its own, where its configuration puts its service port.
+    /// It counts as started when it answers at all.
+    #[must_use]
+    pub fn member_at(mut self, service: SocketAddr) -> Self {
+        self.host = service.ip();
+        self.ports.service = service.port();
+        self.readiness = "status";
+        self
+    }
+
+    /// Runs the server by means of a program that becomes it in the end: `ip netns exec NAME`.
+    #[must_use]
+    pub fn within(mut self, command: &[String]) -> Self {
+        self.within = command.to_vec();
         self
     }
 
@@ -197,9 +221,14 @@ impl Launch {
         let program = binary()?;
         // That of an earlier server in the folder, if there was one.
         let _ = fs::remove_file(self.folder().join(LOG));
-        let mut command = match &self.before {
-            None => Command::new(&program),
-            Some(before) => {
+        let mut command = match (&self.before, &self.within[..]) {
+            (None, []) => Command::new(&program),
+            (None, [outer, arguments @ ..]) => {
+                let mut command = Command::new(outer);
+                command.args(arguments).arg(&program);
+                command
+            }
+            (Some(before), _) => {
                 let mut shell = Command::new("sh");
                 shell.arg("-c").arg(format!("{before}; exec \"$0\" \"$@\"")).arg(&program);
                 shell

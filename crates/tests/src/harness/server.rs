@@ -1,5 +1,6 @@
 //! One server process.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
@@ -46,7 +47,12 @@ impl Server {
 
     /// `HOST:PORT` of the client listener.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.launch.ports.service)
+        self.socket_address().to_string()
+    }
+
+    /// The same.
+    pub fn socket_address(&self) -> SocketAddr {
+        SocketAddr::new(self.launch.host, self.launch.ports.service)
     }
 
     /// The port of the client listener.
@@ -152,12 +158,10 @@ impl Server {
         }
     }
 
-    /// A cluster of one is stable: partitions are balanced and clients may come.
     fn is_ready(&self) -> bool {
-        let answers = std::net::TcpStream::connect(("127.0.0.1", self.port())).is_ok();
-        answers
+        std::net::TcpStream::connect(self.socket_address()).is_ok()
             && Link::new(self.address())
-                .info("cluster-stable:size=1")
+                .info(self.launch.readiness)
                 .is_ok_and(|value| !value.contains("ERROR"))
     }
 }

@@ -1,7 +1,7 @@
 //! A connection that sends bytes as they are.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -31,7 +31,11 @@ pub enum Answer {
 
 /// One connection to a server.
 #[derive(Debug)]
-pub struct Connection(TcpStream);
+pub struct Connection {
+    stream: TcpStream,
+    /// How long to wait for bytes that should come.
+    patience: Duration,
+}
 
 impl Connection {
     /// Connects to a port of this machine.
@@ -39,21 +43,33 @@ impl Connection {
     /// # Errors
     /// When nobody listens.
     pub fn open(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).context("connecting")?;
+        Self::of(TcpStream::connect(("127.0.0.1", port)).context("connecting")?, PATIENCE)
+    }
+
+    /// Connects to an address, and waits for nothing longer than this.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn open_at(address: SocketAddr, patience: Duration) -> Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, patience);
+        Self::of(stream.with_context(|| format!("connecting to {address}"))?, patience)
+    }
+
+    fn of(stream: TcpStream, patience: Duration) -> Result<Self> {
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self(stream))
+        stream.set_write_timeout(Some(patience))?;
+        Ok(Self { stream, patience })
     }
 
     /// The socket, for those who want to do something unusual with it.
     pub fn stream(&self) -> &TcpStream {
-        &self.0
+        &self.stream
     }
 
     /// # Errors
     /// When the server does not take the bytes.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.write_all(bytes).context("sending")
+        self.stream.write_all(bytes).context("sending")
     }
 
     /// Says that nothing more will be sent.
@@ -61,7 +77,7 @@ impl Connection {
     /// # Errors
     /// When the connection is gone.
     pub fn finish(&mut self) -> Result<()> {
-        self.0.shutdown(Shutdown::Write).context("closing the sending side")
+        self.stream.shutdown(Shutdown::Write).context("closing the sending side")
     }
 
     /// Waits for a frame or a close.
@@ -69,7 +85,7 @@ impl Connection {
     /// # Errors
     /// When the frame is cut short, or is none.
     pub fn answer(&mut self) -> Result<Answer> {
-        self.answer_within(PATIENCE)
+        self.answer_within(self.patience)
     }
 
     /// Watches for a while whether anything comes at all.
@@ -81,9 +97,9 @@ impl Connection {
     }
 
     fn answer_within(&mut self, time: Duration) -> Result<Answer> {
-        self.0.set_read_timeout(Some(time))?;
+        self.stream.set_read_timeout(Some(time))?;
         let mut header = [0; HEADER_SIZE];
-        match self.0.read(&mut header[..1]) {
+        match self.stream.read(&mut header[..1]) {
             Ok(0) => return Ok(Answer::Closed),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(Answer::Closed),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -92,14 +108,14 @@ impl Connection {
             Err(error) => return Err(error).context("reading"),
             Ok(_) => {}
         }
-        self.0.set_read_timeout(Some(PATIENCE))?;
-        self.0.read_exact(&mut header[1..]).context("a frame is cut in its header")?;
+        self.stream.set_read_timeout(Some(self.patience))?;
+        self.stream.read_exact(&mut header[1..]).context("a frame is cut in its header")?;
         let [version, kind, ..] = header;
         ensure!(version == 2, "a reply of version {version}");
         let size = u64::from_be_bytes(header) & 0xffff_ffff_ffff;
         ensure!(size <= BODY_SIZE_MAX, "a reply of {size} bytes");
         let mut body = vec![0; size as usize];
-        self.0.read_exact(&mut body).context("a frame is cut in its body")?;
+        self.stream.read_exact(&mut body).context("a frame is cut in its body")?;
         Ok(Answer::Frame(kind, body))
     }
 

@@ -84,8 +84,22 @@ impl Draft {
         Self::new(0, WRITE | DELETE, 0).on(label)
     }
 
+    /// Reads what its operations name of the record with this digest.
+    pub fn read_from(digest: &[u8; 20]) -> Self {
+        Self::new(READ, 0, 0).on_digest(digest)
+    }
+
+    /// Writes what its operations say to the record with this digest.
+    pub fn write_to(digest: &[u8; 20]) -> Self {
+        Self::new(0, WRITE, 0).on_digest(digest)
+    }
+
     fn on(self, label: &str) -> Self {
-        self.field(FIELD_NAMESPACE, b"test").field(FIELD_DIGEST, &digest(label))
+        self.on_digest(&digest(label))
+    }
+
+    fn on_digest(self, digest: &[u8; 20]) -> Self {
+        self.field(FIELD_NAMESPACE, b"test").field(FIELD_DIGEST, digest)
     }
 
     /// Adds a field.
