@@ -52,7 +52,7 @@ impl Target for Told {
             (self.config, self.commands) = (fresh(), 0);
         }
         let params = String::from_utf8_lossy(input);
-        let applied = match set_config(&self.config, &params) {
+        let applied = match set_config(&self.config, &params, false) {
             Ok(applied) => applied,
             Err(error) => {
                 assert!(error.to_string().starts_with("ERROR:"), "{error}");
@@ -63,7 +63,8 @@ impl Target for Told {
         assert!(validate(&applied.config).len() <= before, "a new contradiction");
         let change = &applied.change;
         if matches!(change.context, "service" | "network" | "namespace") {
-            let again = set_config(&applied.config, &params).expect("what was set can be set");
+            let again =
+                set_config(&applied.config, &params, false).expect("what was set can be set");
             assert_eq!(again.config, applied.config, "set once more");
             assert_eq!(again.change.old, change.new, "what was set is there");
         }

@@ -44,13 +44,28 @@ impl Change {
     }
 }
 
-/// Applies `set-config:<params>`. Nothing but the returned copy changes.
+/// Settings that decide which node of several has what. On a node alone they have no effect, and it answers
+/// as the Community edition does.
+const ABOUT_OTHERS: [&str; 5] = [
+    "active-rack",
+    "ignore-migrate-fill-delay",
+    "migrate-fill-delay",
+    "prefer-uniform-balance",
+    "rack-id",
+];
+
+/// Applies `set-config:<params>`. Nothing but the returned copy changes. `is_alone`: the node is in a cluster
+/// by itself.
 ///
 /// # Errors
 /// Rendered, an error is the original's answer. A change is refused if the setting is unknown or
-/// not dynamic, if the value breaks its bounds, and if the configuration would contradict itself
-/// where it did not before.
-pub fn set_config(config: &Config, params: &str) -> Result<Applied, SetConfigError> {
+/// not dynamic, if it has no effect, if the value breaks its bounds, and if the configuration would
+/// contradict itself where it did not before.
+pub fn set_config(
+    config: &Config,
+    params: &str,
+    is_alone: bool,
+) -> Result<Applied, SetConfigError> {
     let params = Params(params);
     let mut changed = config.clone();
     let change = match required(&params, "context", None, VALUE_MAX)? {
@@ -62,6 +77,9 @@ pub fn set_config(config: &Config, params: &str) -> Result<Applied, SetConfigErr
         "security" | "xdr" => return Err(SetConfigError::NotYet),
         _ => return Err(SetConfigError::InvalidContext),
     };
+    if is_alone && ABOUT_OTHERS.contains(&&*change.name) {
+        return Err(refused("it has no effect on a node that is alone"));
+    }
     let before = validate(config);
     match validate(&changed).into_iter().find(|conflict| !before.contains(conflict)) {
         Some(conflict) => Err(SetConfigError::InvalidParameter(conflict.to_string())),

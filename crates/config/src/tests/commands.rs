@@ -6,7 +6,7 @@ use crate::*;
 
 #[track_caller]
 fn set(config: &mut Config, params: &str) -> Change {
-    match set_config(config, params) {
+    match set_config(config, params, true) {
         Ok(applied) => {
             *config = applied.config;
             applied.change
@@ -17,7 +17,7 @@ fn set(config: &mut Config, params: &str) -> Change {
 
 #[track_caller]
 fn refused(config: &Config, params: &str, answer: &str) {
-    let error = set_config(config, params).expect_err(params);
+    let error = set_config(config, params, true).expect_err(params);
     assert_eq!(error.to_string(), answer, "{params}: {error:?}");
 }
 

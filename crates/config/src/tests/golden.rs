@@ -21,7 +21,7 @@ fn answer(config: &mut Config, command: &str) -> String {
     let params = rest.get(1..).unwrap_or_default();
     match name {
         "get-config" | "config-get" => get_config(config, params),
-        "set-config" | "config-set" => match set_config(config, params) {
+        "set-config" | "config-set" => match set_config(config, params, true) {
             Ok(Applied { config: changed, .. }) => {
                 *config = changed;
                 "ok".into()

@@ -123,7 +123,7 @@ fn any_command_is_answered() {
         let count = random.usize(..10);
         let params: String = (0..count).map(|_| *random.choice(&words).unwrap()).collect();
         get_config(&config, &params);
-        if let Err(error) = set_config(&config, &params) {
+        if let Err(error) = set_config(&config, &params, true) {
             assert!(error.to_string().starts_with("ERROR:"));
         }
     }

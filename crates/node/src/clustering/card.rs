@@ -1,6 +1,6 @@
 //! What a node tells the others of itself.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use prost::Message as _;
 
@@ -38,6 +38,13 @@ struct Wire {
 }
 
 impl Card {
+    /// Puts addresses with this IP first: there the node was reached. Others may lead nowhere.
+    pub fn prefer(&mut self, ip: IpAddr) {
+        for addresses in [&mut self.control, &mut self.fabric] {
+            addresses.sort_by_key(|address| address.ip() != ip);
+        }
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         let texts =
             |addresses: &[SocketAddr]| addresses.iter().map(SocketAddr::to_string).collect();
@@ -83,6 +90,10 @@ mod tests {
             compatibility_id: 15,
         };
         assert_eq!(Card::decode(&card.encode()), card);
+        let mut preferred = card.clone();
+        preferred.prefer("::1".parse().unwrap());
+        assert_eq!(preferred.control, [card.control[1], card.control[0]]);
+        assert_eq!(preferred.fabric, card.fabric);
         assert_eq!(Card::decode(b"\xff\xff"), Card::default());
     }
 }

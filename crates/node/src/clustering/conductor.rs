@@ -345,9 +345,21 @@ impl Node {
 
     /// Tells readers which peers there are.
     fn update_directory(&self, driver: &Driver) {
+        let reached: BTreeMap<_, _> = driver
+            .membership
+            .neighbours()
+            .filter_map(|neighbour| Some((neighbour.node, neighbour.address?)))
+            .collect();
         let is_present = |node: &&NodeId| driver.members.contains(node);
         let present = driver.cards.iter().filter(|(node, _)| is_present(node));
-        let present = present.map(|(node, card)| (*node, card.clone())).collect();
+        let present = present.map(|(node, card)| {
+            let mut card = card.clone();
+            if let Some(address) = reached.get(node) {
+                card.prefer(address.ip());
+            }
+            (*node, card)
+        });
+        let present = present.collect();
         let state = self.cluster.state();
         let mut directory = (*state.directory).clone();
         if directory.update(&present) {

@@ -16,8 +16,10 @@ pub(super) fn get(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
 
 pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let params = call.text();
+    let is_alone = call.node.cluster.state().members.len() <= 1;
     let change = call.node.reconfigure(|config| {
-        ::config::set_config(config, &params).map(|applied| (applied.config, applied.change))
+        ::config::set_config(config, &params, is_alone)
+            .map(|applied| (applied.config, applied.change))
     });
     let log = call.node.host.log();
     match change {
