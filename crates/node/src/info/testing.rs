@@ -32,6 +32,8 @@ pub(crate) struct TestHost {
     levels: Mutex<Vec<LogLevel>>,
     pub messages: Mutex<Vec<String>>,
     pub addresses: Mutex<Vec<String>>,
+    /// Where other nodes reach it.
+    pub control: Mutex<Vec<SocketAddr>>,
     /// Files of the system metadata.
     pub files: Mutex<HashMap<String, Vec<u8>>>,
     /// Whether nothing can be written.
@@ -45,6 +47,7 @@ impl TestHost {
             levels: Mutex::new(vec![LogLevel::Info; LOG_CONTEXTS.len()]),
             messages: Mutex::default(),
             addresses: Mutex::new(vec!["10.0.0.1:3000".into()]),
+            control: Mutex::default(),
             files: Mutex::default(),
             full: AtomicBool::new(false),
         })
@@ -85,6 +88,10 @@ impl Host for TestHost {
 
     fn service_addresses(&self) -> Vec<String> {
         self.addresses.lock().clone()
+    }
+
+    fn control_addresses(&self) -> Vec<SocketAddr> {
+        self.control.lock().clone()
     }
 
     fn configured(&self, _: &Config) {}

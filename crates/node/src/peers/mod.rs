@@ -37,3 +37,6 @@ pub enum Remote {
     /// One that the other node opened.
     Incoming(LinkId),
 }
+
+#[cfg(test)]
+mod tests;

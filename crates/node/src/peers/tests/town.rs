@@ -1,0 +1,242 @@
+//! Some nodes in one process, joined by links that lose nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::fabric::Channel;
+use config::Config;
+use wire::client::{Reply, RequestBuilder};
+use wire::{ProtoHeader, ProtoType, ResultCode};
+
+use crate::info::testing::{CLIENT, TestHost, worker};
+use crate::node::Node;
+use crate::peers::{LinkId, Remote};
+use crate::unfinished::{Progress, Unfinished};
+use crate::worker::{Answer, Worker};
+
+/// How long a step is.
+const STEP: Duration = Duration::from_millis(5);
+
+/// Steps in which anything has to be over.
+const STEPS_MAX: usize = 20_000;
+
+/// See the module.
+pub struct Town {
+    pub nodes: Vec<Arc<Node>>,
+    hosts: Vec<Arc<TestHost>>,
+    workers: Vec<Worker>,
+    /// Frames on their way: to whom, on which link as the receiver knows it.
+    mail: VecDeque<(usize, Remote, Vec<u8>)>,
+    /// Who opened which link to whom.
+    links: BTreeMap<LinkId, (usize, usize, Channel)>,
+    /// Nodes that are down.
+    down: Vec<usize>,
+}
+
+fn address(number: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, number as u8 + 1], 3002))
+}
+
+impl Town {
+    /// So many nodes of one cluster, with these settings of their namespaces `test` and `bar`.
+    pub fn of(count: usize, change: impl Fn(usize, &mut Config)) -> Self {
+        let mut town = Self {
+            nodes: Vec::new(),
+            hosts: Vec::new(),
+            workers: Vec::new(),
+            mail: VecDeque::new(),
+            links: BTreeMap::new(),
+            down: Vec::new(),
+        };
+        for number in 0..count {
+            town.add(number, &change);
+        }
+        town.settle();
+        town
+    }
+
+    /// One node more.
+    pub fn add(&mut self, number: usize, change: impl Fn(usize, &mut Config)) {
+        let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
+        let node_id = 0xA1 + number as u64;
+        config.resolve(&config::Host { cpus: 1, node_id, heartbeat_mtu_bytes: 1500 });
+        for namespace in &mut config.namespaces {
+            namespace.replication_factor = 2;
+        }
+        change(number, &mut config);
+        let host = TestHost::new();
+        host.control.lock().push(address(number));
+        *host.addresses.lock() = vec![format!("10.0.0.{}:3000", number + 1)];
+        if let Some(first) = self.hosts.first() {
+            use crate::host::Host as _;
+            host.advance(first.monotonic());
+        }
+        let node = Arc::new(Node::new(config, host.clone(), 1));
+        node.set_seeds(vec![address(0)]);
+        self.workers.push(worker(&node));
+        self.hosts.push(host);
+        self.nodes.push(node);
+    }
+
+    /// A node stops for ever.
+    pub fn kill(&mut self, number: usize) {
+        self.down.push(number);
+        self.mail.retain(|(to, ..)| *to != number);
+        for other in self.up() {
+            for channel in [Channel::Control, Channel::Record, Channel::Bulk] {
+                self.workers[other].peer_lost(Remote::Route(address(number), channel));
+            }
+        }
+    }
+
+    pub fn up(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|number| !self.down.contains(number)).collect()
+    }
+
+    /// Lets some time pass.
+    pub fn step(&mut self) {
+        for number in self.up() {
+            self.hosts[number].advance(STEP);
+            let node = Arc::clone(&self.nodes[number]);
+            node.conduct();
+            node.migrate();
+            node.spread_metadata();
+            node.work_on_jobs();
+            self.workers[number].wake();
+            self.workers[number].reap(&mut Vec::new());
+            self.collect(number);
+        }
+        self.deliver();
+    }
+
+    fn collect(&mut self, from: usize) {
+        let mut sent = Vec::new();
+        self.workers[from].send_peers(|to, frame| {
+            sent.push((to, frame.to_vec()));
+            true
+        });
+        for (to, frame) in sent {
+            let (receiver, as_remote) = match to {
+                Remote::Route(to, channel) => {
+                    let receiver = (0..self.nodes.len()).find(|number| address(*number) == to);
+                    let Some(receiver) = receiver else { continue };
+                    (receiver, Remote::Incoming(self.link(from, receiver, channel)))
+                }
+                Remote::Incoming(link) => {
+                    let (opener, _, channel) = self.links[&link];
+                    (opener, Remote::Route(address(from), channel))
+                }
+            };
+            if !self.down.contains(&receiver) {
+                self.mail.push_back((receiver, as_remote, frame));
+            }
+        }
+    }
+
+    fn link(&mut self, from: usize, to: usize, channel: Channel) -> LinkId {
+        let known = self.links.iter().find(|(_, link)| **link == (from, to, channel));
+        let known = known.map(|(number, _)| *number);
+        known.unwrap_or_else(|| {
+            let number = self.links.len() as LinkId + 1;
+            self.links.insert(number, (from, to, channel));
+            number
+        })
+    }
+
+    /// Hands over what is on its way, and what that leads to at once.
+    fn deliver(&mut self) {
+        while let Some((to, remote, frame)) = self.mail.pop_front() {
+            self.workers[to].peer_frame(remote, &frame).unwrap();
+            let node = Arc::clone(&self.nodes[to]);
+            node.conduct();
+            node.migrate();
+            node.spread_metadata();
+            self.workers[to].reap(&mut Vec::new());
+            self.collect(to);
+        }
+    }
+
+    /// Waits until all nodes are in one view and nothing moves any more.
+    pub fn settle(&mut self) {
+        self.until(|town| {
+            let up = town.up();
+            let key = town.nodes[up[0]].cluster.state().cluster_key;
+            up.iter().all(|number| {
+                let node = &town.nodes[*number];
+                let state = node.cluster.state();
+                let moves = node.namespaces.iter().any(|namespace| node.is_migrating(namespace));
+                state.members.len() == up.len()
+                    && state.cluster_key == key
+                    && state.is_balanced
+                    && !moves
+            })
+        });
+    }
+
+    /// Lets time pass until something holds.
+    pub fn until(&mut self, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..STEPS_MAX {
+            if holds(self) {
+                return;
+            }
+            self.step();
+        }
+        panic!("it does not come to an end");
+    }
+
+    /// Begins to ask a node something.
+    pub fn begin(&mut self, number: usize, kind: ProtoType, body: &[u8]) -> Asked {
+        let mut out = Vec::new();
+        self.workers[number].wake();
+        let answer = self.workers[number].answer(kind, body, CLIENT, &mut out).unwrap();
+        let rest = match answer {
+            Answer::Whole { .. } => None,
+            Answer::Partial(rest) => Some(rest),
+        };
+        Asked { number, out, rest }
+    }
+
+    /// Lets time pass until an answer is whole.
+    pub fn finish(&mut self, asked: Asked) -> Vec<u8> {
+        let Asked { number, mut out, mut rest } = asked;
+        for _ in 0..STEPS_MAX {
+            let Some(unfinished) = &mut rest else { return out };
+            match unfinished.advance(&mut self.workers[number], &mut out) {
+                Progress::Over => return out,
+                Progress::More => {}
+                Progress::Waits(_) => {
+                    self.collect(number);
+                    self.deliver();
+                    self.step();
+                }
+            }
+        }
+        panic!("no answer");
+    }
+
+    /// Sends a request about a record, and returns its reply.
+    pub fn send(&mut self, number: usize, request: RequestBuilder) -> (ResultCode, Vec<u8>) {
+        let asked = self.begin(number, ProtoType::Message, &request.into_body());
+        let out = self.finish(asked);
+        let body = out[ProtoHeader::SIZE..].to_vec();
+        let (reply, _) = Reply::parse(&body).unwrap();
+        (reply.header.result, body)
+    }
+
+    /// The answer to an info command, without the echo.
+    pub fn ask(&mut self, number: usize, command: &str) -> String {
+        let asked = self.begin(number, ProtoType::Info, format!("{command}\n").as_bytes());
+        let out = String::from_utf8(self.finish(asked).split_off(ProtoHeader::SIZE)).unwrap();
+        out.strip_prefix(command).unwrap().trim().to_owned()
+    }
+}
+
+/// A request that is not answered.
+pub struct Asked {
+    number: usize,
+    out: Vec<u8>,
+    rest: Option<Box<Unfinished>>,
+}
