@@ -61,8 +61,6 @@ pub struct Load {
 
 struct Shared {
     stop: AtomicBool,
-    /// Addresses that are asked first.
-    seeds: Vec<SocketAddr>,
     atlas: Mutex<Arc<Atlas>>,
     /// Whether somebody has reason to doubt the map.
     doubt: Mutex<bool>,
@@ -75,8 +73,7 @@ impl Load {
     pub fn start(seeds: &[SocketAddr], label: &str, records: usize) -> Self {
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
-            seeds: seeds.to_vec(),
-            atlas: Mutex::new(Arc::new(Atlas::learn(seeds))),
+            atlas: Mutex::new(Arc::new(Atlas::of(seeds))),
             doubt: Mutex::new(false),
             bell: Condvar::new(),
             done: Mutex::default(),
@@ -131,8 +128,8 @@ impl Load {
 impl Shared {
     fn tend(&self) {
         while !self.stop.load(Ordering::Relaxed) {
-            let atlas = Arc::new(Atlas::learn(&self.seeds));
-            *lock(&self.atlas) = atlas;
+            let before = Arc::clone(&lock(&self.atlas));
+            *lock(&self.atlas) = Arc::new(before.renewed());
             let doubt = lock(&self.doubt);
             let waited = self.bell.wait_timeout_while(doubt, TEND_PERIOD, |doubt| {
                 !*doubt && !self.stop.load(Ordering::Relaxed)
