@@ -1,7 +1,7 @@
 //! A client that follows partition maps: it asks each node for its map from time to time and sends every
 //! request to the master of its partition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{Columns, Map};
 use crate::raw::{Connection, Draft, Message};
 
 /// How long a node may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The time that requests allow the server.
 const TOTAL_TIMEOUT_MS: u32 = 1000;
 
@@ -44,29 +44,38 @@ impl fmt::Display for Failure {
 }
 
 /// Where everything is, as clients learn it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Atlas {
+    /// Nodes that were ever heard of; the map names them by their places.
     nodes: Vec<SocketAddr>,
+    /// Those that answered last.
+    answering: BTreeSet<SocketAddr>,
     map: Map,
 }
 
 impl Atlas {
-    /// Asks the nodes at these addresses, and those that they name. Nodes that do not answer are left out.
-    pub fn learn(seeds: &[SocketAddr]) -> Self {
-        let mut nodes = seeds.to_vec();
-        let mut told = Vec::new();
+    /// Asks the nodes at these addresses, and those that they name.
+    pub fn of(seeds: &[SocketAddr]) -> Self {
+        Self { nodes: seeds.to_vec(), ..Self::default() }.renewed()
+    }
+
+    /// Asks all nodes again.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        let Self { mut nodes, mut map, .. } = self.clone();
+        let mut answering = BTreeSet::new();
         let mut next = 0;
         while let Some(address) = nodes.get(next).copied() {
             if let Ok((peers, columns)) = ask(address) {
-                told.extend(columns.map(|columns| (next, columns)));
+                answering.insert(address);
+                columns.iter().for_each(|columns| map.learn(next, columns));
                 nodes.extend(
                     peers.into_iter().filter(|peer| !nodes.contains(peer)).collect::<Vec<_>>(),
                 );
             }
             next += 1;
         }
-        let map = Map::of(told.iter().map(|(place, columns)| (*place, columns)));
-        Self { nodes, map }
+        Self { nodes, answering, map }
     }
 
     fn master(&self, digest: &[u8; 20]) -> Option<SocketAddr> {
@@ -103,7 +112,7 @@ pub struct Client {
 impl Client {
     /// A client that has learned where everything is.
     pub fn new(seeds: &[SocketAddr]) -> Self {
-        Self::with(Arc::new(Atlas::learn(seeds)))
+        Self::with(Arc::new(Atlas::of(seeds)))
     }
 
     pub(super) fn with(atlas: Arc<Atlas>) -> Self {
@@ -112,6 +121,8 @@ impl Client {
 
     /// Goes by another map from now on.
     pub(super) fn follow(&mut self, atlas: Arc<Atlas>) {
+        // What was open to a node that is gone is no good when it comes back.
+        self.connections.retain(|address, _| atlas.answering.contains(address));
         self.atlas = atlas;
     }
 

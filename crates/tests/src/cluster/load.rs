@@ -50,19 +50,19 @@ pub struct Tally {
     pub failed: BTreeMap<Failure, u64>,
     /// The longest time between two successes.
     pub longest_gap: Duration,
+    /// Reads that gave what could not be at that moment.
+    pub wrong: Vec<String>,
 }
 
 /// A running load.
 pub struct Load {
     shared: Arc<Shared>,
     tender: JoinHandle<()>,
-    workers: Vec<JoinHandle<(Ledger, Result<Tally>)>>,
+    workers: Vec<JoinHandle<(Ledger, Tally)>>,
 }
 
 struct Shared {
     stop: AtomicBool,
-    /// Addresses that are asked first.
-    seeds: Vec<SocketAddr>,
     atlas: Mutex<Arc<Atlas>>,
     /// Whether somebody has reason to doubt the map.
     doubt: Mutex<bool>,
@@ -75,8 +75,7 @@ impl Load {
     pub fn start(seeds: &[SocketAddr], label: &str, records: usize) -> Self {
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
-            seeds: seeds.to_vec(),
-            atlas: Mutex::new(Arc::new(Atlas::learn(seeds))),
+            atlas: Mutex::new(Arc::new(Atlas::of(seeds))),
             doubt: Mutex::new(false),
             bell: Condvar::new(),
             done: Mutex::default(),
@@ -115,6 +114,14 @@ impl Load {
     /// # Errors
     /// When a read gave what cannot be.
     pub fn stop(self) -> Result<(Ledger, Tally)> {
+        let (ledger, tally) = self.stop_with_stale_reads();
+        let wrong = &tally.wrong;
+        ensure!(wrong.is_empty(), "{} reads were wrong: {:#?}", wrong.len(), wrong.first());
+        Ok((ledger, tally))
+    }
+
+    /// The same where a node may have served that did not know yet that others serve in its place.
+    pub fn stop_with_stale_reads(self) -> (Ledger, Tally) {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.shared.bell.notify_all();
         self.tender.join().expect("the tender does not panic");
@@ -122,17 +129,17 @@ impl Load {
         for worker in self.workers {
             let (its, ended) = worker.join().expect("workers do not panic");
             ledger.0.extend(its.0);
-            tally.add(&ended?);
+            tally.add(&ended);
         }
-        Ok((ledger, tally))
+        (ledger, tally)
     }
 }
 
 impl Shared {
     fn tend(&self) {
         while !self.stop.load(Ordering::Relaxed) {
-            let atlas = Arc::new(Atlas::learn(&self.seeds));
-            *lock(&self.atlas) = atlas;
+            let before = Arc::clone(&lock(&self.atlas));
+            *lock(&self.atlas) = Arc::new(before.renewed());
             let doubt = lock(&self.doubt);
             let waited = self.bell.wait_timeout_while(doubt, TEND_PERIOD, |doubt| {
                 !*doubt && !self.stop.load(Ordering::Relaxed)
@@ -152,7 +159,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Writes and reads records in turn.
-fn work(shared: &Shared, records: &[[u8; 20]]) -> (Ledger, Result<Tally>) {
+fn work(shared: &Shared, records: &[[u8; 20]]) -> (Ledger, Tally) {
     let mut client = Client::with(Arc::clone(&lock(&shared.atlas)));
     let mut ledger = Ledger::default();
     let mut tally = Tally::default();
@@ -164,15 +171,11 @@ fn work(shared: &Shared, records: &[[u8; 20]]) -> (Ledger, Result<Tally>) {
         client.follow(Arc::clone(&lock(&shared.atlas)));
         let record = &records[turn / 2 % records.len()];
         let known = ledger.0.entry(*record).or_default();
-        let ended = if turn % 2 == 0 {
-            known.write(&mut client, record)
-        } else {
-            match known.check(&mut client, record) {
-                Ok(ended) => ended,
-                Err(error) => return (ledger, Err(error)),
-            }
-        };
         let mut step = Tally::default();
+        let ended = match turn % 2 {
+            0 => known.write(&mut client, record),
+            _ => known.check(&mut client, record, &mut step.wrong),
+        };
         match ended {
             Ok(()) => {
                 step.succeeded = 1;
@@ -189,7 +192,7 @@ fn work(shared: &Shared, records: &[[u8; 20]]) -> (Ledger, Result<Tally>) {
         tally.add(&step);
         thread::sleep(PAUSE);
     }
-    (ledger, Ok(tally))
+    (ledger, tally)
 }
 
 impl Known {
@@ -206,12 +209,16 @@ impl Known {
         ended
     }
 
-    /// Reads; the error outside is that something is there which cannot be.
-    fn check(&self, client: &mut Client, record: &[u8; 20]) -> Result<Result<(), Failure>> {
-        match client.read(record) {
-            Ok(found) => self.compare(record, found).map(Ok),
-            Err(failure) => Ok(Err(failure)),
-        }
+    /// Reads, and notes what cannot be.
+    fn check(
+        &self,
+        client: &mut Client,
+        record: &[u8; 20],
+        wrong: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        let found = client.read(record)?;
+        wrong.extend(self.compare(record, found).err().map(|error| error.to_string()));
+        Ok(())
     }
 
     fn compare(&self, record: &[u8; 20], (n, v): (i64, i64)) -> Result<()> {
@@ -296,6 +303,7 @@ impl Tally {
     fn add(&mut self, other: &Self) {
         self.succeeded += other.succeeded;
         self.longest_gap = self.longest_gap.max(other.longest_gap);
+        self.wrong.extend(other.wrong.iter().cloned());
         for (failure, count) in &other.failed {
             *self.failed.entry(*failure).or_default() += count;
         }
@@ -305,6 +313,9 @@ impl Tally {
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} succeeded, longest gap {:?}", self.succeeded, self.longest_gap)?;
+        if !self.wrong.is_empty() {
+            write!(f, ", {} reads of what cannot be", self.wrong.len())?;
+        }
         self.failed.iter().try_for_each(|(failure, count)| write!(f, ", {count} × {failure}"))
     }
 }

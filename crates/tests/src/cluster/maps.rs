@@ -14,7 +14,7 @@ const PARTITIONS: usize = 4096;
 pub struct Columns(Vec<Vec<bool>>);
 
 /// Who has which partition: nodes by their places.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Map {
     /// For each replica column the node of each partition.
     columns: Vec<Vec<Option<usize>>>,
@@ -52,18 +52,22 @@ fn bits(text: &str) -> Result<Vec<bool>> {
 impl Map {
     /// Merges what nodes say.
     pub fn of<'c>(told: impl IntoIterator<Item = (usize, &'c Columns)>) -> Self {
-        let mut map = Self { columns: Vec::new(), disputed: 0 };
-        for (node, Columns(columns)) in told {
-            let count = map.columns.len().max(columns.len());
-            map.columns.resize(count, vec![None; PARTITIONS]);
-            for (mine, its) in map.columns.iter_mut().zip(columns) {
-                for (place, _) in mine.iter_mut().zip(its).filter(|(_, has)| **has) {
-                    map.disputed += usize::from(place.is_some());
-                    *place = Some(node);
-                }
+        let mut map = Self::default();
+        told.into_iter().for_each(|(node, columns)| map.learn(node, columns));
+        map
+    }
+
+    /// Takes in what a node says it has. Where no other says so, what it had before remains: nodes do not
+    /// all tell at the same moment.
+    pub fn learn(&mut self, node: usize, Columns(columns): &Columns) {
+        let count = self.columns.len().max(columns.len());
+        self.columns.resize(count, vec![None; PARTITIONS]);
+        for (mine, its) in self.columns.iter_mut().zip(columns) {
+            for (place, _) in mine.iter_mut().zip(its).filter(|(_, has)| **has) {
+                self.disputed += usize::from(place.is_some());
+                *place = Some(node);
             }
         }
-        map
     }
 
     /// The node of a partition in a column.

@@ -8,9 +8,13 @@ use crate::check_settled;
 
 #[test]
 fn three_nodes_form_a_cluster() -> Result<()> {
-    let cluster = Cluster::start(Plan::in_memory(2), 3)?;
+    let cluster = Cluster::start(Plan::in_memory(2).with("prefer-uniform-balance true"), 3)?;
     check_view(&cluster)?;
     cluster.map("test")?.check_complete(2)?;
+    for place in cluster.places() {
+        let name = "effective_prefer_uniform_balance";
+        ensure!(cluster.value(place, "namespace/test", name)? == "true");
+    }
     check_balance(&cluster, 2, 1)
 }
 

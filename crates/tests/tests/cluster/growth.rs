@@ -9,12 +9,18 @@ use crate::{NAMESPACE, check_replicas, check_settled};
 #[test]
 fn a_node_that_joins_gets_its_share() -> Result<()> {
     let mut cluster = Cluster::start(Plan::in_memory(2), 3)?;
-    let load = Load::start(&cluster.addresses(), "grow", 600);
+    // Records that nobody writes while they move, and others.
+    let load = Load::start(&cluster.addresses(), "still", 600);
     load.await_successes(1500)?;
+    let (still, tally) = load.stop()?;
+    tally.check_clean()?;
+    let load = Load::start(&cluster.addresses(), "grow", 200);
+    load.await_successes(500)?;
     let joined = cluster.add()?;
     cluster.await_stable()?;
     load.await_successes(400)?;
-    let (ledger, tally) = load.stop()?;
+    let (mut ledger, tally) = load.stop()?;
+    ledger.extend(still);
     announce(format_args!("growth: {tally}"));
     tally.check_clean()?;
     cluster.map("test")?.check_complete(2)?;
