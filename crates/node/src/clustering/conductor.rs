@@ -32,6 +32,8 @@ pub(super) struct Driver {
     members: BTreeSet<NodeId>,
     /// Addresses that an operator named.
     tips: BTreeSet<SocketAddr>,
+    /// Addresses that the host named.
+    seeds: Vec<SocketAddr>,
 }
 
 /// What the machines want done, in order.
@@ -62,6 +64,7 @@ impl Driver {
             cards: BTreeMap::new(),
             members: BTreeSet::new(),
             tips: BTreeSet::new(),
+            seeds: Vec::new(),
         }
     }
 }
@@ -129,6 +132,7 @@ impl Node {
 
     /// Says where other nodes may be found: replaces what was said before.
     pub fn set_seeds(&self, seeds: Vec<SocketAddr>) {
+        self.cluster.driver.lock().seeds.clone_from(&seeds);
         self.conduct_with(Some(Input::Seeds(seeds)));
         self.cluster.wake();
     }
@@ -195,6 +199,10 @@ impl Node {
         let letters = std::mem::take(&mut *self.cluster.inbox.lock());
         let mut driver = self.cluster.driver.lock();
         let (now, mut wanted) = (moment(&*self.host), Wanted::default());
+        let lease = driver.membership.timing().timeout();
+        if self.cluster.renew_lease(now.monotonic, lease) {
+            self.come_back(&mut driver, now);
+        }
         if let Some(input) = input {
             driver.membership.step(now, input, &mut wanted.membership);
         }
@@ -341,6 +349,35 @@ impl Node {
         }));
         self.update_directory(driver);
         self.revoke_partitions();
+    }
+
+    /// The node stood still for longer than others wait for it. They may have gone on without it, so it gives
+    /// up its part in the view, and comes back as one that has just started: with what it has.
+    fn come_back(&self, driver: &mut Driver, now: Moment) {
+        if driver.members.len() > 1 {
+            let config = self.config();
+            self.host.log().tell(
+                Topic::ClusteringTrouble,
+                "this node stood still for longer than the heartbeat timeout, and joins its cluster anew; \
+                 check for a stopped process, a stalled machine or too little CPU",
+            );
+            let anew = Driver::new(self.cluster.me, &config, &*self.host);
+            let seeds: Vec<_> = driver
+                .membership
+                .neighbours()
+                .filter_map(|neighbour| neighbour.address)
+                .chain(driver.seeds.iter().chain(&driver.tips).copied())
+                .collect();
+            let tips = std::mem::take(&mut driver.tips);
+            let own = std::mem::take(&mut driver.seeds);
+            *driver = Driver { tips, seeds: own, ..anew };
+            let mut out = Vec::new();
+            driver.membership.step(now, Input::Seeds(seeds), &mut out);
+            let mut wanted = Wanted { membership: out, ..Wanted::default() };
+            self.become_orphan(driver);
+            self.carry_out(driver, now, &mut wanted);
+        }
+        self.cluster.end_staleness(now.monotonic);
     }
 
     /// Tells readers which peers there are.

@@ -20,7 +20,7 @@ mod table;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -55,6 +55,10 @@ pub struct Clustering {
     tables: Box<[PartitionTable]>,
     /// How often a bit of a partition map has changed; -1 before there is one.
     partition_generation: AtomicI32,
+    /// When the machines were last looked after, in ms of the monotonic clock.
+    conducted_ms: AtomicU64,
+    /// How long after that others still count this node as alive, in ms.
+    lease_ms: AtomicU64,
     /// Whether partitions may change because something has moved: not while a view is being formed.
     pub(crate) moving: Mutex<bool>,
     /// Whether an operator has asked for what this node has to be taken over by others.
@@ -102,9 +106,34 @@ impl Clustering {
             state: ArcSwap::default(),
             tables,
             partition_generation: AtomicI32::new(-1),
+            conducted_ms: AtomicU64::new(0),
+            lease_ms: AtomicU64::new(u64::MAX),
             moving: Mutex::new(false),
             is_quiesced: AtomicBool::new(config.service.stay_quiesced),
         }
+    }
+
+    /// Whether this node stood still for so long that others may have gone on without it. It does not know
+    /// what they did, so it serves nothing that they may serve.
+    pub(crate) fn is_stale(&self, now: Duration) -> bool {
+        let silent_ms =
+            (now.as_millis() as u64).saturating_sub(self.conducted_ms.load(Ordering::Acquire));
+        silent_ms > self.lease_ms.load(Ordering::Relaxed)
+    }
+
+    /// The machines are looked after. Says whether the node was stale before.
+    fn renew_lease(&self, now: Duration, lease: Duration) -> bool {
+        let was_stale = self.is_stale(now);
+        self.lease_ms.store(lease.as_millis() as u64, Ordering::Relaxed);
+        if !was_stale {
+            self.conducted_ms.store(now.as_millis() as u64, Ordering::Release);
+        }
+        was_stale
+    }
+
+    /// It is sure again who serves what.
+    fn end_staleness(&self, now: Duration) {
+        self.conducted_ms.store(now.as_millis() as u64, Ordering::Release);
     }
 
     /// This node.

@@ -75,6 +75,9 @@ impl Node {
         partition: Guard<Arc<Partition>>,
         has_looked: bool,
     ) -> Admission {
+        if self.cluster.is_stale(self.host.monotonic()) {
+            return Admission::Unavailable;
+        }
         let intent = Intent::of(request, namespace);
         if partition.serves() {
             let is_open = intent.wants_last && !partition.duplicates.is_empty() && !has_looked;

@@ -256,8 +256,7 @@ fn a_quiesced_node_gives_up_all_it_has_and_takes_it_back() {
         assert_eq!(town.send(0, put(number, number)).0, ResultCode::OK);
     }
     assert_eq!(town.ask(1, "quiesce:"), "ok");
-    assert_eq!(town.ask(2, "recluster:"), "ok");
-    town.settle();
+    town.recluster();
     let table = |town: &Town| {
         let node = &town.nodes[1];
         PartitionId::all().filter(|of| node.cluster.table(0).look(*of).serves()).count()
@@ -269,11 +268,37 @@ fn a_quiesced_node_gives_up_all_it_has_and_takes_it_back() {
         assert_eq!(value_of(&reply), None);
     }
     assert_eq!(town.ask(1, "quiesce-undo:"), "ok");
-    assert_eq!(town.ask(2, "recluster:"), "ok");
-    town.settle();
+    town.recluster();
     assert!(table(&town) > 1000);
     for number in 0..100 {
         let (_, reply) = town.send(0, get(number));
         assert_eq!(value_of(&reply), Some(number + 1));
+    }
+}
+
+#[test]
+fn a_node_that_stood_still_for_too_long_serves_nobody_before_it_is_back_in_a_view() {
+    let mut town = Town::of(3, |_, _| {});
+    for number in 0..100 {
+        assert_eq!(town.send(0, put(number, number)).0, ResultCode::OK);
+    }
+    let frozen = 1;
+    town.freeze(frozen);
+    town.until(|town| town.nodes[0].cluster.state().members.len() == 2);
+    town.settle();
+    for number in 0..100 {
+        assert_eq!(town.send(0, add(number)).0, ResultCode::OK);
+    }
+    town.thaw(frozen);
+    for number in 0..100 {
+        let asked = town.begin(frozen, ProtoType::Message, &get(number).into_body());
+        let reply = asked.answer();
+        let value = reply.and_then(|reply| value_of(&reply));
+        assert_ne!(value, Some(number), "what it has is out of date");
+    }
+    town.settle();
+    for number in 0..100 {
+        let (result, reply) = town.send(frozen, get(number));
+        assert_eq!((result, value_of(&reply)), (ResultCode::OK, Some(number + 1)));
     }
 }

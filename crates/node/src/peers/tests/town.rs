@@ -92,6 +92,30 @@ impl Town {
         }
     }
 
+    /// A node stands still: it does nothing and hears nothing, and does not know.
+    pub fn freeze(&mut self, number: usize) {
+        self.down.push(number);
+    }
+
+    /// It goes on. Time has passed for it as well.
+    pub fn thaw(&mut self, number: usize) {
+        use crate::host::Host as _;
+        self.down.retain(|other| *other != number);
+        let other = self.up().into_iter().find(|other| *other != number).unwrap();
+        let missed = self.hosts[other].monotonic() - self.hosts[number].monotonic();
+        self.hosts[number].advance(missed);
+    }
+
+    /// Has the cluster be formed anew, and waits until nothing moves.
+    pub fn recluster(&mut self) {
+        let key = self.nodes[0].cluster.state().cluster_key;
+        let principal = self.nodes[0].cluster.state().principal().unwrap();
+        let number = self.nodes.iter().position(|node| node.cluster.me() == principal).unwrap();
+        assert_eq!(self.ask(number, "recluster:"), "ok");
+        self.until(|town| town.nodes[0].cluster.state().cluster_key != key);
+        self.settle();
+    }
+
     pub fn up(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|number| !self.down.contains(number)).collect()
     }
@@ -231,6 +255,14 @@ impl Town {
         let asked = self.begin(number, ProtoType::Info, format!("{command}\n").as_bytes());
         let out = String::from_utf8(self.finish(asked).split_off(ProtoHeader::SIZE)).unwrap();
         out.strip_prefix(command).unwrap().trim().to_owned()
+    }
+}
+
+impl Asked {
+    /// The reply, if it is there at once.
+    pub fn answer(self) -> Option<Vec<u8>> {
+        let mut out = self.out;
+        (self.rest.is_none()).then(|| out.split_off(ProtoHeader::SIZE))
     }
 }
 
