@@ -12,8 +12,6 @@ use crate::{check_replicas, check_settled};
 const PAUSE: Duration = Duration::from_secs(5);
 
 #[test]
-#[ignore = "open: a node that wakes serves for a moment as if nothing had happened, and writes there can be \
-            lost; and now and then its migrations do not end"]
 fn a_frozen_node_is_dropped_and_comes_back() -> Result<()> {
     let cluster = Cluster::start(Plan::in_memory(2), 3)?;
     let load = Load::start(&cluster.addresses(), "pause", 200);
