@@ -135,11 +135,8 @@ fn config_of(setup: &Setup, machine: usize) -> Config {
     config.network.heartbeat.mode = Some(HeartbeatMode::Mesh);
     config.network.heartbeat.addresses = address();
     config.network.heartbeat.port = Some(CONTROL_PORT);
-    let seed = |of| HostPort {
-        host: address_of(of).to_string(),
-        port: CONTROL_PORT,
-        tls_name: None,
-    };
+    let seed =
+        |of| HostPort { host: address_of(of).to_string(), port: CONTROL_PORT, tls_name: None };
     config.network.heartbeat.mesh_seeds = (0..setup.machines).map(seed).collect();
     config.namespaces.truncate(1);
     for namespace in &mut config.namespaces {
@@ -176,8 +173,7 @@ impl Process {
         node.restore_metadata().context("a node does not take its metadata")?;
         let new_loop = |index| {
             let signal = Signal::new()?;
-            let worker =
-                Worker::new(Arc::clone(&node), index, Reader::inline(), signal.clone());
+            let worker = Worker::new(Arc::clone(&node), index, Reader::inline(), signal.clone());
             anyhow::Ok(Loop {
                 worker,
                 signal,
@@ -217,8 +213,7 @@ impl Loop {
         while let Some(inbound) = self.inbox.pop_front() {
             match inbound {
                 Inbound::Frame(remote, frame) => {
-                    result.nonsense +=
-                        usize::from(self.worker.peer_frame(remote, &frame).is_err());
+                    result.nonsense += usize::from(self.worker.peer_frame(remote, &frame).is_err());
                 }
                 Inbound::Lost(remote) => self.worker.peer_lost(remote),
                 Inbound::Call(call) => self.answer(call, from, &mut result),

@@ -56,8 +56,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         profile.seconds = arguments.seconds.unwrap_or(profile.seconds);
     }
-    let (begun, mut virtual_time, mut runs, mut failures) =
-        (Instant::now(), Duration::ZERO, 0, 0);
+    let (begun, mut virtual_time, mut runs, mut failures) = (Instant::now(), Duration::ZERO, 0, 0);
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
         for profile in &profiles {
             let report = run(seed, profile, arguments.trace)?;
@@ -81,6 +80,9 @@ fn main() -> anyhow::Result<ExitCode> {
         }
     }
     let hours = virtual_time.as_secs_f64() / 3600.0;
-    println!("{runs} runs, {failures} failures, {hours:.2} h of their time in {:?}", begun.elapsed());
+    println!(
+        "{runs} runs, {failures} failures, {hours:.2} h of their time in {:?}",
+        begun.elapsed()
+    );
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

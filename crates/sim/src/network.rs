@@ -317,12 +317,7 @@ impl Network {
     }
 
     /// Lets something happen.
-    pub fn step(
-        &mut self,
-        now: Duration,
-        random: &mut fastrand::Rng,
-        event: NetEvent,
-    ) -> Outcome {
+    pub fn step(&mut self, now: Duration, random: &mut fastrand::Rng, event: NetEvent) -> Outcome {
         match event {
             NetEvent::Frame { connection: id, to_opener, frame } => {
                 let Some(connection) = self.connections.get(&id) else { return Outcome::Nothing };
@@ -420,7 +415,13 @@ impl Network {
     }
 
     /// Breaks all connections between two machines.
-    pub fn break_between(&mut self, now: Duration, random: &mut fastrand::Rng, one: usize, other: usize) {
+    pub fn break_between(
+        &mut self,
+        now: Duration,
+        random: &mut fastrand::Rng,
+        one: usize,
+        other: usize,
+    ) {
         let is_between = |of: &Connection| {
             let (from, to) = of.direction(false);
             (from, to) == (one, other) || (to, from) == (one, other)
@@ -437,7 +438,8 @@ impl Network {
         }
         for at_opener in [true, false] {
             // Mostly both hear at once; now and then one goes on for a while.
-            let later = if random.u32(..8) == 0 { random.u64(..800_000) } else { random.u64(..900) };
+            let later =
+                if random.u32(..8) == 0 { random.u64(..800_000) } else { random.u64(..900) };
             let ended = NetEvent::Ended { connection: id, at_opener };
             self.events.push((now + Duration::from_micros(later), ended));
         }

@@ -45,6 +45,15 @@ impl Trace {
         self.lines.push_back(line);
     }
 
+    /// Prints a line if lines are printed. It is no part of the trace: it follows from the rest.
+    pub fn show(&self, now: Duration, text: impl FnOnce() -> Option<String>) {
+        if self.is_shown
+            && let Some(text) = text()
+        {
+            println!("{:>12.6} {text}", now.as_secs_f64());
+        }
+    }
+
     fn mix(&mut self, word: u64) {
         self.hash = (self.hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.hash ^= self.hash >> 29;

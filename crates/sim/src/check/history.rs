@@ -51,7 +51,8 @@ impl World {
                 }
             };
             if *first.get_or_insert_with(|| seen.clone()) != seen {
-                let text = format_args!("key {key} is {seen:?} at {machine} and {first:?} elsewhere");
+                let text =
+                    format_args!("key {key} is {seen:?} at {machine} and {first:?} elsewhere");
                 report(findings, &mut already, text);
             }
         }
@@ -167,14 +168,14 @@ fn check_reads(
     already: &mut usize,
 ) {
     let reads = history.of(key).filter(|(_, deed)| !deed.action.writes());
-    let answered = reads.filter(|(_, deed)| matches!(deed.outcome, Outcome::Done | Outcome::Absent));
+    let answered =
+        reads.filter(|(_, deed)| matches!(deed.outcome, Outcome::Done | Outcome::Absent));
     for (place, read) in answered {
         let number = read.seen.as_ref().and_then(|seen| seen.number);
         let problem = match family {
             Family::Counter | Family::Modified => {
-                let before = |(_, deed): &(usize, &Deed)| {
-                    deed.is_acknowledged() && deed.ended < read.begun
-                };
+                let before =
+                    |(_, deed): &(usize, &Deed)| deed.is_acknowledged() && deed.ended < read.begun;
                 let least = history.of(key).filter(before).count() as i64;
                 let value = number.unwrap_or(0);
                 (value < least).then(|| format!("counts {value} of {least}"))

@@ -64,7 +64,9 @@ fn compare_partition(
                 report(
                     findings,
                     already,
-                    format_args!("{me} is no replica of partition {number} and has {count} records"),
+                    format_args!(
+                        "{me} is no replica of partition {number} and has {count} records"
+                    ),
                 );
             }
             continue;
@@ -116,7 +118,8 @@ fn recount(process: &Process, findings: &mut Vec<Finding>) {
             size_bytes += bytes as u64;
         }
     }
-    let counted = (namespace.object_count(), namespace.tombstone_count(), namespace.data_used_bytes());
+    let counted =
+        (namespace.object_count(), namespace.tombstone_count(), namespace.data_used_bytes());
     let sum = |of: fn(&engine::sets::Set) -> u64| namespace.sets.iter().map(of).sum::<u64>();
     let by_set = (
         sum(|set| set.objects.load(Ordering::Relaxed)),

@@ -33,8 +33,7 @@ impl World {
     /// Whether a node has nothing any more that others need.
     pub fn is_drained(&self, machine: usize) -> bool {
         let Some(process) = &self.machines[machine].process else { return true };
-        let is_replica =
-            |partition| process.table().look(partition).column().is_some();
+        let is_replica = |partition| process.table().look(partition).column().is_some();
         self.unsettled().is_none() && !PartitionId::all().any(is_replica)
     }
 }

@@ -41,7 +41,8 @@ pub struct Deed {
 impl Deed {
     /// Whether it may have changed the record, or may yet.
     pub fn may_count(&self) -> bool {
-        self.action.writes() && matches!(self.outcome, Outcome::Done | Outcome::Doubt | Outcome::Open)
+        self.action.writes()
+            && matches!(self.outcome, Outcome::Done | Outcome::Doubt | Outcome::Open)
     }
 
     /// Whether its client was told that it was done.
@@ -64,7 +65,13 @@ pub struct History {
 
 impl History {
     /// Notes a request; returns its place.
-    pub fn begin(&mut self, key: KeyNumber, action: Action, machine: usize, now: Duration) -> usize {
+    pub fn begin(
+        &mut self,
+        key: KeyNumber,
+        action: Action,
+        machine: usize,
+        now: Duration,
+    ) -> usize {
         let (begun, ended, outcome) = (now, Duration::MAX, Outcome::Open);
         self.deeds.push(Deed { key, action, machine, begun, ended, outcome, seen: None });
         self.deeds.len() - 1

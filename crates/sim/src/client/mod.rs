@@ -39,14 +39,8 @@ pub enum Family {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Register,
-        Self::Counter,
-        Self::Set,
-        Self::Modified,
-        Self::Durable,
-        Self::Expunged,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Register, Self::Counter, Self::Set, Self::Modified, Self::Durable, Self::Expunged];
 }
 
 /// A key: its number among all.

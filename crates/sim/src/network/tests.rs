@@ -32,7 +32,8 @@ impl Bench {
         let mut seen = Vec::new();
         loop {
             let due = self.network.events.iter().enumerate();
-            let next = due.filter(|(_, (at, _))| *at <= end).min_by_key(|(place, (at, _))| (*at, *place));
+            let next =
+                due.filter(|(_, (at, _))| *at <= end).min_by_key(|(place, (at, _))| (*at, *place));
             let Some((place, _)) = next else { break };
             let (at, event) = self.network.events.remove(place);
             self.now = at;

@@ -6,7 +6,8 @@ use wire::ProtoType;
 
 use super::{Event, World};
 use crate::client::{
-    Action, CallId, Family, KeyNumber, Outcome, Pending, Seen, Verdict, info_frame, read, request_of,
+    Action, CallId, Family, KeyNumber, Outcome, Pending, Seen, Verdict, info_frame, read,
+    request_of,
 };
 use crate::machine::{Call, Inbound};
 
@@ -167,8 +168,9 @@ impl World {
         let partition = self.clients.keys.digest(key).partition().index();
         let now = self.now;
         let text = format_args!(
-            "op {deed} on {family:?} {key} (partition {partition}) at {machine}: {action:?} {outcome:?} \
-             {read:?}"
+            "op {deed} on {family:?} {key} (partition {partition}) at {machine} since {:.6}: {action:?} \
+             {outcome:?} {read:?}",
+            of.begun.as_secs_f64()
         );
         self.trace.line(now, text);
     }

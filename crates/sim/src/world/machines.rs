@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cluster::fabric::{Frame, Kind};
+use cluster::fabric::migration::{Step, What};
+use cluster::fabric::{Change, Frame, Kind, Lookup, Removal};
 use node::peers::Remote;
 use wire::ProtoType;
 
@@ -86,6 +87,7 @@ impl World {
     pub(super) fn deliver_frame(&mut self, spot: Spot, remote: Remote, frame: Vec<u8>) {
         if self.runs(spot) {
             self.trace.note(self.now, 2 + spot.machine as u64 * 16, &frame);
+            self.trace.show(self.now, || explain(spot, &frame));
             self.deliver(spot.machine, spot.index, Inbound::Frame(remote, frame));
         }
     }
@@ -248,4 +250,50 @@ impl World {
 fn process_key(world: &World, machine: usize) -> u64 {
     let process = world.machines[machine].process.as_ref();
     process.map_or(0, |process| process.node.cluster.state().cluster_key)
+}
+
+/// What a frame about a record says, for whoever follows a course of events.
+fn explain(to: Spot, frame: &[u8]) -> Option<String> {
+    let frame = Frame::parse(frame)?;
+    let what = match frame.kind {
+        Kind::Write => {
+            let (change, _) = Change::decode(frame.body)?;
+            let meta = &change.transfer.meta;
+            let (time, generation) = (meta.last_update_time.0, meta.generation.0);
+            let (number, key) = (change.digest.partition().index(), change.cluster_key);
+            format!("write {number} of {time} generation {generation} view {key:X}")
+        }
+        Kind::Remove => {
+            let Removal { digest, at, cluster_key, .. } = Removal::decode(frame.body)?;
+            let number = digest.partition().index();
+            format!("remove {number} of {} view {cluster_key:X}", at.0)
+        }
+        Kind::Lookup => {
+            let Lookup { digest, known, cluster_key, .. } = Lookup::decode(frame.body)?;
+            let number = digest.partition().index();
+            format!("lookup {number}, known {known:?} view {cluster_key:X}")
+        }
+        Kind::Migration => {
+            let step = Step::decode(frame.body)?;
+            let (number, key) = (step.partition.index(), step.cluster_key);
+            let what = match step.what {
+                What::Begin(_) => "begin".to_owned(),
+                What::Ready { differ, empty } => format!("ready {differ:x} {empty:x}"),
+                What::List(part, _) => format!("list {part}"),
+                What::Want(part, _) => format!("want {part}"),
+                What::Records(part, list) => format!("records {part}, {} bytes", list.len()),
+                What::Stored(part) => format!("stored {part}"),
+                What::End => "end".to_owned(),
+                What::Ended => "ended".to_owned(),
+                What::Busy => "busy".to_owned(),
+                What::AllDone => "all done".to_owned(),
+                What::GaveUp => "gave up".to_owned(),
+            };
+            format!("migration {number} {what} view {key:X}")
+        }
+        Kind::Answer => format!("answer {:?}", frame.body.first()),
+        _ => return None,
+    };
+    let Spot { machine, index, .. } = to;
+    Some(format!("  {} to {machine}.{index}: call {} {what}", frame.from, frame.call))
 }
