@@ -4,6 +4,10 @@
 //! until they have confirmed it, whether or not its client still waits: a connection that breaks or
 //! another view only has it sent again, as the record is then. Of versions that overtake each other the later
 //! one counts wherever they arrive, so changes of one record need not wait for each other.
+//!
+//! As long as a change is under way, its partition is not handed over: whoever serves next has to have it
+//! before it serves. If another view has another node serve, that one may have served without the change, and
+//! what it confirms then says nothing of that: the client is not told that its change was made.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -43,6 +47,8 @@ struct Copy {
     removed_at: Option<LastUpdateTime>,
     /// The view in which it was sent.
     cluster_key: u64,
+    /// The partition as it was then: whoever hands it over waits until nobody holds that any more.
+    partition: Option<Arc<Partition>>,
     /// Who has not confirmed it.
     left: Nodes,
     /// Whether it stands in [`Copies::due`].
@@ -97,7 +103,7 @@ impl Peers {
         &mut self,
         node: &Node,
         namespace: &Arc<Namespace>,
-        partition: &Partition,
+        partition: &Arc<Partition>,
         (digest, written, bytes): (&Digest, Written, &[u8]),
         waiter: Option<Ticket>,
     ) {
@@ -112,6 +118,7 @@ impl Peers {
             digest: *digest,
             removed_at,
             cluster_key: partition.cluster_key,
+            partition: Some(Arc::clone(partition)),
             left: left.clone(),
             is_due: false,
             waiter: waiter.map_or(Waiter::Nobody, Waiter::Ticket),
@@ -125,8 +132,16 @@ impl Peers {
     pub fn copy_later(&mut self, node: &Node, uncopied: Uncopied) {
         let Uncopied { namespace, digest, removed_at, waiter } = uncopied;
         let left = Nodes::new();
-        let (cluster_key, is_due) = (0, false);
-        let copy = Copy { namespace, digest, removed_at, cluster_key, left, is_due, waiter };
+        let copy = Copy {
+            namespace,
+            digest,
+            removed_at,
+            cluster_key: 0,
+            partition: None,
+            left,
+            is_due: false,
+            waiter,
+        };
         let key = self.copies.copies.insert(copy);
         self.copies.retry(key, node.host.monotonic());
     }
@@ -213,7 +228,11 @@ impl Peers {
         };
         if partition.cluster_key != copy.cluster_key {
             copy.cluster_key = partition.cluster_key;
+            copy.partition = Some(Arc::clone(&partition));
             copy.left = partition.others().collect();
+            if serving != partition.me() && matches!(copy.waiter, Waiter::Ticket(_)) {
+                copy.waiter = Waiter::Nobody;
+            }
             if serving != partition.me() && !copy.left.contains(&serving) {
                 copy.left.push(serving);
             }
