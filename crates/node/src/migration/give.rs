@@ -14,6 +14,7 @@ use storage::Fetched;
 use super::contents::{hashes, known, sprig_of};
 use super::{Active, BUSY_PAUSE, Place};
 use crate::node::Node;
+use crate::peers::{Uncopied, Waiter};
 
 /// Records that are listed or sent together.
 const CHUNK_RECORDS: usize = 256;
@@ -66,7 +67,12 @@ impl Node {
         {
             let partition = self.cluster.table(place.0).get(place.1);
             let (to, phase) = match partition.errand() {
-                Some(Errand::Give { to, .. }) => (to, Phase::Begin),
+                Some(Errand::Give { to, leads }) => {
+                    if !leads {
+                        self.tell_removals(place);
+                    }
+                    (to, Phase::Begin)
+                }
                 Some(Errand::Inform(to)) => (to, Phase::Inform),
                 None => continue,
             };
@@ -78,6 +84,17 @@ impl Node {
             let (at, empty, number, due) = (0, 0, 0, now);
             let giving = Giving { to, cluster_key, phase, known, at, empty, number, due };
             active.giving.insert(place, giving);
+        }
+    }
+
+    /// Has replicas hear of what was removed of late: what one of them gave was not taken over if it was
+    /// older than that, and is still there. Nothing is forgotten of a partition that moves.
+    fn tell_removals(&self, place: Place) {
+        let namespace = &self.namespaces[place.0];
+        for (digest, at) in namespace.drops.of(place.1) {
+            let (namespace, removed_at) = (Arc::clone(namespace), Some(at));
+            let waiter = Waiter::Nobody;
+            self.copy_by_loop(Uncopied { namespace, digest, removed_at, waiter });
         }
     }
 
