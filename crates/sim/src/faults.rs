@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::network::{FAIR, Weather};
-use crate::profile::{Fault, Profile};
+use crate::profile::{Fault, Profile, Promise};
 use crate::world::{Event, World};
 
 /// How often it is looked whether a quiesced node is empty.
@@ -90,11 +90,14 @@ impl World {
             }
         }
         let machines: Vec<_> = self.running().collect();
-        for machine in machines {
-            self.command(machine, "quiesce-undo:");
-            self.command(machine, "recluster:");
-        }
+        machines.into_iter().for_each(|machine| self.command(machine, "quiesce-undo:"));
         Ok(())
+    }
+
+    /// Has the view be formed anew, as an operator would.
+    pub fn recluster(&mut self) {
+        let machines: Vec<_> = self.running().collect();
+        machines.into_iter().for_each(|machine| self.command(machine, "recluster:"));
     }
 
     pub(crate) fn strike(&mut self, event: FaultEvent) -> anyhow::Result<()> {
@@ -166,8 +169,10 @@ impl World {
                 self.set_skew(machine, skew_ms);
             }
             Fault::Recluster => {
-                let machines: Vec<_> = self.running().collect();
-                machines.into_iter().for_each(|machine| self.command(machine, "recluster:"));
+                // A node that was told so before it has found the others would begin without them.
+                if self.nemesis.profile.promise == Promise::Nothing || self.unsettled().is_none() {
+                    self.recluster();
+                }
             }
             Fault::Join => {
                 let away = self.machines.iter().position(|machine| machine.process.is_none());
@@ -246,8 +251,7 @@ impl World {
         let Some(machine) = self.one() else { return };
         self.nemesis.is_one_away = true;
         self.command(machine, "quiesce:");
-        let machines: Vec<_> = self.running().collect();
-        machines.into_iter().for_each(|machine| self.command(machine, "recluster:"));
+        self.recluster();
         let away = Duration::from_millis(self.random.u64(1..5000));
         let end = FaultEvent::EndWhenEmpty(machine, returns.then_some(away));
         self.after(Duration::from_secs(1), Event::Fault(end));

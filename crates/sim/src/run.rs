@@ -57,6 +57,11 @@ pub fn run(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Repor
     world.run_until(world.now + Duration::from_secs(3))?;
     world.clients.are_active = false;
     world.run_until(world.now + DRAINING)?;
+    // Nodes that were quiesced take part again once the view is formed anew.
+    if world.run_while(HEALING, |world| world.unsettled().is_some())? {
+        world.recluster();
+        world.run_until(world.now + DRAINING)?;
+    }
     if world.run_while(HEALING, |world| world.unsettled().is_some())? {
         // What still is under way between nodes comes to its end.
         world.run_until(world.now + DRAINING)?;
