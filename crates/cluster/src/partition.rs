@@ -89,7 +89,10 @@ impl Partition {
             cluster_key,
             version: roles.version_at(place, versions, cluster_key, lingers(me)),
             working_master: Some(row[roles.working_master]),
-            duplicates: nodes(&roles.duplicates),
+            duplicates: match place == roles.working_master {
+                true => nodes(&roles.duplicates),
+                false => Nodes::new(),
+            },
             restarts_comparison: roles.restarts_comparison,
             me,
             row: Arc::clone(row),
@@ -335,7 +338,12 @@ impl Partition {
             next.open &= !place.map_or(0, |place| 1 << place);
             return Ok(next);
         }
-        next.version = self.version.into_part(self.cluster_key);
+        // A replica that served all there was has all there is, and hears of every write from now on.
+        let keeps_all = self.is_complete() && self.version.is_full();
+        next.version = match keeps_all {
+            true => PartitionVersion::complete(self.cluster_key, false),
+            false => self.version.into_part(self.cluster_key),
+        };
         if self.working_master == Some(self.me) {
             next.working_master = Some(to);
             next.hands_over = false;

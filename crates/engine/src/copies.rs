@@ -187,7 +187,9 @@ impl Namespace {
             return Ok(Accepted::Older);
         }
         let old_keys = self.old_keys(Some(&found.meta), &mut guard, turn.fetched)?;
-        self.expunge(&mut guard, found.weight, old_keys, turn)?;
+        // By the clock of whoever removed it: this node's may be ahead, and what is written next is not to
+        // count as removed.
+        self.expunge_at(&mut guard, found.weight, old_keys, at, turn)?;
         Ok(Accepted::Stored)
     }
 

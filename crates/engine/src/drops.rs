@@ -79,6 +79,15 @@ impl Drops {
         self.removed_at(digest).is_some_and(|removed| removed >= version)
     }
 
+    /// What is remembered of a partition, by digest.
+    pub fn of(&self, partition: PartitionId) -> Vec<(Digest, LastUpdateTime)> {
+        let recent = self.partitions[partition.index()].lock();
+        let removed = recent.iter().flat_map(|recent| &recent.removed);
+        let mut removed: Vec<_> = removed.map(|(digest, at)| (*digest, *at)).collect();
+        removed.sort_unstable_by_key(|(digest, _)| digest.0);
+        removed
+    }
+
     /// The last-update-time of a record that is made anew now.
     #[inline]
     pub(crate) fn after(&self, digest: &Digest, now: LastUpdateTime) -> LastUpdateTime {
@@ -142,6 +151,7 @@ mod tests {
         assert_eq!(other.partition(), partition);
         drops.note(&other, at(90_000), at(90_000));
         assert!(!drops.covers(&digest(1), at(1)), "it is long ago");
+        assert_eq!(drops.of(partition), [(other, at(90_000))]);
         drops.set_on(false);
         drops.set_on(true);
         assert!(!drops.covers(&other, at(1)));

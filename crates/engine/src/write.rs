@@ -290,10 +290,21 @@ impl Namespace {
         turn: &mut Turn<'_>,
     ) -> Result<(), ResultCode> {
         let last = guard.find().map_or(turn.now, |found| found.meta.last_update_time);
+        self.expunge_at(guard, weight, old_keys, last.max(turn.now), turn)
+    }
+
+    /// The same, so that no version of this time or before counts any more.
+    pub(crate) fn expunge_at(
+        &self,
+        guard: &mut WriteGuard<'_>,
+        weight: Weight,
+        old_keys: OldKeys,
+        at: LastUpdateTime,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), ResultCode> {
         if guard.remove(turn.now, turn.pledges).map_err(result_of)? {
             self.drop_keys(old_keys, guard);
             self.account(Some(weight), None);
-            let at = last.max(turn.now);
             self.drops.note(guard.digest(), at, turn.now);
             turn.written = Written::Removed(at);
         }

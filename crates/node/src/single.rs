@@ -42,6 +42,8 @@ pub struct Single {
     asks: Asks,
     /// Whether all who may have a newer version have been asked.
     has_looked: bool,
+    /// Whether it goes where another node said, instead of where this one thinks.
+    is_led: bool,
     /// Once it turned out to be one: the call of a function.
     call: Option<Box<Unfinished>>,
 }
@@ -265,6 +267,7 @@ impl Single {
             held: None,
             asks: Asks::Nothing,
             has_looked: false,
+            is_led: false,
             call: None,
         }
     }

@@ -93,12 +93,12 @@ impl Peer {
         }
     }
 
-    /// Another life of the same node: nothing that was known holds, but how often it was dropped.
+    /// Another life of the same node: nothing that was known holds, but how often it was dropped. It is not
+    /// kept out for what its former life did: it would serve by itself meanwhile, without what the others have.
     pub fn reborn(&mut self, incarnation: u64, addresses: Vec<SocketAddr>, now: Duration) {
         let new = Self {
             drops: self.drops,
             dropped_at: self.dropped_at,
-            hold_until: self.hold_until,
             shun_until: self.shun_until,
             ..Self::new(incarnation, addresses, now)
         };
@@ -262,6 +262,17 @@ mod tests {
         assert_eq!(holds, [0, 2, 4, 8, 16, 32, 32]);
         peer.dropped(now + Duration::from_secs(3600), &timing);
         assert_eq!(peer.drops, 1);
+    }
+
+    #[test]
+    fn a_restart_is_not_kept_out_for_its_former_life() {
+        let timing = Timing::default();
+        let mut peer = Peer::new(1, Vec::new(), Duration::ZERO);
+        let now = Duration::from_secs(10);
+        (0..3).for_each(|_| peer.dropped(now, &timing));
+        assert!(peer.hold_until > now);
+        peer.reborn(2, Vec::new(), now);
+        assert!(peer.hold_until <= now && peer.drops == 3);
     }
 
     #[test]

@@ -275,3 +275,33 @@ fn a_node_in_no_view_serves_nobody_and_may_have_missed_something() {
     assert!(!nowhere.can_be_queried() && nowhere.errand().is_none());
     assert_eq!(nowhere.all_done(), Err(Unexpected));
 }
+
+#[test]
+fn a_replica_that_served_for_an_empty_first_is_whole_afterwards() {
+    let row: Arc<[NodeId]> = [id(0), id(1), id(2)].into();
+    let key = 0xabc;
+    let versions = [
+        PartitionVersion::NONE,
+        PartitionVersion::complete(0xab, true),
+        PartitionVersion::complete(0xab, false),
+    ];
+    let of = |node| Partition::of(id(node), &row, &versions, 2, key, |_| false).unwrap();
+    let served = of(1).handing_over().gave(id(0)).unwrap();
+    assert_eq!(served.version, PartitionVersion::complete(key, false));
+    assert!(served.is_complete() && !served.is_moving() && served.shows_in(1));
+    assert_eq!(of(0).received(id(1)).unwrap().version, PartitionVersion::complete(key, true));
+    // What is no replica gave all it had, and will not hear of what is written next.
+    let versions = [PartitionVersion::NONE, PartitionVersion::NONE, versions[1]];
+    let other = Partition::of(id(2), &row, &versions, 2, key, |_| false).unwrap();
+    assert!(other.gave(id(0)).unwrap().version.is_subset);
+}
+
+#[test]
+fn only_who_serves_knows_duplicates() {
+    let row: Arc<[NodeId]> = [id(0), id(1), id(2)].into();
+    let versions = [0xaa, 0xab, 0xac].map(|key| PartitionVersion::complete(key, true));
+    for node in 0..3 {
+        let of = Partition::of(id(node), &row, &versions, 2, 0xabc, |_| false).unwrap();
+        assert_eq!(of.duplicates.is_empty(), !of.serves(), "{of:?}");
+    }
+}

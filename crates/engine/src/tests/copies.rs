@@ -144,6 +144,23 @@ fn what_was_removed_does_not_come_back_from_the_road() {
 }
 
 #[test]
+fn a_removal_counts_by_the_clock_of_whoever_removed() {
+    on_each_engine(|mut here, mut there| {
+        [&here, &there].map(|fixture| fixture.namespace.drops.set_on(true));
+        here.create(1);
+        let old = copy_out(&here, 1).unwrap();
+        assert_eq!(accept(&there, 1, &old, Rule::LastUpdateTime), Ok(Accepted::Stored));
+        there.pass_ms(1000);
+        here.do_ok(1, delete());
+        assert_eq!(remove(&there, 1, here.now), Accepted::Stored);
+        here.pass_ms(1);
+        here.do_ok(1, put("a", "3"));
+        let new = copy_out(&here, 1).unwrap();
+        assert_eq!(accept(&there, 1, &new, Rule::LastUpdateTime), Ok(Accepted::Stored));
+    });
+}
+
+#[test]
 fn others_hear_of_what_a_request_does() {
     let mut here = Fixture::new();
     let written = |here: &Fixture, request: wire::client::RequestBuilder| {

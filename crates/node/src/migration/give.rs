@@ -9,11 +9,13 @@ use cluster::fabric::Transfer;
 use cluster::fabric::migration::{Known, Step, What, put_record};
 use cluster::partition::{Errand, Partition};
 use engine::Namespace;
+use engine::copies::Written;
 use storage::Fetched;
 
 use super::contents::{hashes, known, sprig_of};
 use super::{Active, BUSY_PAUSE, Place};
 use crate::node::Node;
+use crate::peers::Waiter;
 
 /// Records that are listed or sent together.
 const CHUNK_RECORDS: usize = 256;
@@ -91,7 +93,12 @@ impl Node {
             }
             let partition = self.cluster.table(place.0).get(place.1);
             let (to, phase) = match partition.errand() {
-                Some(Errand::Give { to, .. }) => (to, Phase::Begin),
+                Some(Errand::Give { to, leads }) => {
+                    if !leads {
+                        self.tell_removals(place);
+                    }
+                    (to, Phase::Begin)
+                }
                 Some(Errand::Inform(to)) => (to, Phase::Inform),
                 None => continue,
             };
@@ -122,6 +129,15 @@ impl Node {
         let Some(Errand::Give { to, leads: false }) = of.errand() else { return false };
         let offer = state.offers.get(&to).and_then(|offer| offer.namespace(&namespace.name));
         offer.is_some_and(|offer| !offer.versions[partition.index()].has_data())
+    }
+
+    /// Has replicas hear of what was removed of late: what one of them gave was not taken over if it was
+    /// older than that, and is still there. Nothing is forgotten of a partition that moves.
+    fn tell_removals(&self, place: Place) {
+        let namespace = &self.namespaces[place.0];
+        for (digest, at) in namespace.drops.of(place.1) {
+            self.copy_from_thread(namespace, &digest, Written::Removed(at), Waiter::Nobody);
+        }
     }
 
     /// Does what is due; returns how long it is until something is.

@@ -61,6 +61,10 @@ impl Node {
                     return Ok(None);
                 };
                 let accepted = namespace.accept_removal(&digest, at, turn)?;
+                if self.partition(&namespace, &digest).serves() {
+                    // It is from a node that served before; the others hear of it from this one.
+                    self.copy_from_thread(&namespace, &digest, turn.written, Waiter::Nobody);
+                }
                 put_status(answer, accepted.err());
                 Ok(Some(namespace))
             }

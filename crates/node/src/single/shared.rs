@@ -193,8 +193,16 @@ impl Single {
                 count([ClientProxyTimeout, BatchSubProxyTimeout]);
                 None
             }
+            // Partitions that were handed over in this view: only those who took part know.
+            Some((Status::Elsewhere, to)) if !std::mem::replace(&mut self.is_led, true) => {
+                let to = to.try_into().map(|id| NodeId(u64::from_le_bytes(id)));
+                Some(to.map_or(Stay::Later, Stay::Elsewhere))
+            }
             // The other node knows better, or is gone; this one will hear of it.
-            _ => Some(Stay::Later),
+            _ => {
+                self.is_led = false;
+                Some(Stay::Later)
+            }
         }
     }
 

@@ -1,0 +1,272 @@
+//! A machine, and the process of a node that runs on it: its event loops and what its threads do.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use config::{Config, ConflictResolution, HeartbeatMode, HostPort};
+use node::peers::Remote;
+use node::{Answer, Node, Progress, Unfinished, Worker};
+use storage::{Reader, Signal, Ticket};
+use wire::ProtoType;
+
+use crate::client::CallId;
+use crate::host::{CONTROL_PORT, Clock, FABRIC_PORT, Ground, SERVICE_PORT, SimHost, address_of};
+
+/// The one namespace.
+pub const NAMESPACE: &str = "test";
+
+/// How the nodes of a world are configured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Setup {
+    /// Machines, of which some may not run at first.
+    pub machines: usize,
+    /// Copies of each partition.
+    pub replication_factor: u32,
+    /// Event loops of each node.
+    pub loops: usize,
+    /// Whether the version with the higher generation counts, instead of the one written last.
+    pub by_generation: bool,
+    /// How many partitions a node gives at a time.
+    pub migrate_threads: u32,
+}
+
+/// What a client sends to a node.
+#[derive(Debug)]
+pub struct Call {
+    /// Which call it is; the answer names it.
+    pub id: CallId,
+    /// What kind of frame.
+    pub kind: ProtoType,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// What comes to a loop.
+#[derive(Debug)]
+pub enum Inbound {
+    /// A frame of another node.
+    Frame(Remote, Vec<u8>),
+    /// A connection with another node is lost.
+    Lost(Remote),
+    /// A request of a client.
+    Call(Call),
+    /// A client has closed the connection on which it made a call.
+    Close(CallId),
+}
+
+/// What a turn of a loop has brought about.
+#[derive(Debug, Default)]
+pub struct TurnResult {
+    /// Answers to clients, whole frames.
+    pub answers: Vec<(CallId, Vec<u8>)>,
+    /// Connections that carried what was no frame.
+    pub nonsense: usize,
+}
+
+/// An answer that is not whole.
+struct Parked {
+    id: CallId,
+    rest: Box<Unfinished>,
+    out: Vec<u8>,
+}
+
+/// An event loop.
+pub struct Loop {
+    worker: Worker,
+    signal: Signal,
+    /// What it has not taken in.
+    pub inbox: VecDeque<Inbound>,
+    parked: BTreeMap<Ticket, Parked>,
+    streams: Vec<Parked>,
+    /// When its next turn is.
+    pub turn_at: Option<Duration>,
+}
+
+/// A running node.
+pub struct Process {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its host.
+    pub host: Arc<SimHost>,
+    /// Its event loops.
+    pub loops: Vec<Loop>,
+    /// When its thread for the cluster is next to look.
+    pub conduct_at: Option<Duration>,
+    /// When its thread for migrations is.
+    pub migrate_at: Option<Duration>,
+    /// Balances so far: a new one gives that thread something to do.
+    pub rebalances: u64,
+}
+
+/// A machine.
+#[derive(Default)]
+pub struct Machine {
+    /// Its number.
+    pub number: usize,
+    /// What outlives a process.
+    pub ground: Arc<Ground>,
+    /// Processes so far.
+    pub life: u32,
+    /// The one that runs.
+    pub process: Option<Process>,
+    /// Stopped until then; what is to happen on it happens then.
+    pub paused_until: Duration,
+}
+
+/// A node's id, by the number of its machine: not in the order of the machines.
+pub fn id_of(machine: usize) -> u64 {
+    0xA0 + (machine as u64 * 7) % 16 * 0x10 + machine as u64
+}
+
+/// The configuration of the node on a machine.
+fn config_of(setup: &Setup, machine: usize) -> Config {
+    let mut config = Config::default_single_node(Path::new("/nowhere"));
+    let address = || vec![address_of(machine).to_string()];
+    config.service.cluster_name = Some("sim".into());
+    config.service.migrate_threads = setup.migrate_threads;
+    config.network.service.addresses = address();
+    config.network.service.port = Some(SERVICE_PORT);
+    config.network.fabric.addresses = address();
+    config.network.fabric.port = Some(FABRIC_PORT);
+    config.network.heartbeat.mode = Some(HeartbeatMode::Mesh);
+    config.network.heartbeat.addresses = address();
+    config.network.heartbeat.port = Some(CONTROL_PORT);
+    let seed =
+        |of| HostPort { host: address_of(of).to_string(), port: CONTROL_PORT, tls_name: None };
+    config.network.heartbeat.mesh_seeds = (0..setup.machines).map(seed).collect();
+    config.namespaces.truncate(1);
+    for namespace in &mut config.namespaces {
+        namespace.replication_factor = setup.replication_factor;
+        namespace.nsup_period_seconds = 0;
+        namespace.conflict_resolution_policy = match setup.by_generation {
+            true => ConflictResolution::Generation,
+            false => ConflictResolution::LastUpdateTime,
+        };
+    }
+    config.resolve(&config::Host {
+        cpus: setup.loops as u32,
+        node_id: id_of(machine),
+        heartbeat_mtu_bytes: 1500,
+    });
+    config
+}
+
+impl Process {
+    /// Starts a node on a machine.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left, or the node does not take its own metadata.
+    pub fn start(
+        setup: &Setup,
+        machine: &Machine,
+        clock: &Arc<Clock>,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
+        let ground = Arc::clone(&machine.ground);
+        let host = Arc::new(SimHost::new(Arc::clone(clock), ground, machine.number, seed));
+        let config = config_of(setup, machine.number);
+        let node = Arc::new(Node::new(config, Arc::clone(&host) as _, setup.loops));
+        node.restore_metadata().context("a node does not take its metadata")?;
+        let new_loop = |index| {
+            let signal = Signal::new()?;
+            let worker = Worker::new(Arc::clone(&node), index, Reader::inline(), signal.clone());
+            anyhow::Ok(Loop {
+                worker,
+                signal,
+                inbox: VecDeque::new(),
+                parked: BTreeMap::new(),
+                streams: Vec::new(),
+                turn_at: None,
+            })
+        };
+        let loops = (0..setup.loops).map(new_loop).collect::<anyhow::Result<_>>()?;
+        let seeds = (0..setup.machines).filter(|of| *of != machine.number);
+        let seeds = seeds.map(|of| SocketAddr::from((address_of(of), CONTROL_PORT))).collect();
+        node.set_seeds(seeds);
+        Ok(Self { node, host, loops, conduct_at: None, migrate_at: None, rebalances: 0 })
+    }
+
+    /// The table of the one namespace.
+    pub fn table(&self) -> &node::clustering::PartitionTable {
+        self.node.cluster.table(0)
+    }
+
+    /// Whether a loop has anything to do that nobody told it of.
+    pub fn is_raised(&self, index: usize) -> bool {
+        self.loops[index].signal.lower()
+    }
+}
+
+impl Loop {
+    /// A wake-up: takes in what came, goes on with what may, and hands `send` what is for other nodes.
+    pub fn turn(
+        &mut self,
+        from: SocketAddr,
+        send: impl FnMut(Remote, &[u8]) -> bool,
+    ) -> TurnResult {
+        let mut result = TurnResult::default();
+        self.worker.wake();
+        while let Some(inbound) = self.inbox.pop_front() {
+            match inbound {
+                Inbound::Frame(remote, frame) => {
+                    result.nonsense += usize::from(self.worker.peer_frame(remote, &frame).is_err());
+                }
+                Inbound::Lost(remote) => self.worker.peer_lost(remote),
+                Inbound::Call(call) => self.answer(call, from, &mut result),
+                Inbound::Close(id) => {
+                    self.parked.retain(|_, parked| parked.id != id);
+                    self.streams.retain(|parked| parked.id != id);
+                }
+            }
+        }
+        let mut ready = Vec::new();
+        self.worker.reap(&mut ready);
+        let mut going: Vec<_> = std::mem::take(&mut self.streams);
+        going.extend(ready.iter().filter_map(|ticket| self.parked.remove(ticket)));
+        going.into_iter().for_each(|parked| self.advance(parked, &mut result));
+        self.worker.send_peers(send);
+        self.worker.flush();
+        result
+    }
+
+    fn answer(&mut self, call: Call, from: SocketAddr, result: &mut TurnResult) {
+        let mut out = Vec::new();
+        match self.worker.answer(call.kind, &call.body, from, &mut out) {
+            Ok(Answer::Whole { .. }) => result.answers.push((call.id, out)),
+            Ok(Answer::Partial(rest)) => self.park(Parked { id: call.id, rest, out }),
+            Err(_) => result.nonsense += 1,
+        }
+    }
+
+    fn park(&mut self, parked: Parked) {
+        match parked.rest.ticket() {
+            Some(ticket) => _ = self.parked.insert(ticket, parked),
+            None => self.streams.push(parked),
+        }
+    }
+
+    fn advance(&mut self, mut parked: Parked, result: &mut TurnResult) {
+        match parked.rest.advance(&mut self.worker, &mut parked.out) {
+            Progress::More => self.streams.push(parked),
+            Progress::Over => result.answers.push((parked.id, parked.out)),
+            Progress::Waits(ticket) => _ = self.parked.insert(ticket, parked),
+        }
+    }
+
+    /// How long it may sleep; `None`: until something comes.
+    pub fn sleep(&self) -> Option<Duration> {
+        match self.streams.is_empty() {
+            true => self.worker.wake_after(),
+            false => Some(Duration::ZERO),
+        }
+    }
+
+    /// Requests that wait.
+    pub fn parked(&self) -> usize {
+        self.parked.len() + self.streams.len()
+    }
+}

@@ -1,0 +1,235 @@
+//! The world: everything that happens, in order.
+//!
+//! Events are ordered by their time, and by when they were entered if that is the same. One generator of
+//! random numbers decides all that is open: so a seed names a course of events.
+
+mod calls;
+mod machines;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::{CallId, Clients, KeyNumber, Verdict};
+use crate::faults::{FaultEvent, Nemesis};
+use crate::host::Clock;
+use crate::machine::{Machine, Setup};
+use crate::network::{NetEvent, Network, Outcome};
+use crate::profile::Profile;
+use crate::trace::Trace;
+
+/// Something that happens.
+#[derive(Debug)]
+pub enum Event {
+    /// A loop of a process wakes up.
+    Turn(usize, u32, usize),
+    /// The thread for the cluster of a process looks what there is to do.
+    Conduct(usize, u32),
+    /// The thread for migrations does.
+    Migrate(usize, u32),
+    /// Something in the network.
+    Net(NetEvent),
+    /// A client begins its next request.
+    Next(usize),
+    /// Those who follow the partition map ask for it.
+    Tend,
+    /// A request reaches its machine.
+    Arrives(CallId),
+    /// An answer reaches its client.
+    Answered(CallId, Vec<u8>),
+    /// A client's connection is lost.
+    Dropped(CallId),
+    /// A client waits no longer.
+    TimedOut(CallId),
+    /// Something breaks, or is mended.
+    Fault(FaultEvent),
+}
+
+/// See the module.
+pub struct World {
+    /// What time it is.
+    pub now: Duration,
+    /// Decides what is open.
+    pub random: fastrand::Rng,
+    /// What has happened.
+    pub trace: Trace,
+    /// How nodes are configured.
+    pub setup: Setup,
+    /// The machines.
+    pub machines: Vec<Machine>,
+    /// What connects them.
+    pub network: Network,
+    /// Who uses them.
+    pub clients: Clients,
+    /// Who breaks them.
+    pub nemesis: Nemesis,
+    /// What audits have read: key, machine, and what it answered.
+    pub audits: Vec<(KeyNumber, usize, Verdict)>,
+    /// Times during which running nodes were of different views.
+    pub divided: Vec<(Duration, Duration)>,
+    divided_since: Option<Duration>,
+    clock: Arc<Clock>,
+    queue: BTreeMap<(Duration, u64), Event>,
+    queued: u64,
+}
+
+impl World {
+    /// A world in which the nodes of a profile have been started.
+    ///
+    /// # Errors
+    /// When a node cannot be started.
+    pub fn new(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Self> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let setup = profile.setup(&mut random);
+        let machines = (0..setup.machines).map(|number| Machine { number, ..Machine::default() });
+        let rest = Duration::from_millis(random.u64(2..60));
+        let mut world = Self {
+            now: Duration::from_secs(1),
+            trace: Trace::new(is_shown),
+            machines: machines.collect(),
+            network: Network::new(setup.machines),
+            clients: Clients::new(profile.clients, profile.keys, setup.machines, rest),
+            nemesis: Nemesis::new(*profile),
+            audits: Vec::new(),
+            divided: Vec::new(),
+            divided_since: None,
+            clock: Arc::default(),
+            queue: BTreeMap::new(),
+            queued: 0,
+            random,
+            setup,
+        };
+        world.clock.set(world.now);
+        world.trace.line(world.now, format_args!("seed {seed}: {profile:?} {setup:?}"));
+        let running = profile.running(&mut world.random, setup.machines);
+        for machine in 0..running {
+            let skew_ms = profile.skew_ms;
+            let skew_ms = world.random.i64(-skew_ms..=skew_ms);
+            world.set_skew(machine, skew_ms);
+            world.start(machine)?;
+        }
+        Ok(world)
+    }
+
+    /// Enters an event.
+    pub fn at(&mut self, time: Duration, event: Event) {
+        self.queued += 1;
+        self.queue.insert((time.max(self.now), self.queued), event);
+    }
+
+    /// The same, for so much later.
+    pub fn after(&mut self, time: Duration, event: Event) {
+        self.at(self.now + time, event);
+    }
+
+    /// Has clients begin.
+    pub fn begin_clients(&mut self) {
+        self.at(self.now, Event::Tend);
+        for client in 0..self.clients.clients.len() {
+            let pause = Duration::from_micros(self.random.u64(..500_000));
+            self.after(pause, Event::Next(client));
+        }
+    }
+
+    /// Lets everything happen up to a time.
+    ///
+    /// # Errors
+    /// When a node cannot be started.
+    pub fn run_until(&mut self, end: Duration) -> anyhow::Result<()> {
+        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
+            let ((time, _), event) = entry.remove_entry();
+            self.now = time;
+            self.clock.set(time);
+            self.step(event)?;
+            self.enter_net_events();
+        }
+        self.now = end;
+        self.clock.set(end);
+        Ok(())
+    }
+
+    /// Lets everything happen until something is so, which is looked at again and again; says whether it
+    /// came to be in time.
+    ///
+    /// # Errors
+    /// As [`Self::run_until`].
+    pub fn run_while(
+        &mut self,
+        at_most: Duration,
+        mut goes_on: impl FnMut(&Self) -> bool,
+    ) -> anyhow::Result<bool> {
+        let end = self.now + at_most;
+        while goes_on(self) {
+            if self.now >= end {
+                return Ok(false);
+            }
+            self.run_until(self.now + Duration::from_millis(250))?;
+        }
+        Ok(true)
+    }
+
+    fn step(&mut self, event: Event) -> anyhow::Result<()> {
+        match event {
+            Event::Turn(machine, life, index) => self.turn(machine, life, index),
+            Event::Conduct(machine, life) => self.conduct(machine, life),
+            Event::Migrate(machine, life) => self.migrate(machine, life),
+            Event::Net(event) => self.net(event),
+            Event::Next(client) => self.begin_request(client),
+            Event::Tend => self.tend(),
+            Event::Arrives(call) => self.arrive(call),
+            Event::Answered(call, frame) => self.answered(call, &frame),
+            Event::Dropped(call) => self.dropped(call),
+            Event::TimedOut(call) => self.timed_out(call),
+            Event::Fault(fault) => return self.strike(fault),
+        }
+        Ok(())
+    }
+
+    fn net(&mut self, event: NetEvent) {
+        let random = &mut self.random;
+        match self.network.step(self.now, random, event) {
+            Outcome::Nothing => {}
+            Outcome::Frame(spot, remote, frame) => self.deliver_frame(spot, remote, frame),
+            Outcome::Lost(spot, remote) => self.deliver_loss(spot, remote),
+        }
+    }
+
+    /// Enters what the network wants to happen.
+    pub fn enter_net_events(&mut self) {
+        for (time, event) in std::mem::take(&mut self.network.events) {
+            self.at(time, Event::Net(event));
+        }
+    }
+
+    /// Machines on which a process runs.
+    pub fn running(&self) -> impl Iterator<Item = usize> + '_ {
+        self.machines.iter().filter(|machine| machine.process.is_some()).map(|of| of.number)
+    }
+
+    /// A time that a message between a client and a node takes.
+    fn client_delay(&mut self) -> Duration {
+        Duration::from_micros(self.random.u64(50..600))
+    }
+
+    /// Notes since when nodes are of different views, or that they are not any more.
+    pub(crate) fn look_for_division(&mut self) {
+        let mut keys = self.machines.iter().filter_map(|machine| machine.process.as_ref());
+        let mut keys = keys.by_ref().map(|process| process.node.cluster.state().cluster_key);
+        let first = keys.next();
+        let is_divided = keys.any(|key| Some(key) != first);
+        match (is_divided, self.divided_since) {
+            (true, None) => self.divided_since = Some(self.now),
+            (false, Some(since)) => {
+                self.divided.push((since, self.now));
+                self.divided_since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether nodes were of different views at some time in between.
+    pub fn was_divided(&self, from: Duration, to: Duration) -> bool {
+        let open = self.divided_since.map(|since| (since, Duration::MAX));
+        self.divided.iter().copied().chain(open).any(|(begin, end)| begin <= to && from <= end)
+    }
+}
