@@ -146,7 +146,9 @@ fn what_was_removed_does_not_come_back_from_the_road() {
 #[test]
 fn a_removal_counts_by_the_clock_of_whoever_removed() {
     on_each_engine(|mut here, mut there| {
-        [&here, &there].map(|fixture| fixture.namespace.drops.set_on(true));
+        for fixture in [&here, &there] {
+            fixture.namespace.drops.set_on(true);
+        }
         here.create(1);
         let old = copy_out(&here, 1).unwrap();
         assert_eq!(accept(&there, 1, &old, Rule::LastUpdateTime), Ok(Accepted::Stored));
