@@ -262,12 +262,14 @@ impl Membership {
         if let Some(promise) = &mut self.promise {
             promise.is_done = true;
         }
-        let before = self.view.take().map(|held| descending(&held.lives)).unwrap_or_default();
-        let left: Vec<_> = before.into_iter().filter(|node| !lives.contains_key(node)).collect();
-        for node in &left {
-            if let Some(peer) = self.peers.get_mut(*node) {
+        let before = self.view.take().map(|held| held.lives).unwrap_or_default();
+        let mut left = Vec::new();
+        for (node, life) in before.into_iter().rev().filter(|(node, _)| !lives.contains_key(node)) {
+            // One that has restarted meanwhile is not blamed for what its former life did.
+            if let Some(peer) = self.peers.get_mut(node).filter(|peer| peer.incarnation == life) {
                 peer.dropped(now, &timing);
             }
+            left.push(node);
         }
         let view = View { key, members: descending(&lives) };
         self.good = None;
