@@ -5,8 +5,8 @@ use sim::run::{Report, run};
 
 /// Runs a seed for so many virtual seconds of work, and expects that all is well.
 fn check(profile: &str, seed: u64, seconds: u64) -> Report {
-    let profile = Profile { seconds, ..Profile::named(profile).unwrap() };
-    let report = run(seed, &profile, false).unwrap();
+    let profile = Profile { seconds, ..Profile::named(profile).expect("a profile of this name") };
+    let report = run(seed, &profile, false).expect("a world of these nodes");
     assert!(report.is_good(), "{}", report.failure());
     report
 }
