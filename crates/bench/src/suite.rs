@@ -145,11 +145,12 @@ impl SuiteArgs {
             }
             print!("{}", text::footprints(&report.footprints));
         }
-        if with_queries {
-            self.run_queries(&program, &mut report)?;
-        }
+        // Before the queries, which keep this thread, and what it starts, on one core.
         if with_cluster {
             self.run_cluster(&program, &mut report)?;
+        }
+        if with_queries {
+            self.run_queries(&program, &mut report)?;
         }
         for load in device_loads {
             self.run_on_device(load, &program, &mut report)?;

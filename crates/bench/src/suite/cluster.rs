@@ -17,7 +17,7 @@ use clap::Args;
 use self::map::Map;
 use self::nodes::{Cluster, number, until};
 use self::probe::{Latencies, Probe};
-use super::{LOADS, Load, NAMESPACE, SET, SuiteArgs, fill, load};
+use super::{Load, NAMESPACE, SET, SuiteArgs, fill, load};
 use crate::bins::{Bins, Value};
 use crate::engine::{self, Job};
 use crate::keys::KeySpace;
@@ -209,7 +209,7 @@ impl SuiteArgs {
             let bins = Bins(vec![Value::Blob(value_bytes)]);
             // The server's CPU time counts from the start, so the operations do as well.
             let job = self.job_with(server, &share, &own, bins)?;
-            Ok(Job { warm_up: Duration::ZERO, ..job })
+            anyhow::Ok(Job { warm_up: Duration::ZERO, ..job })
         };
         servers.iter().enumerate().map(of_node).collect()
     }
@@ -217,9 +217,8 @@ impl SuiteArgs {
 
 /// Inserts the records of all jobs.
 fn insert(jobs: &[Job]) -> anyhow::Result<()> {
-    let deep = jobs.iter().map(|job| Job { depth: LOADS[4].depth, ..fill(job) });
-    let failed: u64 =
-        run_all(&deep.collect::<Vec<_>>())?.iter().map(|all| all.metrics.errors()).sum();
+    let inserts: Vec<_> = jobs.iter().map(fill).collect();
+    let failed: u64 = run_all(&inserts)?.iter().map(|one| one.metrics.errors()).sum();
     ensure!(failed == 0, "{failed} inserts failed");
     Ok(())
 }
@@ -252,5 +251,5 @@ fn turn(cluster: &Cluster, jobs: &[Job]) -> anyhow::Result<Turn> {
 }
 
 fn spread(numbers: impl Iterator<Item = f64>) -> anyhow::Result<Spread> {
-    Spread::of(numbers.collect()).context("no rounds")
+    Spread::of(numbers).context("no rounds")
 }

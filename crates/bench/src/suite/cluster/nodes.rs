@@ -82,7 +82,7 @@ impl Cluster {
 
     /// CPU time that the nodes have used.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
-        self.servers.iter().map(|server| Ok(server.process().cpu_time()?.total())).sum()
+        self.servers.iter().map(|server| anyhow::Ok(server.process().cpu_time()?.total())).sum()
     }
 
     /// Requests that nodes have passed on to others.
