@@ -71,10 +71,25 @@ impl Home {
     /// # Errors
     /// If the configuration cannot be written.
     pub fn new(program: &Path, core: Option<usize>, storage: &str) -> anyhow::Result<Self> {
+        Self::member(program, core, &[], &format!("replication-factor 1\n    {storage}"))
+    }
+
+    /// Configures a node of the cluster that these other nodes are of, with a namespace `test` of these
+    /// settings.
+    ///
+    /// # Errors
+    /// If the configuration cannot be written.
+    pub fn member(
+        program: &Path,
+        core: Option<usize>,
+        others: &[Self],
+        namespace: &str,
+    ) -> anyhow::Result<Self> {
         let scratch = Arc::new(Scratch::new()?);
         let ports = free_ports()?;
         let home = Self { program: program.to_owned(), core, ports, scratch };
-        fs::write(home.file(), configuration(home.scratch.path(), ports, storage))?;
+        let seeds = others.iter().map(|other| other.ports[2]).collect::<Vec<_>>();
+        fs::write(home.file(), configuration(home.scratch.path(), ports, &seeds, namespace))?;
         Ok(home)
     }
 
@@ -87,6 +102,12 @@ impl Home {
         command.arg("--config-file").arg(self.file()).arg("--foreground").args(arguments);
         let [port, ..] = self.ports;
         ServerProcess::start(command, self.core, port, Arc::clone(&self.scratch))
+    }
+
+    /// Where the database serves clients once it is started.
+    pub fn address(&self) -> SocketAddr {
+        let [port, ..] = self.ports;
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
 
     /// What all its starts so far have logged.
@@ -227,9 +248,12 @@ fn free_ports() -> anyhow::Result<[u16; 4]> {
     Ok(ports)
 }
 
-/// The configuration file of a single node. The original takes it as well.
-fn configuration(directory: &Path, ports: [u16; 4], storage: &str) -> String {
+/// The configuration file of a node that looks for others at these heartbeat ports. The original takes it
+/// as well.
+fn configuration(directory: &Path, ports: [u16; 4], seeds: &[u16], namespace: &str) -> String {
     let [service, fabric, heartbeat, info] = ports;
+    let seed = |port| format!("\n        mesh-seed-address-port 127.0.0.1 {port}");
+    let seeds: String = seeds.iter().map(seed).collect();
     let directory = directory.display();
     format!(
         "service {{
@@ -256,7 +280,7 @@ network {{
     heartbeat {{
         mode mesh
         address 127.0.0.1
-        port {heartbeat}
+        port {heartbeat}{seeds}
         interval 150
         timeout 10
     }}
@@ -266,10 +290,9 @@ network {{
     }}
 }}
 namespace test {{
-    replication-factor 1
     default-ttl 0
     nsup-period 0
-    {storage}
+    {namespace}
 }}
 "
     )
@@ -304,7 +327,8 @@ mod tests {
         let mut ports = free_ports().unwrap();
         ports.sort_unstable();
         assert!(ports.windows(2).all(|pair| pair[0] < pair[1]));
-        let text = configuration(Path::new("/somewhere"), ports, MEMORY);
+        let text = configuration(Path::new("/somewhere"), ports, &[4711], MEMORY);
+        assert!(text.contains("mesh-seed-address-port 127.0.0.1 4711\n"));
         assert_eq!(text.matches('{').count(), text.matches('}').count());
         assert!(ports.iter().all(|port| text.contains(&format!("port {port}"))));
     }

@@ -21,12 +21,14 @@ pub struct KeySpace {
     count: u64,
     /// Digests by index, computed once for all that share the space.
     digests: Arc<OnceLock<Box<[Digest]>>>,
+    /// Indexes of the keys that belong to it, if not all do.
+    chosen: Option<Arc<[u64]>>,
 }
 
 impl KeySpace {
     /// `count` keys (0 counts as 1) from `first` on, in a set, whose name may be empty for none.
     pub fn new(set: &str, first: u64, count: u64) -> Self {
-        Self { set: set.into(), first, count: count.max(1), digests: Arc::default() }
+        Self { set: set.into(), first, count: count.max(1), digests: Arc::default(), chosen: None }
     }
 
     /// Set name, empty for none.
@@ -36,12 +38,25 @@ impl KeySpace {
 
     /// Number of keys, at least 1.
     pub fn count(&self) -> u64 {
-        self.count
+        self.chosen.as_ref().map_or(self.count, |chosen| chosen.len() as u64)
+    }
+
+    /// The part of a whole space whose digests are wanted; `None` if it is empty.
+    pub fn part(&self, is_wanted: impl Fn(&Digest) -> bool) -> Option<Self> {
+        self.prepare();
+        let is_chosen =
+            |index: &u64| is_wanted(&self.digest(self.first.wrapping_add(index % self.count)));
+        let chosen: Arc<[u64]> = (0..self.count).filter(is_chosen).collect();
+        (!chosen.is_empty()).then(|| Self { chosen: Some(chosen), ..self.clone() })
     }
 
     /// The key that is number `index` (taken round the end).
     pub fn key(&self, index: u64) -> u64 {
-        self.first.wrapping_add(index % self.count)
+        let index = match &self.chosen {
+            None => index % self.count,
+            Some(chosen) => chosen[(index % chosen.len() as u64) as usize],
+        };
+        self.first.wrapping_add(index)
     }
 
     /// The digest under which the server knows a key of the space.
@@ -57,7 +72,9 @@ impl KeySpace {
     pub fn prepare(&self) {
         if self.count <= TABLE_KEYS_MAX {
             self.digests.get_or_init(|| {
-                (0..self.count).map(|index| self.compute_digest(self.key(index))).collect()
+                (0..self.count)
+                    .map(|index| self.compute_digest(self.first.wrapping_add(index)))
+                    .collect()
             });
         }
     }
@@ -91,7 +108,7 @@ impl KeyPicker {
     pub fn new(space: KeySpace, distribution: Distribution) -> Self {
         let zipf = match distribution {
             Distribution::Uniform => None,
-            Distribution::Zipf { theta } => Some(Zipf::new(space.count, theta)),
+            Distribution::Zipf { theta } => Some(Zipf::new(space.count(), theta)),
         };
         Self { space, zipf }
     }
@@ -99,7 +116,7 @@ impl KeyPicker {
     /// The next key.
     pub fn pick(&self, random: &mut fastrand::Rng) -> u64 {
         let index = match &self.zipf {
-            None => random.u64(..self.space.count),
+            None => random.u64(..self.space.count()),
             Some(zipf) => zipf.sample(random),
         };
         self.space.key(index)
@@ -132,6 +149,18 @@ mod tests {
     fn indexes_wrap_round_the_space() {
         let keys: Vec<u64> = (0..7).map(|index| space().key(index)).collect();
         assert_eq!(keys, [10, 11, 12, 13, 14, 10, 11]);
+    }
+
+    #[test]
+    fn a_part_has_the_wanted_keys_only() {
+        let even = |digest: &Digest| digest.0[0].is_multiple_of(2);
+        let whole = KeySpace::new("testset", 10, 100);
+        let part = whole.part(even).unwrap();
+        let odd = whole.part(|digest| !even(digest)).unwrap();
+        assert_eq!(part.count() + odd.count(), 100);
+        assert!((0..part.count()).all(|index| even(&part.digest(part.key(index)))));
+        assert_eq!(part.key(part.count()), part.key(0));
+        assert!(whole.part(|_| false).is_none());
     }
 
     #[test]

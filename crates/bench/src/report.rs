@@ -1,6 +1,7 @@
 //! What is told about runs: one tree of plain data that the terminal, JSON and HTML all show.
 
 mod chart;
+pub mod figures;
 pub mod html;
 pub mod text;
 
@@ -13,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use self::figures::Figure;
 use crate::measure::{Latency, Measurement, Second};
 use crate::metrics::KindMetrics;
 use crate::procfs::Memory;
@@ -37,6 +39,8 @@ pub struct Report {
     pub starts: Vec<StartReport>,
     /// What touches many records, and functions.
     pub queries: Vec<QueryReport>,
+    /// What several nodes do together.
+    pub cluster: Vec<Figure>,
 }
 
 impl Report {
@@ -52,6 +56,7 @@ impl Report {
             footprints: Vec::new(),
             starts: Vec::new(),
             queries: Vec::new(),
+            cluster: Vec::new(),
         }
     }
 }

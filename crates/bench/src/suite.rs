@@ -4,8 +4,9 @@
 //! with replies of the same size, takes turns with it. What the database keeps of the echo server's
 //! operations per second of server CPU time is how near it is to the ceiling of the machine.
 //!
-//! What namespaces on devices do is in `devices.rs`.
+//! What namespaces on devices do is in `devices.rs`, what several nodes do together in `cluster.rs`.
 
+mod cluster;
 mod devices;
 mod queries;
 mod raw;
@@ -21,6 +22,7 @@ use clap::Args;
 use wire::client::Reply;
 use wire::{Info3, ProtoHeader};
 
+use self::cluster::{CLUSTER, ClusterArgs};
 use self::devices::{DeviceArgs, DeviceLoad};
 use self::queries::QUERIES;
 use crate::bins::Bins;
@@ -79,7 +81,7 @@ pub struct SuiteArgs {
     /// What to run: read-16, write-16, read-128, write-128, read-16x8, write-16x8, footprint, which is
     /// also the default; and read-128x8, batch-16. CxD means C connections with D requests in flight.
     /// On devices: device-write, device-read, device-commit, cold-start, warm-start. Queries, an index and
-    /// functions: queries.
+    /// functions: queries. Several nodes: cluster.
     scenarios: Vec<String>,
     /// The database's program; by default `bolide` beside this program or in target/release.
     #[arg(long, value_name = "FILE")]
@@ -105,6 +107,8 @@ pub struct SuiteArgs {
     #[command(flatten)]
     devices: DeviceArgs,
     #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -113,13 +117,15 @@ struct Selection {
     loads: Vec<&'static Load>,
     with_footprint: bool,
     with_queries: bool,
+    with_cluster: bool,
     device_loads: Vec<DeviceLoad>,
 }
 
 impl SuiteArgs {
     /// Runs the loads and tells the results.
     pub fn run(&self) -> anyhow::Result<()> {
-        let Selection { loads, with_footprint, with_queries, device_loads } = self.selection()?;
+        let Selection { loads, with_footprint, with_queries, with_cluster, device_loads } =
+            self.selection()?;
         let program = self.program()?;
         let mut report = Report::new();
         if !loads.is_empty() {
@@ -139,6 +145,10 @@ impl SuiteArgs {
             }
             print!("{}", text::footprints(&report.footprints));
         }
+        // Before the queries, which keep this thread, and what it starts, on one core.
+        if with_cluster {
+            self.run_cluster(&program, &mut report)?;
+        }
         if with_queries {
             self.run_queries(&program, &mut report)?;
         }
@@ -156,6 +166,7 @@ impl SuiteArgs {
             loads: defaults,
             with_footprint: true,
             with_queries: false,
+            with_cluster: false,
             device_loads: Vec::new(),
         };
         if self.scenarios.is_empty() {
@@ -163,8 +174,10 @@ impl SuiteArgs {
         }
         selection.loads.clear();
         selection.with_footprint = self.scenarios.iter().any(|name| name == FOOTPRINT);
+        selection.with_cluster = self.scenarios.iter().any(|name| name == CLUSTER);
         selection.with_queries = self.scenarios.iter().any(|name| name == QUERIES);
-        for name in self.scenarios.iter().filter(|name| *name != FOOTPRINT && *name != QUERIES) {
+        let others = [FOOTPRINT, QUERIES, CLUSTER];
+        for name in self.scenarios.iter().filter(|name| !others.contains(&name.as_str())) {
             if let Some(load) = LOADS.iter().find(|load| load.name == name) {
                 selection.loads.push(load);
             } else if let Some(load) = DeviceLoad::ALL.iter().find(|load| load.name() == name) {
@@ -174,7 +187,7 @@ impl SuiteArgs {
                 let names = names.chain(DeviceLoad::ALL.iter().map(|load| load.name()));
                 let names: Vec<&str> = names.collect();
                 bail!(
-                    "no scenario '{name}': there are {}, {QUERIES} and {FOOTPRINT}",
+                    "no scenario '{name}': there are {}, {QUERIES}, {CLUSTER} and {FOOTPRINT}",
                     names.join(", ")
                 );
             }
@@ -374,6 +387,7 @@ mod tests {
             keys: 100,
             footprint_records: vec![100],
             devices: DeviceArgs::default(),
+            cluster: ClusterArgs::default(),
             output: OutputArgs::default(),
         }
     }

@@ -2,7 +2,7 @@
 //! the point reads and writes that they can be measured by.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -38,18 +38,18 @@ const MODULE: &str = "function put(rec, value)\n  rec.c = value\n  aerospike:upd
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection with one request in flight.
-struct Connection(TcpStream);
+pub(super) struct Connection(TcpStream);
 
 impl Connection {
-    fn open(server: &ServerProcess) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(server.address)?;
+    pub(super) fn open(server: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self(stream))
     }
 
     /// Sends a frame and takes in frames until `is_last` says that one was the last.
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         frame: &[u8],
         mut is_last: impl FnMut(&[u8]) -> anyhow::Result<bool>,
@@ -143,7 +143,7 @@ impl SuiteArgs {
         let bins = Bins(vec![Value::Integer, Value::Blob(100)]);
         insert_all(&self.job_with(&database, &super::LOADS[0], &keys, bins)?)?;
         let figures = &mut report.queries;
-        let mut connection = Connection::open(&database)?;
+        let mut connection = Connection::open(database.address)?;
 
         let all = query().into_frame();
         figures.push(self.timed("scan, all bins", &database, || connection.query(&all))?);
@@ -172,7 +172,7 @@ impl SuiteArgs {
             self.timed("call that writes a bin", &database, || once(calling().into_frame()))?,
         );
         let short = Info1::READ | Info1::GET_ALL | Info1::SHORT_QUERY;
-        let mut by_index = Connection::open(&database)?;
+        let mut by_index = Connection::open(database.address)?;
         figures.push(self.timed("query of about 10 records", &database, || {
             let frame = query_of_some(self.keys).info1(short).into_frame();
             by_index.query(&frame).map(|_| 1)
