@@ -30,7 +30,7 @@ fn message(from: NodeId) -> Vec<u8> {
         Output::Send { message, .. } => Some(message),
         Output::Complete(_) => None,
     });
-    messages.last().unwrap_or_default()
+    messages.fold(None, |_, message| Some(message)).unwrap_or_default()
 }
 
 struct Three {

@@ -1,6 +1,7 @@
 //! A load of a low fixed rate that follows the partition map while that changes.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -117,10 +118,10 @@ impl Shared {
             let digest = workload.keys.digest(key);
             let node = self.map.read().unwrap_or_else(PoisonError::into_inner).node(&digest);
             let node = node.context("a partition without a master")?;
-            if !connections.contains_key(&node) {
-                connections.insert(node, Connection::open(self.nodes[node])?);
-            }
-            let connection = connections.get_mut(&node).context("no connection")?;
+            let connection = match connections.entry(node) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(Connection::open(self.nodes[node])?),
+            };
             let mut is_good = false;
             connection.ask(&frame, |body| {
                 let (reply, _) = Reply::parse(body).ok().context("the answer has no message")?;
