@@ -93,10 +93,8 @@ impl Node {
             }
             let partition = self.cluster.table(place.0).get(place.1);
             let (to, phase) = match partition.errand() {
-                Some(Errand::Give { to, leads }) => {
-                    if !leads {
-                        self.tell_removals(place);
-                    }
+                Some(Errand::Give { to, .. }) => {
+                    self.tell_removals(place);
                     (to, Phase::Begin)
                 }
                 Some(Errand::Inform(to)) => (to, Phase::Inform),
@@ -131,8 +129,9 @@ impl Node {
         offer.is_some_and(|offer| !offer.versions[partition.index()].has_data())
     }
 
-    /// Has replicas hear of what was removed of late: what one of them gave was not taken over if it was
-    /// older than that, and is still there. Nothing is forgotten of a partition that moves.
+    /// Has replicas hear of what was removed here of late: what one of them has of that was not taken over if
+    /// it was older, and is still there; or another view had it removed here and kept there. Nothing is
+    /// forgotten of a partition that moves.
     fn tell_removals(&self, place: Place) {
         let namespace = &self.namespaces[place.0];
         for (digest, at) in namespace.drops.of(place.1) {
