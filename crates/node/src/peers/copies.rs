@@ -284,14 +284,14 @@ impl Peers {
         }
         let (namespace, digest, left) =
             (Arc::clone(&copy.namespace), copy.digest, copy.left.clone());
-        let removed_at = copy.removed_at;
         let mut bytes = Vec::new();
-        let written = match current(&namespace, &digest, &mut bytes) {
-            Some(meta) => Written::Stored(meta),
-            None => match removed_at {
-                Some(at) => Written::Removed(at),
-                // Whoever removed it tells the others.
+        let written = match copy.removed_at {
+            // Whatever has been made in its place since is later, and told of by itself.
+            Some(at) => Written::Removed(at),
+            None => match current(&namespace, &digest, &mut bytes) {
+                Some(meta) => Written::Stored(meta),
                 None => {
+                    // Whoever removed it tells the others.
                     copy.left.clear();
                     return;
                 }
