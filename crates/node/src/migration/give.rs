@@ -5,17 +5,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cluster::NodeId;
-use cluster::fabric::Transfer;
 use cluster::fabric::migration::{Known, Step, What, put_record};
 use cluster::partition::{Errand, Partition};
 use engine::Namespace;
 use engine::copies::Written;
-use storage::Fetched;
 
 use super::contents::{hashes, known, sprig_of};
 use super::{Active, BUSY_PAUSE, Place};
 use crate::node::Node;
-use crate::peers::Waiter;
+use crate::peers::{Waiter, append_copy};
 
 /// Records that are listed or sent together.
 const CHUNK_RECORDS: usize = 256;
@@ -316,20 +314,6 @@ impl Giving {
 
 /// Puts a record as it is now in place of what is in `out`; false if it is gone. Waits for its device.
 fn read(namespace: &Namespace, known: &Known, out: &mut Vec<u8>) -> bool {
-    let (mut fetched, mut bytes) = (Fetched::default(), Vec::new());
-    loop {
-        match namespace.copy_out(&known.digest, &fetched, &mut bytes) {
-            Ok(None) => return false,
-            Ok(Some((meta, set))) => {
-                let set_name = set.map_or(&[][..], |set| &set.name);
-                out.clear();
-                Transfer { meta, set_name, bytes: &bytes }.encode(out);
-                return true;
-            }
-            Err(fetch) => {
-                fetched.clear();
-                fetched.add(fetch.read_now());
-            }
-        }
-    }
+    out.clear();
+    storage::blocking(|fetched| append_copy(namespace, &known.digest, fetched, out))
 }

@@ -16,8 +16,8 @@ use cluster::partition::{Nodes, Partition};
 use config::WriteCommitOverride;
 use engine::Namespace;
 use engine::copies::Written;
-use record::{Generation, LastUpdateTime};
-use storage::{Fetched, Ticket};
+use record::{Generation, LastUpdateTime, RecordMeta};
+use storage::Ticket;
 use wire::{Digest, Info3, Request};
 
 use super::{Asker, Peers, Question};
@@ -45,7 +45,7 @@ struct Copy {
     removed_at: Option<LastUpdateTime>,
     /// The partition as it was when it was sent. It is not handed over to another node before all have
     /// confirmed the change.
-    partition: Option<Arc<Partition>>,
+    partition: Arc<Partition>,
     /// Who has not confirmed it.
     left: Nodes,
     /// What was sent last.
@@ -142,32 +142,31 @@ impl Peers {
         (digest, written, bytes): (&Digest, Written, &[u8]),
         waiter: Option<Ticket>,
     ) {
-        let removed_at = match written {
+        let waiter = waiter.map_or(Waiter::Nobody, Waiter::Ticket);
+        let version = match written {
             Written::Nothing => return,
             Written::Renewed => {
                 // The answer to the read does not depend on it, so it need not be sent at once.
-                let waiter = waiter.map_or(Waiter::Nobody, Waiter::Ticket);
                 let (namespace, digest) = (Arc::clone(namespace), *digest);
                 let (removed_at, partition) = (None, Arc::clone(partition));
                 let uncopied = Uncopied { namespace, digest, removed_at, waiter, partition };
                 return self.copy_later(node, uncopied);
             }
-            Written::Stored(_) => None,
-            Written::Removed(at) => Some(at),
+            Written::Stored(meta) => Outgoing::of_record(namespace, meta, bytes),
+            Written::Removed(at) => Outgoing::Removal(at),
         };
         let left: Nodes = partition.others().collect();
         let copy = Copy {
             namespace: Arc::clone(namespace),
             digest: *digest,
-            removed_at,
-            partition: Some(Arc::clone(partition)),
+            removed_at: version.removed_at(),
+            partition: Arc::clone(partition),
             left: left.clone(),
-            sent: version_of(&written),
+            sent: version.sent(),
             is_due: false,
-            waiter: waiter.map_or(Waiter::Nobody, Waiter::Ticket),
+            waiter,
         };
         let key = self.copies.insert(copy);
-        let version = Outgoing::of(namespace, written, bytes);
         let about = (&**namespace, digest, partition.cluster_key);
         self.send_copy(node, key, about, (&version, false), &left);
     }
@@ -176,8 +175,7 @@ impl Peers {
     pub fn copy_later(&mut self, node: &Node, uncopied: Uncopied) {
         let Uncopied { namespace, digest, removed_at, waiter, partition } = uncopied;
         let left = partition.others().collect();
-        let (partition, is_due) = (Some(partition), false);
-        let sent = None;
+        let (sent, is_due) = (None, false);
         let copy = Copy { namespace, digest, removed_at, partition, left, sent, is_due, waiter };
         let key = self.copies.insert(copy);
         self.copies.retry(key, node.host.monotonic());
@@ -272,10 +270,9 @@ impl Peers {
             return;
         };
         let is_late = partition.working_master != Some(partition.me());
-        let before = copy.partition.as_ref().map(|before| before.cluster_key);
-        if before != Some(partition.cluster_key) {
+        if copy.partition.cluster_key != partition.cluster_key {
             // What was handed over since is the concern of the view that is over.
-            copy.partition = Some(Arc::clone(&partition));
+            copy.partition = Arc::clone(&partition);
             copy.left = match is_late {
                 false => partition.others().collect(),
                 // Whoever serves tells the others.
@@ -285,11 +282,11 @@ impl Peers {
         let (namespace, digest, left) =
             (Arc::clone(&copy.namespace), copy.digest, copy.left.clone());
         let mut bytes = Vec::new();
-        let written = match copy.removed_at {
+        let version = match copy.removed_at {
             // Whatever has been made in its place since is later, and told of by itself.
-            Some(at) => Written::Removed(at),
+            Some(at) => Outgoing::Removal(at),
             None => match current(&namespace, &digest, &mut bytes) {
-                Some(meta) => Written::Stored(meta),
+                Some(meta) => Outgoing::of_record(&namespace, meta, &bytes),
                 None => {
                     // Whoever removed it tells the others.
                     copy.left.clear();
@@ -297,17 +294,9 @@ impl Peers {
                 }
             },
         };
-        copy.sent = version_of(&written);
-        let version = Outgoing::of(&namespace, written, &bytes);
+        copy.sent = version.sent();
         let about = (&*namespace, &digest, partition.cluster_key);
         self.send_copy(node, key, about, (&version, is_late), &left);
-    }
-}
-
-fn version_of(written: &Written) -> Option<(LastUpdateTime, Generation)> {
-    match written {
-        Written::Stored(meta) => Some((meta.last_update_time, meta.generation)),
-        _ => None,
     }
 }
 
@@ -318,14 +307,23 @@ enum Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    fn of(namespace: &'a Namespace, written: Written, bytes: &'a [u8]) -> Self {
-        match written {
-            Written::Stored(meta) => {
-                let set_name = namespace.sets.by_id(meta.set).map_or(&[][..], |set| &set.name);
-                Self::Record(Transfer { meta, set_name, bytes })
-            }
-            Written::Removed(at) => Self::Removal(at),
-            Written::Nothing | Written::Renewed => Self::Removal(LastUpdateTime(0)),
+    fn of_record(namespace: &'a Namespace, meta: RecordMeta, bytes: &'a [u8]) -> Self {
+        let set_name = namespace.sets.by_id(meta.set).map_or(&[][..], |set| &set.name);
+        Self::Record(Transfer { meta, set_name, bytes })
+    }
+
+    /// The version that it is, if it is one.
+    fn sent(&self) -> Option<(LastUpdateTime, Generation)> {
+        match self {
+            Self::Record(Transfer { meta, .. }) => Some((meta.last_update_time, meta.generation)),
+            Self::Removal(_) => None,
+        }
+    }
+
+    fn removed_at(&self) -> Option<LastUpdateTime> {
+        match self {
+            Self::Record(_) => None,
+            Self::Removal(at) => Some(*at),
         }
     }
 
@@ -342,15 +340,7 @@ fn current(
     namespace: &Namespace,
     digest: &Digest,
     bytes: &mut Vec<u8>,
-) -> Option<record::RecordMeta> {
-    let mut fetched = Fetched::default();
-    loop {
-        match namespace.copy_out(digest, &fetched, bytes) {
-            Ok(found) => return found.map(|(meta, _)| meta),
-            Err(fetch) => {
-                fetched.clear();
-                fetched.add(fetch.read_now());
-            }
-        }
-    }
+) -> Option<RecordMeta> {
+    let found = storage::blocking(|fetched| namespace.copy_out(digest, fetched, bytes));
+    found.map(|(meta, _)| meta)
 }

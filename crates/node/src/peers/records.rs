@@ -7,7 +7,7 @@ use cluster::fabric::{Change, Frame, Kind, Lookup, Removal, Status, Transfer};
 use cluster::partition::Partition;
 use engine::copies::{Accepted, Rule, Version};
 use engine::{Namespace, Turn};
-use storage::Fetch;
+use storage::{Fetch, Fetched};
 use wire::{Digest, Request, ResultCode};
 
 use super::Waiter;
@@ -94,11 +94,7 @@ impl Node {
         match namespace.accept(digest, version, Rule::Successor, turn)? {
             Ok(Accepted::Unfit) => {
                 answer.extend_from_slice(&[Status::Failed as u8, ResultCode::LOST_CONFLICT.0]);
-                let mut bytes = Vec::new();
-                if let Some((meta, set)) = namespace.copy_out(digest, turn.fetched, &mut bytes)? {
-                    let set_name = set.map_or(&[][..], |set| &set.name);
-                    Transfer { meta, set_name, bytes: &bytes }.encode(answer);
-                }
+                append_copy(namespace, digest, turn.fetched, answer)?;
             }
             accepted => {
                 // The others hear of it from whoever serves.
@@ -151,11 +147,7 @@ impl Node {
         if meta.as_ref().is_none_or(is_known) {
             return Ok(());
         }
-        let mut bytes = Vec::new();
-        if let Some((meta, set)) = namespace.copy_out(&digest, turn.fetched, &mut bytes)? {
-            let set_name = set.map_or(&[][..], |set| &set.name);
-            Transfer { meta, set_name, bytes: &bytes }.encode(answer);
-        }
+        append_copy(&namespace, &digest, turn.fetched, answer)?;
         Ok(())
     }
 
@@ -214,6 +206,22 @@ impl Node {
         }
         self.answer_for((Origin::Proxy, woken), &request, body, turn, waits, out)
     }
+}
+
+/// Appends what is here of a record, dead or alive, as another node takes it over. False if there is nothing.
+pub(crate) fn append_copy(
+    namespace: &Namespace,
+    digest: &Digest,
+    fetched: &Fetched,
+    out: &mut Vec<u8>,
+) -> Result<bool, Fetch> {
+    let mut bytes = Vec::new();
+    let Some((meta, set)) = namespace.copy_out(digest, fetched, &mut bytes)? else {
+        return Ok(false);
+    };
+    let set_name = set.map_or(&[][..], |set| &set.name);
+    Transfer { meta, set_name, bytes: &bytes }.encode(out);
+    Ok(true)
 }
 
 fn put_status(answer: &mut Vec<u8>, failure: Option<ResultCode>) {

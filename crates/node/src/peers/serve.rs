@@ -127,17 +127,12 @@ impl Worker {
     /// its client to find out; here, the other version takes its place.
     fn copy_lost(&mut self, key: u64, version: &[u8]) {
         let Some(lost) = self.waits().peers.give_up_copy(key) else { return };
-        let mut fetched = Fetched::default();
-        while !version.is_empty() {
-            let mut pledges = Pledges::default();
-            let (node, mut turn, _) = self.resume(&fetched, &mut pledges);
-            match node.adopt(&lost, version, &mut turn) {
-                Ok(()) => break,
-                Err(fetch) => {
-                    fetched.clear();
-                    fetched.add(fetch.read_now());
-                }
-            }
+        if !version.is_empty() {
+            storage::blocking(|fetched| {
+                let mut pledges = Pledges::default();
+                let (node, mut turn, _) = self.resume(fetched, &mut pledges);
+                node.adopt(&lost, version, &mut turn)
+            });
         }
         if let Waiter::Ticket(ticket) = lost.waiter {
             self.waits().copy_lost(ticket);

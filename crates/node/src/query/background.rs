@@ -248,16 +248,7 @@ impl Background {
         listed: &Listed,
         scratch: &mut Scratch,
     ) -> ResultCode {
-        let mut fetched = Fetched::default();
-        loop {
-            match self.try_apply(node, request, listed, &fetched, scratch) {
-                Ok(result) => return result,
-                Err(fetch) => {
-                    fetched.clear();
-                    fetched.add(fetch.read_now());
-                }
-            }
-        }
+        storage::blocking(|fetched| self.try_apply(node, request, listed, fetched, scratch))
     }
 
     fn try_apply(

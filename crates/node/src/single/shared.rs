@@ -96,25 +96,18 @@ impl Single {
             match answered {
                 Some((Status::Done, [])) => {}
                 Some((Status::Done, version)) => {
-                    let mut fetched = storage::Fetched::default();
-                    let taken = loop {
+                    // It waits for a device only where secondary indexes have to know the old bins.
+                    let taken = storage::blocking(|fetched| {
                         let mut turn = Turn {
                             now: turn.now,
                             stripe: turn.stripe,
                             scratch: turn.scratch,
-                            fetched: &fetched,
+                            fetched,
                             pledges: turn.pledges,
                             written: turn.written,
                         };
-                        match node.take_over(&self.namespace, &digest, version, &mut turn) {
-                            Ok(taken) => break taken,
-                            // Only where secondary indexes have to know the old bins.
-                            Err(fetch) => {
-                                fetched.clear();
-                                fetched.add(fetch.read_now());
-                            }
-                        }
-                    };
+                        node.take_over(&self.namespace, &digest, version, &mut turn)
+                    });
                     if let Err(result) = taken {
                         reply::header_only(out, result, 0, 0);
                         return None;
