@@ -38,11 +38,11 @@ pub use input::{Counters, Input, Moment, Neighbour, Output, Settings, View};
 pub use note::Note;
 pub use timing::Timing;
 
-use crate::NodeId;
+use crate::{NodeId, Protocols};
 use decide::Decision;
 use gossip::{Asked, Gossip, Identity};
 use hello::Seed;
-use message::{Body, VERSIONS, cluster_hash, encode, list_hash};
+use message::{Body, cluster_hash, encode, list_hash};
 use peers::Peers;
 use round::{Held, Promise, Round, Spread};
 
@@ -57,6 +57,7 @@ pub struct Membership {
     incarnation: u64,
     cluster_name: String,
     cluster: u64,
+    protocols: Protocols,
     addresses: Vec<SocketAddr>,
     timing: Timing,
     size_min: usize,
@@ -123,6 +124,7 @@ impl Membership {
         Self {
             own: settings.node,
             incarnation: settings.incarnation,
+            protocols: settings.protocols,
             cluster: cluster_hash(&settings.cluster_name),
             cluster_name: settings.cluster_name,
             addresses: settings.addresses,
@@ -291,7 +293,7 @@ impl Membership {
     }
 
     fn send(&mut self, to: SocketAddr, body: Body) {
-        let message = encode(self.own, self.incarnation, self.cluster, VERSIONS, body);
+        let message = encode(self.own, self.incarnation, self.cluster, self.protocols, body);
         self.counters.sent(message.len());
         self.out.push(Output::Send { to, message });
     }
@@ -345,6 +347,7 @@ impl Membership {
             node,
             incarnation: peer.incarnation,
             address: peer.address(),
+            protocol: self.protocols.common(peer.protocols).unwrap_or(self.protocols.low),
             last_heard: peer.heard_at.map(|at| self.time().saturating_sub(at)),
             skew_ms: peer.skew_ms,
             is_heard: peer.is_heard(self.time(), &self.timing),

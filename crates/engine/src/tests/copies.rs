@@ -1,8 +1,8 @@
 //! Versions that go to other nodes and come from them.
 
 use record::{Body, LastUpdateTime, RecordMeta};
+use storage::Pledges;
 use storage::device::ram::RamDevice;
-use storage::{Fetched, Pledges};
 use wire::ResultCode;
 
 use super::fixture::*;

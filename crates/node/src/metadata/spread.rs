@@ -14,14 +14,13 @@ use std::fmt;
 use std::time::Duration;
 
 use cluster::NodeId;
-use cluster::fabric::{Channel, Frame, Kind};
-use engine::bell::Bell;
+use cluster::fabric::Kind;
 use parking_lot::Mutex;
 use prost::Message as _;
 use record::LastUpdateTime;
 
 use super::{Item, Module};
-use crate::clustering::{Letter, Parcel};
+use crate::clustering::{Letter, Mailbox};
 use crate::node::Node;
 
 /// How often a member tells the principal what it has while that is not the same.
@@ -33,10 +32,10 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Spread {
-    inbox: Mutex<Vec<Letter>>,
+    /// Messages of other nodes, and what wakes the thread that reads them.
+    pub mailbox: Mailbox,
     /// What has changed here and was not sent.
     changed: Mutex<Vec<(Module, Vec<Item>)>>,
-    bell: Bell,
     known: Mutex<Known>,
 }
 
@@ -82,25 +81,10 @@ struct WireItem {
 }
 
 impl Spread {
-    /// Takes in a message of another node.
-    pub fn deliver(&self, letter: Letter) {
-        self.inbox.lock().push(letter);
-        self.bell.ring();
-    }
-
     /// Something has changed here.
     pub fn changed(&self, module: Module, items: &[Item]) {
         self.changed.lock().push((module, items.to_vec()));
-        self.bell.ring();
-    }
-
-    /// Waits until there is something to do, or the time is over.
-    pub fn wait(&self, at_most: Duration) {
-        self.bell.wait(at_most);
-    }
-
-    pub fn wake(&self) {
-        self.bell.ring();
+        self.mailbox.wake();
     }
 }
 
@@ -114,7 +98,7 @@ impl Node {
         if known.cluster_key != state.cluster_key {
             *known = Known { cluster_key: state.cluster_key, ..Known::default() };
         }
-        let letters = std::mem::take(&mut *self.spread.inbox.lock());
+        let letters = self.spread.mailbox.take();
         for letter in letters.iter().filter(|letter| state.members.contains(&letter.from)) {
             self.take_metadata(&mut known, letter, principal == Some(me));
         }
@@ -131,12 +115,12 @@ impl Node {
 
     /// Waits until there is metadata to spread, or the time is over.
     pub fn wait_for_metadata(&self, at_most: Duration) {
-        self.spread.wait(at_most);
+        self.spread.mailbox.wait(at_most);
     }
 
     /// Has whoever waits for that wake up.
     pub fn wake_metadata(&self) {
-        self.spread.wake();
+        self.spread.mailbox.wake();
     }
 
     /// Whether all members of the view have what this node has of a module.
@@ -210,12 +194,8 @@ impl Node {
 
     /// Sends a message; it may get lost.
     fn send_metadata(&self, to: NodeId, wire: &Wire) {
-        let address = self.cluster.state().address(to, Channel::Control);
-        let Some(address) = address else { return };
-        let mut frame = Vec::new();
-        Frame::begin(&mut frame, Kind::Metadata, 0, self.cluster.me());
-        frame.extend_from_slice(&wire.encode_to_vec());
-        self.cluster.post([Parcel { to: address, channel: Channel::Control, frame }]);
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(&wire.encode_to_vec());
+        self.cluster.send(to, Kind::Metadata, write);
     }
 
     fn hashes(&self) -> Hashes {

@@ -27,15 +27,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cluster::NodeId;
+use cluster::fabric::Kind;
 use cluster::fabric::migration::{Step, What};
-use cluster::fabric::{Channel, Frame, Kind};
 use cluster::partition::{Errand, Partition, Unexpected};
 use engine::Namespace;
-use engine::bell::Bell;
 use parking_lot::Mutex;
 use wire::PartitionId;
 
-use crate::clustering::{Letter, Parcel};
+use crate::clustering::Mailbox;
 use crate::node::Node;
 use give::Giving;
 
@@ -55,10 +54,10 @@ type Place = (usize, PartitionId);
 #[derive(Default)]
 pub(crate) struct Migrations {
     active: Mutex<Active>,
-    inbox: Mutex<Vec<Letter>>,
+    /// Messages of other nodes, and what wakes the thread that reads them.
+    pub mailbox: Mailbox,
     /// Whether a view was balanced since it was last looked.
     is_renewed: AtomicBool,
-    bell: Bell,
     /// What is counted of each namespace.
     counts: Box<[Counts]>,
 }
@@ -110,17 +109,11 @@ impl Migrations {
         &self.counts[namespace]
     }
 
-    /// Takes in a message of another node.
-    pub fn deliver(&self, letter: Letter) {
-        self.inbox.lock().push(letter);
-        self.bell.ring();
-    }
-
     /// A view was balanced: whatever was under way is over, and there is something else to do. Whoever
     /// says so waits for nothing.
     pub fn begin(&self) {
         self.is_renewed.store(true, Ordering::Release);
-        self.bell.ring();
+        self.mailbox.wake();
     }
 
     /// Finds out what there is to do in a view that was balanced.
@@ -153,22 +146,13 @@ impl Migrations {
         errands.sort_unstable();
         active.waiting = errands.into_iter().map(|(_, place)| place).collect();
     }
-
-    /// Waits until there is something to do, or the time is over.
-    pub fn wait(&self, at_most: Duration) {
-        self.bell.wait(at_most);
-    }
-
-    pub fn wake(&self) {
-        self.bell.ring();
-    }
 }
 
 impl Node {
     /// Goes on with what moves between nodes. Returns how long to wait before the next call if no message
     /// comes.
     pub fn migrate(&self) -> Duration {
-        let letters = std::mem::take(&mut *self.migrations.inbox.lock());
+        let letters = self.migrations.mailbox.take();
         let mut active = self.migrations.active.lock();
         if self.migrations.is_renewed.swap(false, Ordering::AcqRel) {
             self.migrations.renew(self, &mut active);
@@ -188,12 +172,12 @@ impl Node {
 
     /// Waits until there is something to migrate, or the time is over.
     pub fn wait_for_migration(&self, at_most: Duration) {
-        self.migrations.wait(at_most);
+        self.migrations.mailbox.wait(at_most);
     }
 
     /// Has whoever waits for that wake up.
     pub fn wake_migration(&self) {
-        self.migrations.wake();
+        self.migrations.mailbox.wake();
     }
 
     fn take_step(
@@ -225,13 +209,9 @@ impl Node {
         to: NodeId,
         what: What<'_>,
     ) {
-        let address = self.cluster.state().address(to, Channel::Bulk);
-        let Some(address) = address else { return };
-        let mut frame = Vec::new();
-        Frame::begin(&mut frame, Kind::Migration, 0, self.cluster.me());
         let name = namespace.name.as_bytes();
-        Step { cluster_key, namespace: name, partition, what }.encode(&mut frame);
-        self.cluster.post([Parcel { to: address, channel: Channel::Bulk, frame }]);
+        let step = Step { cluster_key, namespace: name, partition, what };
+        self.cluster.send(to, Kind::Migration, |out| step.encode(out));
     }
 
     /// Replaces a partition by what follows from it, unless a view is being formed: then everything stays

@@ -336,11 +336,7 @@ impl<'a> Outgoing<'a> {
 }
 
 /// The record as it is now. Waits for its device: this is seldom.
-fn current(
-    namespace: &Namespace,
-    digest: &Digest,
-    bytes: &mut Vec<u8>,
-) -> Option<RecordMeta> {
+fn current(namespace: &Namespace, digest: &Digest, bytes: &mut Vec<u8>) -> Option<RecordMeta> {
     let found = storage::blocking(|fetched| namespace.copy_out(digest, fetched, bytes));
     found.map(|(meta, _)| meta)
 }
