@@ -144,6 +144,15 @@ impl Host for RealHost {
         }
         self.limits.set_connections_max(room);
         self.limits.set_idle_ms(config.service.proto_fd_idle_ms);
+        self.limits.set_heartbeat_connect_ms(config.network.heartbeat.connect_timeout_ms);
+        let fabric = &config.network.fabric;
+        let seconds = |seconds: u32| Duration::from_secs(seconds.max(1).into());
+        let keepalive = fabric.keepalive_enabled.then(|| net::Keepalive {
+            time: seconds(fabric.keepalive_time_seconds),
+            interval: seconds(fabric.keepalive_intvl_seconds),
+            probes: fabric.keepalive_probes.max(1),
+        });
+        self.limits.set_link_keepalive(keepalive);
     }
 
     fn log(&self) -> &dyn node::host::Log {

@@ -256,6 +256,7 @@ impl Membership {
     ) {
         let to = later.first().copied();
         self.note(Note::DuplicateId { node, later: to, earlier });
+        self.duplicates.insert(node, self.time());
         if let Some(to) = to {
             self.refuse(to, REFUSED_DUPLICATE, incarnation, other_incarnation, earlier);
         }
@@ -295,6 +296,7 @@ impl Membership {
     /// Another node has this one's id: no view, until that has not been heard of for a while.
     fn stay_out(&mut self, other: Option<SocketAddr>) {
         self.note(Note::OwnIdTaken { node: self.own, other });
+        self.duplicates.insert(self.own, self.time());
         if !self.is_out() {
             self.lose_view();
             (self.round, self.promise) = (None, None);

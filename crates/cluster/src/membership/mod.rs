@@ -93,6 +93,8 @@ pub struct Membership {
     /// Until then this node stays out: its id is another's.
     out_until: Duration,
     rival: Option<(Duration, Duration)>,
+    /// Ids that several nodes were seen to have, and when last.
+    duplicates: BTreeMap<NodeId, Duration>,
 
     noted: BTreeMap<(u8, NodeId), Duration>,
     counters: Counters,
@@ -155,6 +157,7 @@ impl Membership {
             is_orphaned: false,
             out_until: Duration::ZERO,
             rival: None,
+            duplicates: BTreeMap::new(),
             noted: BTreeMap::new(),
             counters: Counters::default(),
             out: Vec::new(),
@@ -353,6 +356,12 @@ impl Membership {
             is_heard: peer.is_heard(self.time(), &self.timing),
             is_adjacent: self.is_adjacent(node),
         })
+    }
+
+    /// Ids that more than one node has, as far as was seen of late, ascending.
+    pub fn duplicates(&self) -> impl Iterator<Item = NodeId> {
+        let recent = self.time().saturating_sub(NOTE_PAUSE);
+        self.duplicates.iter().filter(move |(_, seen)| **seen >= recent).map(|(node, _)| *node)
     }
 
     /// How far apart the wall clocks of the nodes are that are heard, this one included, in milliseconds; with

@@ -12,7 +12,7 @@ use cluster::membership::{
     self, Input, Membership, Moment, Neighbour, Note, Settings, Timing, View,
 };
 use cluster::{NodeId, Protocols, RackId};
-use config::{Config, HeartbeatMode};
+use config::{Config, HeartbeatMode, HeartbeatProtocol};
 
 use super::{Card, Letter, State};
 use crate::host::{Host, Topic};
@@ -164,6 +164,11 @@ impl Node {
         self.cluster.driver.lock().membership.neighbours().collect()
     }
 
+    /// Ids that more than one node has.
+    pub(crate) fn duplicate_nodes(&self) -> Vec<NodeId> {
+        self.cluster.driver.lock().membership.duplicates().collect()
+    }
+
     /// How far the clocks of the cluster are apart at most, in ms.
     pub(crate) fn clock_skew_ms(&self) -> u64 {
         self.cluster.driver.lock().membership.clock_skew_ms()
@@ -217,6 +222,8 @@ impl Node {
 
     fn take_in(&self, driver: &mut Driver, now: Moment, letter: &Letter, wanted: &mut Wanted) {
         match letter.kind {
+            // As if nothing came.
+            Kind::Membership if !self.has_heartbeat() => {}
             Kind::Membership => {
                 let input = Input::Message(&letter.body);
                 driver.membership.step(now, input, &mut wanted.membership);
@@ -226,6 +233,11 @@ impl Node {
             }
             _ => {}
         }
+    }
+
+    /// Whether this node takes part in heartbeats. An operator may switch them off, which cuts it off from the others.
+    fn has_heartbeat(&self) -> bool {
+        self.config().network.heartbeat.protocol != HeartbeatProtocol::None
     }
 
     /// Does what the machines want, which may make them want more.
@@ -256,7 +268,9 @@ impl Node {
     ) {
         match output {
             membership::Output::Send { to, message } => {
-                self.cluster.send_membership(to, &message);
+                if self.has_heartbeat() {
+                    self.cluster.send_membership(to, &message);
+                }
             }
             membership::Output::View(view) => self.enter(driver, now, &view, wanted),
             membership::Output::Orphaned => self.become_orphan(driver),

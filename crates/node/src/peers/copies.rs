@@ -14,8 +14,9 @@ use cluster::NodeId;
 use cluster::fabric::{Change, Kind, Removal, Status, Transfer};
 use cluster::partition::{Nodes, Partition};
 use config::WriteCommitOverride;
-use engine::Namespace;
 use engine::copies::Written;
+use engine::stats::NamespaceCounter;
+use engine::{Namespace, Stripe};
 use record::{Generation, LastUpdateTime, RecordMeta};
 use storage::Ticket;
 use wire::{Digest, Info3, Request};
@@ -52,7 +53,22 @@ struct Copy {
     sent: Option<(LastUpdateTime, Generation)>,
     /// Whether it stands in [`Copies::due`].
     is_due: bool,
-    waiter: Waiter,
+    /// Whether it was sent, so that sending it is doing so again.
+    was_sent: bool,
+    cause: Cause,
+}
+
+/// On whose behalf a change was made.
+#[derive(Debug)]
+pub(crate) struct Cause {
+    pub waiter: Waiter,
+    /// Counts how often such changes are sent again.
+    pub resent: Option<NamespaceCounter>,
+}
+
+impl Cause {
+    /// That of what nodes do among themselves.
+    pub const NONE: Self = Self { waiter: Waiter::Nobody, resent: None };
 }
 
 /// A change that came too late.
@@ -94,13 +110,19 @@ pub(crate) fn waiter_for(
     if waits_for_all(namespace, request) { Waiter::Caller(caller) } else { Waiter::Nobody }
 }
 
+impl From<Option<Ticket>> for Waiter {
+    fn from(ticket: Option<Ticket>) -> Self {
+        ticket.map_or(Self::Nobody, Self::Ticket)
+    }
+}
+
 /// A change that a thread without links has made.
 #[derive(Debug)]
 pub(crate) struct Uncopied {
     pub namespace: Arc<Namespace>,
     pub digest: Digest,
     pub removed_at: Option<LastUpdateTime>,
-    pub waiter: Waiter,
+    pub cause: Cause,
     /// The partition as it was then.
     pub partition: Arc<Partition>,
 }
@@ -133,23 +155,22 @@ impl Copies {
 
 impl Peers {
     /// Sends a change to the other replicas of its partition, whose body is `bytes`. When all have
-    /// confirmed it, `waiter` is to be told.
+    /// confirmed it, whoever waits is told.
     pub fn copy(
         &mut self,
         node: &Node,
         namespace: &Arc<Namespace>,
         partition: &Arc<Partition>,
         (digest, written, bytes): (&Digest, Written, &[u8]),
-        waiter: Option<Ticket>,
+        cause: Cause,
     ) {
-        let waiter = waiter.map_or(Waiter::Nobody, Waiter::Ticket);
         let version = match written {
             Written::Nothing => return,
             Written::Renewed => {
                 // The answer to the read does not depend on it, so it need not be sent at once.
                 let (namespace, digest) = (Arc::clone(namespace), *digest);
                 let (removed_at, partition) = (None, Arc::clone(partition));
-                let uncopied = Uncopied { namespace, digest, removed_at, waiter, partition };
+                let uncopied = Uncopied { namespace, digest, removed_at, cause, partition };
                 return self.copy_later(node, uncopied);
             }
             Written::Stored(meta) => Outgoing::of_record(namespace, meta, bytes),
@@ -164,7 +185,8 @@ impl Peers {
             left: left.clone(),
             sent: version.sent(),
             is_due: false,
-            waiter,
+            was_sent: true,
+            cause,
         };
         let key = self.copies.insert(copy);
         let about = (&**namespace, digest, partition.cluster_key);
@@ -173,10 +195,11 @@ impl Peers {
 
     /// Takes over a change that a thread without links has made.
     pub fn copy_later(&mut self, node: &Node, uncopied: Uncopied) {
-        let Uncopied { namespace, digest, removed_at, waiter, partition } = uncopied;
+        let Uncopied { namespace, digest, removed_at, cause, partition } = uncopied;
         let left = partition.others().collect();
-        let (sent, is_due) = (None, false);
-        let copy = Copy { namespace, digest, removed_at, partition, left, sent, is_due, waiter };
+        let (sent, is_due, was_sent) = (None, false, false);
+        let copy =
+            Copy { namespace, digest, removed_at, partition, left, sent, is_due, was_sent, cause };
         let key = self.copies.insert(copy);
         self.copies.retry(key, node.host.monotonic());
     }
@@ -231,8 +254,8 @@ impl Peers {
     /// Gives up a change that came too late.
     pub(super) fn give_up_copy(&mut self, key: u64) -> Option<Lost> {
         let copy = self.copies.copies.remove(&key)?;
-        let Copy { namespace, digest, sent, waiter, .. } = copy;
-        Some(Lost { namespace, digest, sent, waiter })
+        let Copy { namespace, digest, sent, cause, .. } = copy;
+        Some(Lost { namespace, digest, sent, waiter: cause.waiter })
     }
 
     /// Ends a change that all have confirmed.
@@ -241,7 +264,7 @@ impl Peers {
         if !copy.left.is_empty() || copy.is_due {
             return None;
         }
-        match self.copies.copies.remove(&key)?.waiter {
+        match self.copies.copies.remove(&key)?.cause.waiter {
             Waiter::Ticket(ticket) => Some(ticket),
             Waiter::Nobody | Waiter::Caller(_) => None,
         }
@@ -295,6 +318,11 @@ impl Peers {
             },
         };
         copy.sent = version.sent();
+        if std::mem::replace(&mut copy.was_sent, true)
+            && let Some(counter) = copy.cause.resent
+        {
+            namespace.counters.raise(Stripe::SHARED, counter);
+        }
         let about = (&*namespace, &digest, partition.cluster_key);
         self.send_copy(node, key, about, (&version, is_late), &left);
     }

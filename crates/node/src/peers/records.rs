@@ -6,11 +6,12 @@ use std::time::Duration;
 use cluster::fabric::{Change, Frame, Kind, Lookup, Removal, Status, Transfer};
 use cluster::partition::Partition;
 use engine::copies::{Accepted, Rule, Version};
+use engine::stats::NamespaceCounter;
 use engine::{Namespace, Turn};
 use storage::{Fetch, Fetched};
 use wire::{Digest, Request, ResultCode};
 
-use super::Waiter;
+use super::Cause;
 use super::copies::Lost;
 use crate::node::Node;
 use crate::outcome::Origin;
@@ -63,7 +64,7 @@ impl Node {
                 let accepted = namespace.accept_removal(&digest, at, turn)?;
                 if self.partition(&namespace, &digest).serves() {
                     // It is from a node that served before; the others hear of it from this one.
-                    self.copy_from_thread(&namespace, &digest, turn.written, Waiter::Nobody);
+                    self.copy_from_thread(&namespace, &digest, turn.written, Cause::NONE);
                 }
                 put_status(answer, accepted.err());
                 Ok(Some(namespace))
@@ -98,7 +99,7 @@ impl Node {
             }
             accepted => {
                 // The others hear of it from whoever serves.
-                self.copy_from_thread(namespace, digest, turn.written, Waiter::Nobody);
+                self.copy_from_thread(namespace, digest, turn.written, Cause::NONE);
                 put_status(answer, accepted.err());
             }
         }
@@ -144,10 +145,13 @@ impl Node {
         let meta = namespace.meta_of(&digest);
         let is_known =
             |meta: &record::RecordMeta| known == Some((meta.last_update_time, meta.generation));
-        if meta.as_ref().is_none_or(is_known) {
-            return Ok(());
-        }
-        append_copy(&namespace, &digest, turn.fetched, answer)?;
+        let sends = !meta.as_ref().is_none_or(is_known)
+            && append_copy(&namespace, &digest, turn.fetched, answer)?;
+        let counter = match sends {
+            true => NamespaceCounter::DupResRespondRead,
+            false => NamespaceCounter::DupResRespondNoRead,
+        };
+        namespace.counters.raise(turn.stripe, counter);
         Ok(())
     }
 

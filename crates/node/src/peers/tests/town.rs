@@ -37,8 +37,8 @@ pub struct Town {
     down: Vec<usize>,
     /// In which version a node spoke to another about records.
     pub spoken: BTreeSet<(usize, usize, u16)>,
-    /// Damages the next frame of this kind.
-    pub damages: Option<Kind>,
+    /// Damages the next frame for which this holds.
+    pub damages: Option<fn(&Frame<'_>) -> bool>,
 }
 
 fn address(number: usize) -> SocketAddr {
@@ -194,7 +194,8 @@ impl Town {
     /// Hands over what is on its way, and what that leads to at once.
     fn deliver(&mut self) {
         while let Some((to, remote, mut frame)) = self.mail.pop_front() {
-            if self.damages.is_some() && Frame::parse(&frame).ok().map(|of| of.kind) == self.damages
+            if let (Some(is_meant), Ok(parsed)) = (self.damages, Frame::parse(&frame))
+                && is_meant(&parsed)
             {
                 self.damages = None;
                 let middle = frame.len() / 2;
