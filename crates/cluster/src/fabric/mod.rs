@@ -167,10 +167,15 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// CRC-32C, as of everything that is stored.
+fn checksum(bytes: &[u8]) -> u32 {
+    crc_fast::crc32_iscsi(bytes)
+}
+
 /// What stands before the checksum, if that holds.
 fn checked(bytes: &[u8]) -> Result<&[u8], Unreadable> {
     let (content, sum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(Unreadable::Unknown)?;
-    match crc_fast::crc32_iscsi(content) == u32::from_le_bytes(*sum) {
+    match checksum(content) == u32::from_le_bytes(*sum) {
         true => Ok(content),
         false => Err(Unreadable::Damaged),
     }
@@ -199,7 +204,7 @@ impl Head {
         out.extend_from_slice(&from.0.to_le_bytes());
         write(&mut out);
         if protocol >= Protocol::CHECKED {
-            let sum = crc_fast::crc32_iscsi(&out);
+            let sum = checksum(&out);
             out.extend_from_slice(&sum.to_le_bytes());
         }
         out

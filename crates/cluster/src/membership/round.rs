@@ -303,3 +303,28 @@ impl Membership {
         }
     }
 }
+
+#[cfg(test)]
+impl Promise {
+    pub fn ballot(&self) -> Ballot {
+        self.ballot
+    }
+}
+
+#[cfg(test)]
+impl Membership {
+    /// Hashes what decides how rounds go on.
+    pub(super) fn rounds_hash(&self, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash as _;
+        let ballot = |ballot: &Ballot| (ballot.number, ballot.proposer);
+        let promise = self.promise.as_ref();
+        promise.map(|of| (ballot(&of.ballot), &of.lives, of.at, of.is_done)).hash(hasher);
+        let round = self.round.as_ref();
+        round.map(|of| (ballot(&of.ballot), &of.lives, &of.accepted, of.sent)).hash(hasher);
+        let spread = self.spread.as_ref();
+        spread.map(|of| (ballot(&of.commit.ballot), of.commit.key, of.sent)).hash(hasher);
+        let held = self.view.as_ref();
+        held.map(|of| (of.view.key, &of.view.members, of.since)).hash(hasher);
+        (self.ballot, self.time()).hash(hasher);
+    }
+}

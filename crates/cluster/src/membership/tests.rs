@@ -1,6 +1,8 @@
 //! What a machine does with messages that no sound peer would send. How sound ones get on with each other is tested in
 //! a simulated world.
 
+mod rounds;
+
 use super::message::{Ballot, Commit, Propose};
 use super::*;
 
