@@ -6,6 +6,9 @@
 //! of its modules. Where that is another than the principal's, all items of the module go back and forth until
 //! it is the same: after a loss, a restart, or when two sides of a split meet.
 //!
+//! All of that waits for the disk, and so do changes that are asked for: a thread of their own does it, since an
+//! event loop that waits hears no other node, and one that is not heard for long is no member any more.
+//!
 //! Nothing here decides anything by majority: metadata can be changed on the lone survivor of a cluster,
 //! and on both sides of a split. Of each key, what [`merge`](super::merge) says counts once they meet.
 
@@ -34,11 +37,17 @@ const PERIOD: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(crate) struct Spread {
     inbox: Mutex<Vec<Letter>>,
+    /// Changes that were asked for and are not carried out.
+    tasks: Mutex<Vec<Task>>,
     /// What has changed here and was not sent.
     changed: Mutex<Vec<(Module, Vec<Item>)>>,
     bell: Bell,
+    /// Event loops look into it: nobody who has it waits for the disk.
     known: Mutex<Known>,
 }
+
+/// Something that changes metadata.
+type Task = Box<dyn FnOnce(&Node) + Send>;
 
 /// What is known of the others.
 #[derive(Default)]
@@ -108,15 +117,25 @@ impl Node {
     /// Spreads metadata over the cluster: takes in what other nodes send, and tells them what is new. Waits
     /// for the disk. Returns how long to wait before the next call if no message comes.
     pub fn spread_metadata(&self) -> Duration {
+        let tasks = std::mem::take(&mut *self.spread.tasks.lock());
+        tasks.into_iter().for_each(|task| task(self));
         let state = self.cluster.state();
         let (me, principal) = (self.cluster.me(), state.principal());
+        let letters = std::mem::take(&mut *self.spread.inbox.lock());
+        let of_members = letters.iter().filter(|letter| state.members.contains(&letter.from));
+        let decoded = of_members.filter_map(|letter| {
+            let wire = Wire::decode(&letter.body[..]).ok()?;
+            Some((letter.from, Hashes::try_from(&*wire.hashes).ok()?, wire))
+        });
+        let letters: Vec<_> = decoded.collect();
+        self.merge_metadata(letters.iter().map(|(.., wire)| wire), principal == Some(me));
         let mut known = self.spread.known.lock();
         if known.cluster_key != state.cluster_key {
             *known = Known { cluster_key: state.cluster_key, ..Known::default() };
         }
-        let letters = std::mem::take(&mut *self.spread.inbox.lock());
-        for letter in letters.iter().filter(|letter| state.members.contains(&letter.from)) {
-            self.take_metadata(&mut known, letter, principal == Some(me));
+        for (from, theirs, wire) in &letters {
+            known.states.insert(*from, *theirs);
+            self.answer_metadata((*from, theirs, wire), principal == Some(me));
         }
         let changed = std::mem::take(&mut *self.spread.changed.lock());
         for (module, items) in changed {
@@ -127,6 +146,12 @@ impl Node {
             to.into_iter().for_each(|to| self.send_items(to, module, &items, false));
         }
         self.report_to_principal(&mut known, principal.filter(|principal| *principal != me))
+    }
+
+    /// Has metadata changed by the thread that may wait for the disk.
+    pub(crate) fn change_metadata(&self, task: Task) {
+        self.spread.tasks.lock().push(task);
+        self.spread.wake();
     }
 
     /// Waits until there is metadata to spread, or the time is over.
@@ -165,13 +190,16 @@ impl Node {
         known.due - now
     }
 
-    fn take_metadata(&self, known: &mut Known, letter: &Letter, is_principal: bool) {
-        let Ok(wire) = Wire::decode(&letter.body[..]) else { return };
-        let Ok(theirs) = Hashes::try_from(wire.hashes) else { return };
-        known.states.insert(letter.from, theirs);
-        let module = Module::named(wire.module.as_bytes());
-        if let Some(module) = module {
-            let items: Vec<_> = wire.items.into_iter().map(Item::from).collect();
+    /// Takes over what messages bring, of each module together: every time is one for the disk.
+    fn merge_metadata<'w>(&self, wires: impl Iterator<Item = &'w Wire>, is_principal: bool) {
+        let mut brought: [Vec<Item>; Module::ALL.len()] = Default::default();
+        for wire in wires {
+            if let Some(module) = Module::named(wire.module.as_bytes()) {
+                brought[module as usize].extend(wire.items.iter().cloned().map(Item::from));
+            }
+        }
+        let brought = Module::ALL.into_iter().zip(brought);
+        for (module, items) in brought.filter(|(_, items)| !items.is_empty()) {
             match self.metadata.merge(module, &items) {
                 Ok(0) => {}
                 // Others have not heard of that from anybody.
@@ -181,24 +209,29 @@ impl Node {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let (contents, from) = (module.contents(), letter.from);
-                    self.metadata.complain(&format!("{contents} of node {from}: {error}"));
+                    self.metadata
+                        .complain(&format!("{} of other nodes: {error}", module.contents()));
                 }
             }
         }
+    }
+
+    /// Answers a message, whose sender has these hashes.
+    fn answer_metadata(&self, (from, theirs, wire): (NodeId, &Hashes, &Wire), is_principal: bool) {
+        let module = Module::named(wire.module.as_bytes());
         let own = self.hashes();
-        let differing = Module::ALL.into_iter().zip(own.iter().zip(&theirs));
+        let differing = Module::ALL.into_iter().zip(own.iter().zip(theirs));
         let differing = differing.filter(|(_, (own, theirs))| own != theirs);
         let mut is_answered = false;
         for (of, _) in differing {
             // Whoever got all items of a module and has more gives all of its own.
             if is_principal && module.is_none() || wire.is_all && module == Some(of) {
-                self.send_items(letter.from, of, &self.metadata.items(of), true);
+                self.send_items(from, of, &self.metadata.items(of), true);
                 is_answered = true;
             }
         }
         if module.is_some() && !is_answered {
-            self.send_metadata(letter.from, &Wire { hashes: own.to_vec(), ..Wire::default() });
+            self.send_metadata(from, &Wire { hashes: own.to_vec(), ..Wire::default() });
         }
     }
 
