@@ -26,8 +26,8 @@ use crate::unfinished::Progress;
 use crate::waits::{Claim, Waits};
 use crate::worker::Worker;
 
-/// How long the members of a cluster have to take a change over.
-const TIME: Duration = Duration::from_secs(2);
+/// How long the members of a cluster have to take a change over: one behind others, on a slow disk.
+const TIME: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether they have.
 const PAUSE: Duration = Duration::from_millis(2);

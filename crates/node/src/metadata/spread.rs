@@ -167,7 +167,7 @@ impl Node {
     /// Whether all members of the view have what this node has of a module.
     pub(crate) fn is_spread(&self, module: Module) -> bool {
         let (state, me) = (self.cluster.state(), self.cluster.me());
-        let own = self.hash_of(module);
+        let own = self.metadata.hash(module);
         let known = self.spread.known.lock();
         let has = |node: &NodeId| {
             known.states.get(node).is_some_and(|hashes| hashes[module as usize] == own)
@@ -252,14 +252,13 @@ impl Node {
     }
 
     fn hashes(&self) -> Hashes {
-        Module::ALL.map(|module| self.hash_of(module))
+        Module::ALL.map(|module| self.metadata.hash(module))
     }
+}
 
-    /// The same where the same items are, in whatever order.
-    fn hash_of(&self, module: Module) -> u64 {
-        let items = self.metadata.items(module);
-        items.iter().fold(0, |hash, item| hash ^ hash_of(item))
-    }
+/// A hash that is the same where the same items are, in whatever order.
+pub(super) fn hash_of_all(items: &[Item]) -> u64 {
+    items.iter().fold(0, |hash, item| hash ^ hash_of(item))
 }
 
 /// The hash by Fowler, Noll and Vo over all parts of an item.
