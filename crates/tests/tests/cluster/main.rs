@@ -13,6 +13,7 @@ mod restarts;
 mod rolling;
 mod splits;
 mod statistics;
+mod upgrades;
 
 use anyhow::{Result, ensure};
 use tests::cluster::{Cluster, Ledger};
