@@ -2,11 +2,11 @@
 //!
 //! Tests that cut links need networks of their own (as root on Linux); elsewhere they say so and pass.
 
+mod clients;
 mod forming;
 mod growth;
 mod kills;
 mod pauses;
-mod python;
 mod racks;
 mod refusals;
 mod restarts;
