@@ -2,6 +2,7 @@
 //!
 //! Tests that cut links need networks of their own (as root on Linux); elsewhere they say so and pass.
 
+mod asadm;
 mod clients;
 mod forming;
 mod growth;
