@@ -1,6 +1,7 @@
 //! Nodes of two releases in one cluster, while it is upgraded one by one.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tests::announce;
@@ -38,7 +39,7 @@ fn an_upgrade_one_by_one_fails_no_request() -> Result<()> {
     load.await_successes(400)?;
     // Whoever is restarted from now on comes back as the new one.
     cluster.plan().release = Release::default();
-    restart_all(&mut cluster)?;
+    restart_all(&mut cluster, Duration::ZERO)?;
     load.await_successes(400)?;
     let (ledger, tally) = load.stop()?;
     announce(format_args!("upgrade: {tally}"));
