@@ -13,5 +13,7 @@ pub mod fabric;
 mod ids;
 pub mod membership;
 pub mod partition;
+mod protocol;
 
 pub use ids::{NodeId, RackId};
+pub use protocol::{Protocol, Protocols};

@@ -246,13 +246,10 @@ impl Namespace {
         });
         let is_more = digests.len() == limit;
         for digest in &digests {
-            let mut fetched = Fetched::default();
-            while is_gone()
-                && let Err(fetch) = self.discard_record(digest, now, &fetched)
-            {
-                fetched.clear();
-                fetched.add(fetch.read_now());
-            }
+            storage::blocking(|fetched| match is_gone() {
+                true => self.discard_record(digest, now, fetched),
+                false => Ok(()),
+            });
         }
         is_more && is_gone()
     }

@@ -31,16 +31,24 @@ pub enum LatencyKind {
     ReadTouch,
     /// Replications again.
     ReRepl,
+    /// Requests that another node carried out, while `enable-hist-proxy` is on.
+    Proxy,
     /// Benchmark of reads: from the wake-up that brought the request to its turn.
     ReadStart,
+    /// Benchmark of reads: asking other nodes for a newer version.
+    ReadDupRes,
     /// Benchmark of reads: finding the record and composing the reply.
     ReadLocal,
     /// Benchmark of reads: what is left to do after that.
     ReadResponse,
     /// Benchmark of writes: from the wake-up that brought the request to its turn.
     WriteStart,
+    /// Benchmark of writes: asking other nodes for a newer version.
+    WriteDupRes,
     /// Benchmark of writes: changing the record and composing the reply.
     WriteMaster,
+    /// Benchmark of writes: from there until all replicas, and the device, have it.
+    WriteReplWrite,
     /// Benchmark of writes: what is left to do after that.
     WriteResponse,
     /// Benchmark of UDFs: from the wake-up that brought the request until a thread takes it.
@@ -76,12 +84,21 @@ pub enum Benchmark {
     UdfSub,
     /// Records that background jobs apply operations to.
     OpsSub,
+    /// Requests that another node carries out.
+    Proxy,
 }
 
 impl Benchmark {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Read, Self::Write, Self::Udf, Self::BatchSub, Self::UdfSub, Self::OpsSub];
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Write,
+        Self::Udf,
+        Self::BatchSub,
+        Self::UdfSub,
+        Self::OpsSub,
+        Self::Proxy,
+    ];
 
     fn setting(self) -> &'static str {
         match self {
@@ -91,6 +108,7 @@ impl Benchmark {
             Self::BatchSub => "enable-benchmarks-batch-sub",
             Self::UdfSub => "enable-benchmarks-udf-sub",
             Self::OpsSub => "enable-benchmarks-ops-sub",
+            Self::Proxy => "enable-hist-proxy",
         }
     }
 
@@ -103,13 +121,14 @@ impl Benchmark {
             Self::BatchSub => config.enable_benchmarks_batch_sub,
             Self::UdfSub => config.enable_benchmarks_udf_sub,
             Self::OpsSub => config.enable_benchmarks_ops_sub,
+            Self::Proxy => config.enable_hist_proxy,
         }
     }
 }
 
 impl LatencyKind {
     /// All of them: first those of whole requests, in the order in which info commands print them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::Read,
         Self::Write,
         Self::Udf,
@@ -120,11 +139,15 @@ impl LatencyKind {
         Self::SiQuery,
         Self::ReadTouch,
         Self::ReRepl,
+        Self::Proxy,
         Self::ReadStart,
+        Self::ReadDupRes,
         Self::ReadLocal,
         Self::ReadResponse,
         Self::WriteStart,
+        Self::WriteDupRes,
         Self::WriteMaster,
+        Self::WriteReplWrite,
         Self::WriteResponse,
         Self::UdfStart,
         Self::UdfMaster,
@@ -139,8 +162,15 @@ impl LatencyKind {
     /// The benchmark that it is part of, if it is of one.
     pub fn benchmark(self) -> Option<Benchmark> {
         match self {
-            Self::ReadStart | Self::ReadLocal | Self::ReadResponse => Some(Benchmark::Read),
-            Self::WriteStart | Self::WriteMaster | Self::WriteResponse => Some(Benchmark::Write),
+            Self::Proxy => Some(Benchmark::Proxy),
+            Self::ReadStart | Self::ReadDupRes | Self::ReadLocal | Self::ReadResponse => {
+                Some(Benchmark::Read)
+            }
+            Self::WriteStart
+            | Self::WriteDupRes
+            | Self::WriteMaster
+            | Self::WriteReplWrite
+            | Self::WriteResponse => Some(Benchmark::Write),
             Self::UdfStart | Self::UdfMaster => Some(Benchmark::Udf),
             Self::BatchSubStart
             | Self::BatchSubReadLocal
@@ -170,11 +200,15 @@ impl LatencyKind {
             Self::SiQuery => "si-query",
             Self::ReadTouch => "read-touch",
             Self::ReRepl => "re-repl",
+            Self::Proxy => "proxy",
             Self::ReadStart => "read-start",
+            Self::ReadDupRes => "read-dup-res",
             Self::ReadLocal => "read-local",
             Self::ReadResponse => "read-response",
             Self::WriteStart => "write-start",
+            Self::WriteDupRes => "write-dup-res",
             Self::WriteMaster => "write-master",
+            Self::WriteReplWrite => "write-repl-write",
             Self::WriteResponse => "write-response",
             Self::UdfStart => "udf-start",
             Self::UdfMaster => "udf-master",

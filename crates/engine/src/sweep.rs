@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use record::{LastUpdateTime, RecordMeta, SecondsSince2010, VoidTime};
-use storage::{Fetched, Stored, Verdict};
+use storage::{Fetch, Stored, Verdict};
 use wire::{Digest, PartitionId};
 
 use crate::counters::Stripe;
@@ -169,31 +169,24 @@ impl Namespace {
         digest: &Digest,
         judge: &impl Fn(&Stored) -> Verdict,
     ) -> Option<(RecordMeta, Verdict)> {
-        let mut fetched = Fetched::default();
-        loop {
+        storage::blocking(|fetched| {
             let mut guard = self.records.write(digest);
-            let stored = guard.find().filter(|stored| !stored.meta.tombstone)?;
+            let Some(stored) = guard.find().filter(|stored| !stored.meta.tombstone) else {
+                return Ok(None);
+            };
             let verdict = judge(&stored);
             if verdict == Verdict::Keep {
-                return Some((stored.meta, verdict));
+                return Ok(Some((stored.meta, verdict)));
             }
-            match self.old_keys(Some(&stored.meta), &mut guard, &fetched) {
-                Ok(old_keys) => {
-                    let weight = self.weight_of(&stored);
-                    if !guard.carry_out(verdict) {
-                        return Some((stored.meta, Verdict::Keep));
-                    }
-                    self.drop_keys(old_keys, &guard);
-                    self.account(Some(weight), None);
-                    return Some((stored.meta, verdict));
-                }
-                Err(fetch) => {
-                    drop(guard);
-                    fetched.clear();
-                    fetched.add(fetch.read_now());
-                }
+            let old_keys = self.old_keys(Some(&stored.meta), &mut guard, fetched)?;
+            let weight = self.weight_of(&stored);
+            if !guard.carry_out(verdict) {
+                return Ok(Some((stored.meta, Verdict::Keep)));
             }
-        }
+            self.drop_keys(old_keys, &guard);
+            self.account(Some(weight), None);
+            Ok::<_, Box<Fetch>>(Some((stored.meta, verdict)))
+        })
     }
 
     /// Lets `work` do each of these partitions, on as many threads as are allowed and pay; returns

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cluster::Protocols;
 use record::LastUpdateTime;
 
 /// The outside world, as the node sees it. The server has the real one.
@@ -38,6 +39,12 @@ pub trait Host: Send + Sync + 'static {
     /// Where other nodes reach this one with records.
     fn fabric_addresses(&self) -> Vec<SocketAddr> {
         Vec::new()
+    }
+
+    /// Versions of the protocol between nodes that this one may speak: all of this release, unless an operator
+    /// holds it to older ones.
+    fn protocols(&self) -> Protocols {
+        Protocols::ALL
     }
 
     /// The address of a host by its name; `None` if there is none.

@@ -22,7 +22,7 @@ use crate::counters::ServiceCounter;
 use crate::host::Host;
 use crate::metadata::{self, Spread, Store, Unreadable};
 use crate::migration::Migrations;
-use crate::peers::{Uncopied, Waiter};
+use crate::peers::{Cause, Uncopied};
 use crate::query::{Jobs, Queue};
 use crate::ticker::Slices;
 use crate::traffic::Traffic;
@@ -144,7 +144,7 @@ impl Node {
         namespace: &Arc<Namespace>,
         digest: &Digest,
         written: Written,
-        waiter: Waiter,
+        cause: Cause,
     ) {
         let removed_at = match written {
             Written::Nothing => return,
@@ -154,7 +154,7 @@ impl Node {
         let partition = self.cluster.table(namespace.number()).get(digest.partition());
         if partition.others().next().is_some() {
             let (namespace, digest) = (Arc::clone(namespace), *digest);
-            let uncopied = Uncopied { namespace, digest, removed_at, waiter, partition };
+            let uncopied = Uncopied { namespace, digest, removed_at, cause, partition };
             self.uncopied.lock().push(uncopied);
             self.cluster.raise_sender();
         }

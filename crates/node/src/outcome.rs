@@ -6,7 +6,9 @@ use engine::Namespace;
 use engine::counters::Stripe;
 use engine::latencies::LatencyKind;
 use engine::stats::NamespaceCounter;
-use wire::{Info1, Request, ResultCode};
+use wire::{Info1, Info2, Request, ResultCode};
+
+use crate::udf::is_call;
 
 /// What a request turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,6 +70,39 @@ pub(crate) fn count_early(
         (Origin::Batch, _) => NamespaceCounter::BatchSubTsvcError,
     };
     namespace.counters.raise(stripe, counter);
+}
+
+/// The counter of changes that this request had made, and that had to be sent to a replica again.
+pub(crate) fn resent_write(origin: Origin, request: &Request<'_>) -> NamespaceCounter {
+    use NamespaceCounter::*;
+    let deletes = request.header.info2.contains(Info2::DELETE);
+    match (origin, deletes) {
+        (Origin::Batch, true) => RetransmitAllBatchSubDeleteReplWrite,
+        (Origin::Batch, false) => RetransmitAllBatchSubWriteReplWrite,
+        (Origin::Client | Origin::Proxy, true) => RetransmitAllDeleteReplWrite,
+        (Origin::Client | Origin::Proxy, false) => RetransmitAllWriteReplWrite,
+    }
+}
+
+/// The counter of requests like this one that had to ask other nodes once more what they have.
+pub(crate) fn resent_lookup(origin: Origin, request: &Request<'_>) -> NamespaceCounter {
+    use NamespaceCounter::*;
+    let (writes, deletes) = (Info2::WRITE, Info2::DELETE);
+    let info2 = request.header.info2;
+    if is_call(request) {
+        return match origin {
+            Origin::Batch => RetransmitAllBatchSubUdfDupRes,
+            Origin::Client | Origin::Proxy => RetransmitAllUdfDupRes,
+        };
+    }
+    match (origin, info2.contains(writes), info2.contains(deletes)) {
+        (Origin::Batch, false, _) => RetransmitAllBatchSubReadDupRes,
+        (Origin::Batch, true, false) => RetransmitAllBatchSubWriteDupRes,
+        (Origin::Batch, true, true) => RetransmitAllBatchSubDeleteDupRes,
+        (Origin::Client | Origin::Proxy, false, _) => RetransmitAllReadDupRes,
+        (Origin::Client | Origin::Proxy, true, false) => RetransmitAllWriteDupRes,
+        (Origin::Client | Origin::Proxy, true, true) => RetransmitAllDeleteDupRes,
+    }
 }
 
 /// Notes how long a request took. Deletes have no histogram.

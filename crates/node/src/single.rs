@@ -40,6 +40,10 @@ pub struct Single {
     held: Option<Held>,
     /// What it waits for of other nodes.
     asks: Asks,
+    /// When it began to, if that is timed.
+    asked_at: Option<Duration>,
+    /// Whether others were ever asked for a newer version.
+    has_asked: bool,
     /// Whether all who may have a newer version have been asked.
     has_looked: bool,
     /// Whether it goes where another node said, instead of where this one thinks.
@@ -266,6 +270,8 @@ impl Single {
             claim: waits.claim(),
             held: None,
             asks: Asks::Nothing,
+            asked_at: None,
+            has_asked: false,
             has_looked: false,
             is_led: false,
             call: None,
@@ -282,7 +288,10 @@ impl Single {
         waits: &mut Waits,
         out: &mut Vec<u8>,
     ) -> Option<Answer> {
-        match self.stay(node, request, stay, turn, waits, out) {
+        let body = std::mem::take(&mut self.body);
+        let progress = self.stay(node, (request, &body), stay, turn, waits, out);
+        self.body = body;
+        match progress {
             Progress::Over => None,
             _ => Some(Answer::Partial(Box::new(Unfinished::Single(self)))),
         }
@@ -292,12 +301,13 @@ impl Single {
     fn stay(
         &mut self,
         node: &Node,
-        request: &Request<'_>,
+        (request, body): (&Request<'_>, &[u8]),
         stay: Stay,
         turn: &mut Turn<'_>,
         waits: &mut Waits,
         out: &mut Vec<u8>,
     ) -> Progress {
+        self.asked_at = self.is_timed(&stay).then(|| node.host.monotonic());
         match stay {
             Stay::Fetch(fetch) => waits.read(&self.claim, &fetch),
             Stay::Hold(pledges, change, held) => {
@@ -308,11 +318,13 @@ impl Single {
                 waits.hold(&self.claim, vec![(Arc::clone(&self.namespace), pledges)]);
             }
             Stay::Lookup(partition) => return self.look_up(node, request, &partition, waits, out),
-            Stay::Elsewhere(to) => return self.go_elsewhere(node, request, to, waits, out),
+            Stay::Elsewhere(to) => {
+                return self.go_elsewhere(node, (request, body), to, waits, out);
+            }
             Stay::Later => return self.try_later(node, request, waits, out),
             Stay::Call(held) => {
                 let of = (&self.namespace, held);
-                match node.call(of, request, &self.body, self.times.woken, waits) {
+                match node.call(of, request, body, self.times.woken, waits) {
                     Answer::Partial(call) => {
                         let ticket = call.ticket().unwrap_or(self.claim.ticket());
                         self.call = Some(call);
@@ -340,6 +352,7 @@ impl Single {
         let (node, mut turn, waits) = worker.resume(&outcome.fetched, &mut pledges);
         let node = Arc::clone(node);
         let (namespace, times) = (Arc::clone(&self.namespace), self.times);
+        self.time_asking(&node, &request, turn.stripe);
         let progress = if let Some(held) = self.held.take() {
             let start = out.len();
             let executed = held.send(outcome.failed, outcome.is_late, out);
@@ -357,11 +370,7 @@ impl Single {
             };
             match stay {
                 None => Progress::Over,
-                // Reading `body` again is all that this needs.
-                Some(stay) => {
-                    self.body = body.clone();
-                    self.stay(&node, &request, stay, &mut turn, waits, out)
-                }
+                Some(stay) => self.stay(&node, (&request, &body), stay, &mut turn, waits, out),
             }
         };
         self.body = body;

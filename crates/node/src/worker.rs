@@ -1,6 +1,5 @@
 //! What answers requests on one event loop.
 
-use engine::copies::Written;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::time::Duration;
 
 use cluster::fabric::{Frame, Kind};
 use engine::Turn;
+use engine::copies::Written;
 use engine::counters::Stripe;
 use record::LastUpdateTime;
 use storage::{Fetched, Pledges, Reader, Signal, Ticket};
@@ -116,8 +116,9 @@ impl Worker {
 
     /// Gives up what was asked of nodes that have left the view.
     fn notice_view(&mut self) {
-        let state = self.node.cluster.state();
-        if std::mem::replace(&mut self.view, state.cluster_key) != state.cluster_key {
+        let key = self.node.cluster.look().cluster_key;
+        if std::mem::replace(&mut self.view, key) != key {
+            let state = self.node.cluster.state();
             let lost = self.waits.peers.depart(&state);
             self.give_up(lost);
         }

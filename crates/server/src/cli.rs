@@ -41,6 +41,11 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0,
           value_parser = clap::value_parser!(u8).range(0..=15))]
     pub instance: u8,
+
+    /// Speak no later version of the protocol between nodes than this one. Nodes find out by themselves what they
+    /// have in common; this is for trying an upgrade.
+    #[arg(long, value_name = "VERSION", hide = true)]
+    pub peer_protocol_max: Option<u16>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use cluster::Protocols;
 use config::Config;
 use node::host::{ConnectionCounts, Connections, Log as _, MetadataFiles};
 use node::{Host, Vitals};
@@ -36,17 +37,19 @@ pub struct RealHost {
     control_addresses: Vec<SocketAddr>,
     fabric_addresses: Vec<SocketAddr>,
     metadata: Files,
+    protocols: Protocols,
     connections: OnceLock<Arc<net::Stats>>,
 }
 
 impl RealHost {
     /// The world with this log, these limits of connections, these addresses to tell clients and other
-    /// nodes, and these files.
+    /// nodes, these files, and these versions of what nodes say.
     pub fn new(
         log: Arc<Log>,
         limits: Arc<net::Limits>,
         addresses: Advertised,
         metadata: Files,
+        protocols: Protocols,
     ) -> Self {
         let Advertised { service, control, fabric } = addresses;
         Self {
@@ -58,6 +61,7 @@ impl RealHost {
             control_addresses: control,
             fabric_addresses: fabric,
             metadata,
+            protocols,
             connections: OnceLock::new(),
         }
     }
@@ -119,6 +123,10 @@ impl Host for RealHost {
         self.fabric_addresses.clone()
     }
 
+    fn protocols(&self) -> Protocols {
+        self.protocols
+    }
+
     fn resolve(&self, name: &str, port: u16) -> Option<SocketAddr> {
         (name, port).to_socket_addrs().ok()?.next()
     }
@@ -136,6 +144,15 @@ impl Host for RealHost {
         }
         self.limits.set_connections_max(room);
         self.limits.set_idle_ms(config.service.proto_fd_idle_ms);
+        self.limits.set_heartbeat_connect_ms(config.network.heartbeat.connect_timeout_ms);
+        let fabric = &config.network.fabric;
+        let seconds = |seconds: u32| Duration::from_secs(seconds.max(1).into());
+        let keepalive = fabric.keepalive_enabled.then(|| net::Keepalive {
+            time: seconds(fabric.keepalive_time_seconds),
+            interval: seconds(fabric.keepalive_intvl_seconds),
+            probes: fabric.keepalive_probes.max(1),
+        });
+        self.limits.set_link_keepalive(keepalive);
     }
 
     fn log(&self) -> &dyn node::host::Log {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use cluster::Protocols;
 use config::Config;
 use node::{Host, Node};
 
@@ -71,7 +72,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if !arguments.fgdaemon {
         write_pid_file(&config)?;
     }
-    serve(config, log, files, arguments.cold_start)
+    serve(config, log, files, arguments)
 }
 
 /// The configuration that the command line names, with what deserves attention in it.
@@ -144,7 +145,7 @@ fn announce(config: &Config) {
 }
 
 /// Serves until a signal says stop.
-fn serve(config: Config, log: Arc<Log>, files: Files, cold_start: bool) -> anyhow::Result<()> {
+fn serve(config: Config, log: Arc<Log>, files: Files, arguments: &Arguments) -> anyhow::Result<()> {
     let signals = signals::Signals::install()?;
     let listening = addresses::listen_addresses(&config.network.service)?;
     let advertised = addresses::advertised_addresses(
@@ -161,7 +162,9 @@ fn serve(config: Config, log: Arc<Log>, files: Files, cold_start: bool) -> anyho
         control: addresses::advertised_peer_addresses(&control),
         fabric: addresses::advertised_peer_addresses(&fabric),
     };
-    let host = RealHost::new(Arc::clone(&log), Arc::clone(&limits), told, files);
+    let highest = arguments.peer_protocol_max.map_or(Protocols::ALL.high, cluster::Protocol);
+    let protocols = Protocols::ALL.up_to(highest);
+    let host = RealHost::new(Arc::clone(&log), Arc::clone(&limits), told, files, protocols);
     let host = Arc::new(host);
     host.configured(&config);
     let threads = config.service.service_threads.unwrap_or(1) as usize;
@@ -173,7 +176,7 @@ fn serve(config: Config, log: Arc<Log>, files: Files, cold_start: bool) -> anyho
     };
     // Before devices are touched: a refusal leaves them as they are.
     node::metadata::verify(host.metadata())?;
-    let namespaces = devices::open_namespaces(&config, options.threads, cold_start)?;
+    let namespaces = devices::open_namespaces(&config, options.threads, arguments.cold_start)?;
     let device_threads = DeviceThreads::start(&config, &namespaces)?;
     let host_of_node = Arc::clone(&host) as Arc<dyn Host>;
     let node = Arc::new(Node::with(config, namespaces, host_of_node, options.threads));

@@ -4,6 +4,7 @@
 //! [`Fetch`]. It gives its lock up, has the read done by a [`crate::Reader`], and begins again with
 //! the outcome in [`Fetched`]. By then the record may have moved; then there is another fetch.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -92,6 +93,22 @@ impl FetchDone {
 #[derive(Debug, Default)]
 pub struct Fetched {
     parts: Vec<FetchDone>,
+}
+
+/// Does something about records in the calling thread, which waits for devices: what `attempt` turns out to need
+/// is read, and it begins anew with that. For threads that may wait, and for what is seldom.
+pub fn blocking<T, F: Borrow<Fetch>>(mut attempt: impl FnMut(&Fetched) -> Result<T, F>) -> T {
+    let mut fetched = Fetched::default();
+    loop {
+        match attempt(&fetched) {
+            Ok(done) => return done,
+            Err(fetch) => {
+                // The record may have moved: what was read before is of no more use.
+                fetched.clear();
+                fetched.add(fetch.borrow().read_now());
+            }
+        }
+    }
 }
 
 /// What is known of a record's bytes on a device.

@@ -35,7 +35,7 @@ mod tests;
 pub use aligned::{ALIGN_BYTES, AlignedBuf, Span};
 pub use cipher::{Cipher, CipherKind, Encryption, KeyError, Secret};
 pub use defrag::Moved;
-pub use fetch::{Fetch, FetchDone, Fetched};
+pub use fetch::{Fetch, FetchDone, Fetched, blocking};
 pub use guard::{ReadGuard, WriteGuard};
 pub use pledge::{Pledge, Pledges, Settled};
 pub use reader::{Reader, Signal, Ticket};

@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use cluster::NodeId;
 use cluster::membership::{Input, Membership, Moment, Output, Settings, Timing};
+use cluster::{NodeId, Protocols};
 
 use super::{Entry, Outcome, Target};
 
@@ -29,6 +29,7 @@ fn node(at: u8) -> Membership {
     let settings = Settings {
         node: NodeId(u64::from(at) + 1),
         incarnation: 1_700_000_000_000,
+        protocols: Protocols::ALL,
         cluster_name: "fuzz".to_owned(),
         addresses: vec![address(at)],
         timing: Timing::default(),

@@ -1,8 +1,8 @@
 //! Frames of other nodes, to a node that is a cluster by itself.
 
-use cluster::NodeId;
 use cluster::fabric::migration::{Known, Step, What, put_record};
-use cluster::fabric::{Change, Frame, HEADER_BYTES, Kind, Lookup, Removal, Transfer};
+use cluster::fabric::{Change, Frame, HEADER_BYTES, Head, Kind, Lookup, Removal, Transfer};
+use cluster::{NodeId, Protocol};
 use record::body::BodyWriter;
 use record::{Generation, LastUpdateTime, RecordMeta};
 use wire::{Digest, ParticleType};
@@ -35,10 +35,7 @@ fn seeds(corpus: &Corpus) -> Vec<Vec<u8>> {
     let world = World::new();
     let (cluster_key, me) = (world.cluster_key(), NodeId(0xA1));
     let frame = |kind, call, write: &dyn Fn(&mut Vec<u8>)| {
-        let mut frame = Vec::new();
-        Frame::begin(&mut frame, kind, call, me);
-        write(&mut frame);
-        frame
+        Head { protocol: Protocol::FIRST, kind, call, from: me }.frame(write)
     };
     let (namespace, digest, at) = (&b"test"[..], Digest([7; Digest::SIZE]), LastUpdateTime(500));
     let mut bytes = Vec::new();

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::message::{
-    Body, Envelope, Hello, REFUSED_CLUSTER, REFUSED_DUPLICATE, REFUSED_VERSION, Refused, VERSIONS,
-    VersionRange, address_bytes, address_of, addresses_of, decode,
+    Body, Envelope, Hello, REFUSED_CLUSTER, REFUSED_DUPLICATE, REFUSED_VERSION, Refused,
+    address_bytes, address_of, addresses_of, decode,
 };
 use super::{Membership, Note};
-use crate::NodeId;
+use crate::{NodeId, Protocols};
 
 /// More seeds are not looked at.
 const SEEDS_MAX: usize = 4096;
@@ -116,6 +116,11 @@ impl Membership {
             self.namesake(&envelope, &body);
         } else {
             self.message_of(node, envelope.incarnation, body);
+            if let Some(peer) = self.peers.get_mut(node)
+                && peer.incarnation == envelope.incarnation
+            {
+                peer.protocols = Protocols::from_packed(envelope.versions);
+            }
         }
     }
 
@@ -148,8 +153,7 @@ impl Membership {
 
     /// Whether the sender is of this cluster and speaks a version of this protocol.
     fn speaks_our_language(&mut self, envelope: &Envelope, body: &Body) -> bool {
-        let (node, versions) =
-            (NodeId(envelope.node), VersionRange::from_packed(envelope.versions));
+        let (node, theirs) = (NodeId(envelope.node), Protocols::from_packed(envelope.versions));
         let answer = if envelope.cluster != self.cluster {
             let name = match body {
                 Body::Hello(hello) | Body::HelloBack(hello) => Some(hello.cluster_name.clone()),
@@ -158,8 +162,8 @@ impl Membership {
             };
             self.note(Note::OtherCluster { node, name });
             REFUSED_CLUSTER
-        } else if VERSIONS.common(versions).is_none() {
-            self.note(Note::OtherVersion { node, versions: (versions.low, versions.high) });
+        } else if self.protocols.common(theirs).is_none() {
+            self.note(Note::OtherVersion { node, versions: (theirs.low.0, theirs.high.0) });
             REFUSED_VERSION
         } else {
             return true;
@@ -252,6 +256,7 @@ impl Membership {
     ) {
         let to = later.first().copied();
         self.note(Note::DuplicateId { node, later: to, earlier });
+        self.duplicates.insert(node, self.time());
         if let Some(to) = to {
             self.refuse(to, REFUSED_DUPLICATE, incarnation, other_incarnation, earlier);
         }
@@ -291,6 +296,7 @@ impl Membership {
     /// Another node has this one's id: no view, until that has not been heard of for a while.
     fn stay_out(&mut self, other: Option<SocketAddr>) {
         self.note(Note::OwnIdTaken { node: self.own, other });
+        self.duplicates.insert(self.own, self.time());
         if !self.is_out() {
             self.lose_view();
             (self.round, self.promise) = (None, None);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::note::Note;
 use super::timing::Timing;
-use crate::NodeId;
+use crate::{NodeId, Protocol, Protocols};
 
 /// What a host says of its node.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Settings {
     pub incarnation: u64,
     /// Nodes of another cluster are not listened to.
     pub cluster_name: String,
+    /// What it speaks.
+    pub protocols: Protocols,
     /// Where other nodes reach it; the first is tried first.
     pub addresses: Vec<SocketAddr>,
     /// The heartbeat's times.
@@ -120,6 +122,8 @@ pub struct Neighbour {
     pub incarnation: u64,
     /// Where it is reached.
     pub address: Option<SocketAddr>,
+    /// In which version it and this node speak.
+    pub protocol: Protocol,
     /// Since its latest pulse; `None` if none ever came.
     pub last_heard: Option<Duration>,
     /// Its wall clock less this node's, in milliseconds; with it the time that the message took.

@@ -7,40 +7,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use prost::Message as _;
 
-use crate::NodeId;
 use crate::balance::fnv1a;
-
-/// Versions of this protocol that this release speaks.
-pub(super) const VERSIONS: VersionRange = VersionRange { low: 1, high: 1 };
+use crate::{NodeId, Protocols};
 
 /// A longer message is not looked at, so that what decoding allocates is bounded.
 pub(super) const BYTES_MAX: usize = 1 << 20;
 
 /// More addresses of one node are not looked at.
 const ADDRESSES_MAX: usize = 16;
-
-/// A range of protocol versions, both ends included.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct VersionRange {
-    pub low: u16,
-    pub high: u16,
-}
-
-impl VersionRange {
-    fn packed(self) -> u32 {
-        u32::from(self.low) << 16 | u32::from(self.high)
-    }
-
-    pub fn from_packed(packed: u32) -> Self {
-        Self { low: (packed >> 16) as u16, high: (packed & 0xffff) as u16 }
-    }
-
-    /// The version in which both sides speak: the highest that both know.
-    pub fn common(self, other: Self) -> Option<u16> {
-        let high = self.high.min(other.high);
-        (high >= self.low && high >= other.low).then_some(high)
-    }
-}
 
 /// The outermost message.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -54,7 +28,7 @@ pub(super) struct Envelope {
     /// [`cluster_hash`] of the sender's cluster name.
     #[prost(fixed64, tag = "3")]
     pub cluster: u64,
-    /// Versions that the sender speaks.
+    /// [`Protocols`] that the sender speaks.
     #[prost(uint32, tag = "4")]
     pub versions: u32,
     #[prost(oneof = "Body", tags = "5, 6, 7, 8, 9, 10, 11, 12, 13")]
@@ -235,10 +209,10 @@ pub(super) fn encode(
     node: NodeId,
     incarnation: u64,
     cluster: u64,
-    versions: VersionRange,
+    protocols: Protocols,
     body: Body,
 ) -> Vec<u8> {
-    let versions = versions.packed();
+    let versions = protocols.packed();
     Envelope { node: node.0, incarnation, cluster, versions, body: Some(body) }.encode_to_vec()
 }
 
@@ -291,19 +265,10 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_common_version_is_spoken() {
-        let range = |low, high| VersionRange { low, high };
-        assert_eq!(range(1, 3).common(range(2, 5)), Some(3));
-        assert_eq!(range(1, 1).common(range(2, 5)), None);
-        assert_eq!(range(4, 5).common(range(2, 3)), None);
-        assert_eq!(VersionRange::from_packed(range(4, 5).packed()), range(4, 5));
-    }
-
-    #[test]
     fn what_a_release_does_not_know_is_skipped() {
         // Field 900, a length-delimited one, behind the known ones.
         let body = Body::Accepted(Ballot { number: 7, proposer: 9 });
-        let mut bytes = encode(NodeId(5), 1, 2, VERSIONS, body.clone());
+        let mut bytes = encode(NodeId(5), 1, 2, Protocols::ALL, body.clone());
         bytes.extend_from_slice(&[0xa2, 0x38, 3, 1, 2, 3]);
         assert_eq!(decode(&bytes).unwrap().body, Some(body));
         assert_eq!(decode(&bytes[..bytes.len() - 1]), None);

@@ -38,11 +38,11 @@ pub use input::{Counters, Input, Moment, Neighbour, Output, Settings, View};
 pub use note::Note;
 pub use timing::Timing;
 
-use crate::NodeId;
+use crate::{NodeId, Protocols};
 use decide::Decision;
 use gossip::{Asked, Gossip, Identity};
 use hello::Seed;
-use message::{Body, VERSIONS, cluster_hash, encode, list_hash};
+use message::{Body, cluster_hash, encode, list_hash};
 use peers::Peers;
 use round::{Held, Promise, Round, Spread};
 
@@ -57,6 +57,7 @@ pub struct Membership {
     incarnation: u64,
     cluster_name: String,
     cluster: u64,
+    protocols: Protocols,
     addresses: Vec<SocketAddr>,
     timing: Timing,
     size_min: usize,
@@ -92,6 +93,8 @@ pub struct Membership {
     /// Until then this node stays out: its id is another's.
     out_until: Duration,
     rival: Option<(Duration, Duration)>,
+    /// Ids that several nodes were seen to have, and when last.
+    duplicates: BTreeMap<NodeId, Duration>,
 
     noted: BTreeMap<(u8, NodeId), Duration>,
     counters: Counters,
@@ -123,6 +126,7 @@ impl Membership {
         Self {
             own: settings.node,
             incarnation: settings.incarnation,
+            protocols: settings.protocols,
             cluster: cluster_hash(&settings.cluster_name),
             cluster_name: settings.cluster_name,
             addresses: settings.addresses,
@@ -153,6 +157,7 @@ impl Membership {
             is_orphaned: false,
             out_until: Duration::ZERO,
             rival: None,
+            duplicates: BTreeMap::new(),
             noted: BTreeMap::new(),
             counters: Counters::default(),
             out: Vec::new(),
@@ -291,7 +296,7 @@ impl Membership {
     }
 
     fn send(&mut self, to: SocketAddr, body: Body) {
-        let message = encode(self.own, self.incarnation, self.cluster, VERSIONS, body);
+        let message = encode(self.own, self.incarnation, self.cluster, self.protocols, body);
         self.counters.sent(message.len());
         self.out.push(Output::Send { to, message });
     }
@@ -345,11 +350,18 @@ impl Membership {
             node,
             incarnation: peer.incarnation,
             address: peer.address(),
+            protocol: self.protocols.common(peer.protocols).unwrap_or(self.protocols.low),
             last_heard: peer.heard_at.map(|at| self.time().saturating_sub(at)),
             skew_ms: peer.skew_ms,
             is_heard: peer.is_heard(self.time(), &self.timing),
             is_adjacent: self.is_adjacent(node),
         })
+    }
+
+    /// Ids that more than one node has, as far as was seen of late, ascending.
+    pub fn duplicates(&self) -> impl Iterator<Item = NodeId> {
+        let recent = self.time().saturating_sub(NOTE_PAUSE);
+        self.duplicates.iter().filter(move |(_, seen)| **seen >= recent).map(|(node, _)| *node)
     }
 
     /// How far apart the wall clocks of the nodes are that are heard, this one included, in milliseconds; with

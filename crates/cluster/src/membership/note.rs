@@ -135,8 +135,8 @@ impl fmt::Display for Note {
             ),
             Self::OtherVersion { node, versions: (low, high) } => write!(
                 f,
-                "messages of node {node} are ignored: it speaks versions {low} to {high} of the heartbeat, and none \
-                 of this node's; upgrade in smaller steps"
+                "messages of node {node} are ignored: it speaks versions {low} to {high} of the protocol between \
+                 nodes, and none of this node's; upgrade in smaller steps"
             ),
         }
     }

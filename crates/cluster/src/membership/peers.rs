@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::message::list_hash;
 use super::timing::Timing;
-use crate::NodeId;
+use crate::{NodeId, Protocol, Protocols};
 
 /// A node that has been silent for so long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
@@ -24,6 +24,8 @@ pub(super) struct Peer {
     /// Where it is reached; the one in use is `addresses[address]`.
     addresses: Vec<SocketAddr>,
     address: usize,
+    /// What it speaks.
+    pub protocols: Protocols,
     /// When it, or this life of it, became known.
     pub known_since: Duration,
     /// When its latest pulse came.
@@ -67,6 +69,8 @@ impl Peer {
             incarnation,
             addresses,
             address: 0,
+            // Until it has said so itself.
+            protocols: Protocols::ALL.up_to(Protocol::FIRST),
             known_since: now,
             heard_at: None,
             is_here: false,

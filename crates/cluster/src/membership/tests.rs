@@ -12,6 +12,7 @@ fn settings(node: NodeId) -> Settings {
     Settings {
         node,
         incarnation: 1,
+        protocols: Protocols::ALL,
         cluster_name: CLUSTER.to_owned(),
         addresses: vec![SocketAddr::from(([10, 0, 0, node.0 as u8], 3002))],
         timing: Timing::default(),
@@ -50,7 +51,7 @@ fn talk(until_ms: u64) -> [Membership; 2] {
 }
 
 fn say(to: &mut Membership, ms: u64, body: Body) -> Vec<Output> {
-    let message = encode(OTHER, 1, cluster_hash(CLUSTER), VERSIONS, body);
+    let message = encode(OTHER, 1, cluster_hash(CLUSTER), Protocols::ALL, body);
     let mut out = Vec::new();
     to.step(at(ms), Input::Message(&message), &mut out);
     out
@@ -122,7 +123,7 @@ fn noise_changes_nothing() {
     let view = node.view().cloned();
     let mut random = fastrand::Rng::with_seed(1);
     let pulse = message::Pulse { sequence: 1, ballot: u64::MAX, ..Default::default() };
-    let sound = encode(OTHER, 1, cluster_hash(CLUSTER), VERSIONS, Body::Pulse(pulse));
+    let sound = encode(OTHER, 1, cluster_hash(CLUSTER), Protocols::ALL, Body::Pulse(pulse));
     for _ in 0..20_000 {
         let mut bytes = sound.clone();
         for _ in 0..random.usize(1..4) {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use cluster::NodeId;
 use cluster::membership::{Input, Membership, Moment, Note, Output, Settings, Timing, View};
+use cluster::{NodeId, Protocols};
 
 /// What the network does to messages.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +100,7 @@ impl World {
         let mut settings = Settings {
             node: id(at),
             incarnation: 0,
+            protocols: Protocols::ALL,
             cluster_name: "test".to_owned(),
             addresses: vec![address(at)],
             timing: Timing::default(),

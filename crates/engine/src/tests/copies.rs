@@ -1,8 +1,8 @@
 //! Versions that go to other nodes and come from them.
 
 use record::{Body, LastUpdateTime, RecordMeta};
+use storage::Pledges;
 use storage::device::ram::RamDevice;
-use storage::{Fetched, Pledges};
 use wire::ResultCode;
 
 use super::fixture::*;
@@ -19,17 +19,11 @@ struct Copy {
 }
 
 fn copy_out(fixture: &Fixture, key: u32) -> Option<Copy> {
-    let (mut fetched, mut bytes) = (Fetched::default(), Vec::new());
-    loop {
-        match fixture.namespace.copy_out(&digest(key), &fetched, &mut bytes) {
-            Ok(found) => {
-                let (meta, set) = found?;
-                let set_name = set.map_or(Vec::new(), |set| set.name.to_vec());
-                return Some(Copy { meta, set_name, bytes });
-            }
-            Err(fetch) => fetched.add(fetch.read_now()),
-        }
-    }
+    let mut bytes = Vec::new();
+    let copy_out = |fetched: &_| fixture.namespace.copy_out(&digest(key), fetched, &mut bytes);
+    let (meta, set) = storage::blocking(copy_out)?;
+    let set_name = set.map_or(Vec::new(), |set| set.name.to_vec());
+    Some(Copy { meta, set_name, bytes })
 }
 
 /// Runs something that may have to read first; says also what others would have to hear of.
@@ -37,22 +31,19 @@ fn take<T>(
     fixture: &Fixture,
     mut what: impl FnMut(&mut Turn<'_>) -> Result<T, storage::Fetch>,
 ) -> (T, Written) {
-    let (mut fetched, mut pledges, mut scratch) =
-        (Fetched::default(), Pledges::default(), Vec::new());
-    loop {
+    let (mut pledges, mut scratch) = (Pledges::default(), Vec::new());
+    storage::blocking(|fetched| {
         let mut turn = Turn {
             now: fixture.now,
             stripe: Stripe::SHARED,
             scratch: &mut scratch,
-            fetched: &fetched,
+            fetched,
             pledges: &mut pledges,
             written: Written::Nothing,
         };
-        match what(&mut turn) {
-            Ok(done) => return (done, turn.written),
-            Err(fetch) => fetched.add(fetch.read_now()),
-        }
-    }
+        let done = what(&mut turn)?;
+        Ok::<_, storage::Fetch>((done, turn.written))
+    })
 }
 
 fn accept(fixture: &Fixture, key: u32, copy: &Copy, rule: Rule) -> Result<Accepted, ResultCode> {

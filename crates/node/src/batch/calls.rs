@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::stats::NamespaceCounter;
 use parking_lot::Mutex;
 use storage::Pledges;
 use wire::Request;
@@ -12,7 +13,7 @@ use wire::batch::Place;
 use super::State;
 use super::partial::rows_at;
 use crate::node::Node;
-use crate::peers::waiter_for;
+use crate::peers::{Cause, waiter_for};
 use crate::udf::{Executed, execute_for};
 use crate::waits::{Caller, Pledged};
 
@@ -78,7 +79,9 @@ fn carry_out(
         let took = node.host.monotonic().saturating_sub(begun);
         if let Some(digest) = request.valid_digest() {
             let waiter = waiter_for(namespace, request, Arc::clone(caller));
-            node.copy_from_thread(namespace, &digest, executed.written, waiter);
+            let resent = Some(NamespaceCounter::RetransmitAllBatchSubUdfReplWrite);
+            let cause = Cause { waiter, resent };
+            node.copy_from_thread(namespace, &digest, executed.written, cause);
         }
         slot.lock().push_back(Called { executed, took, pledged });
     }

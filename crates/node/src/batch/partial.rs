@@ -12,7 +12,7 @@ use super::calls::{self, Slot};
 use super::{State, ahead, relay, slice};
 use crate::counters::ServiceCounter;
 use crate::node::Node;
-use crate::peers::RowAnswers;
+use crate::peers::{Cause, RowAnswers};
 use crate::unfinished::Progress;
 use crate::waits::{Claim, Waits};
 use crate::worker::Worker;
@@ -245,9 +245,11 @@ impl Batch {
 /// Sends changes to the other replicas.
 fn tell_replicas(node: &Node, changes: Vec<slice::Change>, claim: &Claim, waits: &mut Waits) {
     for change in changes {
-        let slice::Change { namespace, partition, digest, written, bytes, is_awaited } = change;
-        let waiter = is_awaited.then(|| waits.await_copy(claim));
-        waits.peers.copy(node, &namespace, &partition, (&digest, written, &bytes), waiter);
+        let slice::Change { namespace, partition, digest, written, bytes, is_awaited, resent } =
+            change;
+        let waiter = is_awaited.then(|| waits.await_copy(claim)).into();
+        let cause = Cause { waiter, resent: Some(resent) };
+        waits.peers.copy(node, &namespace, &partition, (&digest, written, &bytes), cause);
     }
 }
 

@@ -9,6 +9,7 @@ use arc_swap::Guard;
 use cluster::partition::Partition;
 use engine::copies::Written;
 use engine::latencies::{Benchmark, LatencyKind};
+use engine::stats::NamespaceCounter;
 use engine::{Namespace, Stripe, Turn};
 use storage::Fetch;
 use wire::batch::{BatchFlags, Place, Row, Rows};
@@ -74,6 +75,8 @@ pub(super) struct Change {
     pub bytes: Vec<u8>,
     /// Whether the rows wait for it.
     pub is_awaited: bool,
+    /// Counts it when it is sent again.
+    pub resent: NamespaceCounter,
 }
 
 /// A row is not carried out in the slice.
@@ -306,6 +309,7 @@ impl<'s> Slice<'s> {
             written: turn.written,
             bytes: turn.scratch.clone(),
             is_awaited: waits_for_all(namespace, &row.request),
+            resent: outcome::resent_write(Origin::Batch, &row.request),
         });
     }
 

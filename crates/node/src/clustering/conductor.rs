@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cluster::NodeId;
-use cluster::RackId;
 use cluster::exchange::{self, Exchange, NamespaceOffer, Offer, Offers};
-use cluster::fabric::{Channel, Frame, Kind};
+use cluster::fabric::Kind;
 use cluster::membership::{
     self, Input, Membership, Moment, Neighbour, Note, Settings, Timing, View,
 };
-use config::{Config, HeartbeatMode};
+use cluster::{NodeId, Protocols, RackId};
+use config::{Config, HeartbeatMode, HeartbeatProtocol};
 
-use super::{Card, Letter, Parcel, State};
+use super::{Card, Letter, State};
 use crate::host::{Host, Topic};
 use crate::info::{BUILD, COMPATIBILITY_ID};
 use crate::node::Node;
@@ -50,6 +49,7 @@ impl Driver {
         let settings = Settings {
             node: me,
             incarnation: host.now().0,
+            protocols: host.protocols(),
             cluster_name: config.service.cluster_name.clone().unwrap_or_default(),
             addresses: host.control_addresses(),
             timing: Timing { interval, timeout_intervals: heartbeat.timeout_intervals },
@@ -164,6 +164,11 @@ impl Node {
         self.cluster.driver.lock().membership.neighbours().collect()
     }
 
+    /// Ids that more than one node has.
+    pub(crate) fn duplicate_nodes(&self) -> Vec<NodeId> {
+        self.cluster.driver.lock().membership.duplicates().collect()
+    }
+
     /// How far the clocks of the cluster are apart at most, in ms.
     pub(crate) fn clock_skew_ms(&self) -> u64 {
         self.cluster.driver.lock().membership.clock_skew_ms()
@@ -196,7 +201,7 @@ impl Node {
 
     /// The same, and hands the membership machine something beside messages.
     pub(crate) fn conduct_with(&self, input: Option<Input<'_>>) {
-        let letters = std::mem::take(&mut *self.cluster.inbox.lock());
+        let letters = self.cluster.mailbox.take();
         let mut driver = self.cluster.driver.lock();
         let (now, mut wanted) = (moment(&*self.host), Wanted::default());
         let lease = driver.membership.timing().timeout();
@@ -217,6 +222,8 @@ impl Node {
 
     fn take_in(&self, driver: &mut Driver, now: Moment, letter: &Letter, wanted: &mut Wanted) {
         match letter.kind {
+            // As if nothing came.
+            Kind::Membership if !self.has_heartbeat() => {}
             Kind::Membership => {
                 let input = Input::Message(&letter.body);
                 driver.membership.step(now, input, &mut wanted.membership);
@@ -228,6 +235,11 @@ impl Node {
         }
     }
 
+    /// Whether this node takes part in heartbeats. An operator may switch them off, which cuts it off from the others.
+    fn has_heartbeat(&self) -> bool {
+        self.config().network.heartbeat.protocol != HeartbeatProtocol::None
+    }
+
     /// Does what the machines want, which may make them want more.
     fn carry_out(&self, driver: &mut Driver, now: Moment, wanted: &mut Wanted) {
         while !(wanted.membership.is_empty() && wanted.exchange.is_empty()) {
@@ -237,7 +249,9 @@ impl Node {
             for output in std::mem::take(&mut wanted.exchange) {
                 match output {
                     exchange::Output::Send { to, message } => {
-                        self.send_control(driver, to, Kind::Exchange, &message);
+                        // It is sent again until it arrives.
+                        let write = |out: &mut Vec<u8>| out.extend_from_slice(&message);
+                        self.cluster.send(to, Kind::Exchange, write);
                     }
                     exchange::Output::Complete(offers) => self.rebalance(offers),
                 }
@@ -254,7 +268,9 @@ impl Node {
     ) {
         match output {
             membership::Output::Send { to, message } => {
-                self.cluster.post([self.parcel(to, Kind::Membership, &message)]);
+                if self.has_heartbeat() {
+                    self.cluster.send_membership(to, &message);
+                }
             }
             membership::Output::View(view) => self.enter(driver, now, &view, wanted),
             membership::Output::Orphaned => self.become_orphan(driver),
@@ -278,21 +294,6 @@ impl Node {
                 self.host.log().tell(topic, &note.to_string());
             }
         }
-    }
-
-    /// A frame for another node's control port.
-    fn parcel(&self, to: SocketAddr, kind: Kind, body: &[u8]) -> Parcel {
-        let mut frame = Vec::new();
-        Frame::begin(&mut frame, kind, 0, self.cluster.me);
-        frame.extend_from_slice(body);
-        Parcel { to, channel: Channel::Control, frame }
-    }
-
-    fn send_control(&self, driver: &Driver, to: NodeId, kind: Kind, body: &[u8]) {
-        let address = driver.cards.get(&to).and_then(|card| card.control.first());
-        // It is sent again until it arrives.
-        let Some(address) = address else { return };
-        self.cluster.post([self.parcel(*address, kind, body)]);
     }
 
     /// A view was agreed on: nothing moves until all members have told each other what they have.
@@ -385,16 +386,18 @@ impl Node {
         let reached: BTreeMap<_, _> = driver
             .membership
             .neighbours()
-            .filter_map(|neighbour| Some((neighbour.node, neighbour.address?)))
+            .map(|neighbour| (neighbour.node, (neighbour.address, neighbour.protocol)))
             .collect();
+        let lowest = Protocols::ALL.low;
         let is_present = |node: &&NodeId| driver.members.contains(node);
         let present = driver.cards.iter().filter(|(node, _)| is_present(node));
         let present = present.map(|(node, card)| {
+            let (address, protocol) = reached.get(node).copied().unwrap_or((None, lowest));
             let mut card = card.clone();
-            if let Some(address) = reached.get(node) {
+            if let Some(address) = address {
                 card.prefer(address.ip());
             }
-            (*node, card)
+            (*node, (card, protocol))
         });
         let present = present.collect();
         let state = self.cluster.state();

@@ -10,10 +10,12 @@
 //! | messages in and out, views, the exchange | `conductor.rs` |
 //! | what follows from an exchange | `rebalance.rs` |
 //! | what is known of the others | `state.rs`, `card.rs` |
+//! | what they say | `mailbox.rs` |
 //! | who has which partition | `table.rs` |
 
 mod card;
 mod conductor;
+mod mailbox;
 mod rebalance;
 mod state;
 mod table;
@@ -23,17 +25,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use cluster::NodeId;
-use cluster::fabric::{Channel, Kind};
+use arc_swap::{ArcSwap, Guard};
+use cluster::fabric::{Channel, Head, Kind};
+use cluster::{NodeId, Protocols};
 use config::Config;
 use engine::Namespace;
-use engine::bell::Bell;
 use parking_lot::Mutex;
 use storage::Signal;
 
 pub(crate) use card::Card;
 use conductor::Driver;
+pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use state::Listed;
 pub use state::State;
 pub use table::PartitionTable;
@@ -44,9 +46,8 @@ use crate::host::Host;
 pub struct Clustering {
     me: NodeId,
     driver: Mutex<Driver>,
-    /// Messages of other nodes that the driver has not seen.
-    inbox: Mutex<Vec<Letter>>,
-    bell: Bell,
+    /// Messages of other nodes for the driver.
+    pub(crate) mailbox: Mailbox,
     /// Messages for other nodes that the first loop has not sent.
     outbox: Mutex<Vec<Parcel>>,
     /// Told when the outbox gets something.
@@ -63,14 +64,6 @@ pub struct Clustering {
     pub(crate) moving: Mutex<bool>,
     /// Whether an operator has asked for what this node has to be taken over by others.
     pub(crate) is_quiesced: AtomicBool,
-}
-
-/// A message of another node.
-#[derive(Debug)]
-pub(crate) struct Letter {
-    pub kind: Kind,
-    pub from: NodeId,
-    pub body: Vec<u8>,
 }
 
 /// A frame for another node.
@@ -99,8 +92,7 @@ impl Clustering {
         Self {
             me,
             driver: Mutex::new(Driver::new(me, config, host)),
-            inbox: Mutex::default(),
-            bell: Bell::default(),
+            mailbox: Mailbox::default(),
             outbox: Mutex::default(),
             sender: Mutex::default(),
             state: ArcSwap::default(),
@@ -146,6 +138,11 @@ impl Clustering {
         self.state.load_full()
     }
 
+    /// The same, for a moment: cheaper where that is often done.
+    pub(crate) fn look(&self) -> Guard<Arc<State>> {
+        self.state.load()
+    }
+
     /// Who has which partition of the namespace at this place of the configuration.
     pub fn table(&self, namespace: usize) -> &PartitionTable {
         &self.tables[namespace]
@@ -173,18 +170,12 @@ impl Clustering {
 
     /// Waits until there is something to conduct, or the time is over.
     pub fn wait(&self, at_most: Duration) {
-        self.bell.wait(at_most);
+        self.mailbox.wait(at_most);
     }
 
     /// Has whoever waits wake up.
     pub fn wake(&self) {
-        self.bell.ring();
-    }
-
-    /// Takes in a message of another node.
-    pub(crate) fn deliver(&self, letter: Letter) {
-        self.inbox.lock().push(letter);
-        self.bell.ring();
+        self.mailbox.wake();
     }
 
     /// Says whom to tell when there is something to send.
@@ -197,7 +188,23 @@ impl Clustering {
         parcels.append(&mut self.outbox.lock());
     }
 
-    pub(crate) fn post(&self, parcels: impl IntoIterator<Item = Parcel>) {
+    /// Sends something to a node that nobody waits for an answer to; it may get lost. `write` appends it.
+    pub(crate) fn send(&self, to: NodeId, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
+        let channel = kind.channel();
+        let Some((to, protocol)) = self.look().route(to, channel) else { return };
+        let frame = Head { protocol, kind, call: 0, from: self.me }.frame(write);
+        self.post([Parcel { to, channel, frame }]);
+    }
+
+    /// Sends a message of the membership, which may be to a node of which nothing is known yet.
+    fn send_membership(&self, to: SocketAddr, message: &[u8]) {
+        let (protocol, kind) = (Protocols::ALL.low, Kind::Membership);
+        let head = Head { protocol, kind, call: 0, from: self.me };
+        let frame = head.frame(|out| out.extend_from_slice(message));
+        self.post([Parcel { to, channel: Channel::Control, frame }]);
+    }
+
+    fn post(&self, parcels: impl IntoIterator<Item = Parcel>) {
         let mut outbox = self.outbox.lock();
         let before = outbox.len();
         outbox.extend(parcels);

@@ -51,8 +51,8 @@ impl Node {
             self.cluster.partitions_changed();
         }
         if nodes.len() > 1 {
-            let moves = (0..self.namespaces.len()).map(|place| self.moves_left(place));
-            let moves = moves.map(|(tx, rx)| tx + rx);
+            let moves = (0..self.namespaces.len()).map(|place| self.migrations_remaining(place));
+            let moves = moves.map(|left| left.tx + left.rx);
             let text = format!(
                 "rebalanced under cluster key {key:x}: {} partitions of this node are to move",
                 moves.sum::<usize>()

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::NodeId;
 use cluster::exchange::Offers;
+use cluster::fabric::Channel;
+use cluster::{NodeId, Protocol};
 
 use super::Card;
 
@@ -46,6 +47,8 @@ pub(crate) struct Directory {
 pub(crate) struct Listed {
     /// What it told of itself.
     pub card: Card,
+    /// In which version this node speaks to it.
+    pub protocol: Protocol,
     /// Whether it is in the view.
     pub is_present: bool,
     /// Generation of the directory in which this changed last.
@@ -58,30 +61,29 @@ impl State {
         self.members.first().copied()
     }
 
-    /// Where a member listens for what goes on a channel.
-    pub(crate) fn address(
-        &self,
-        node: NodeId,
-        channel: cluster::fabric::Channel,
-    ) -> Option<SocketAddr> {
-        let card = &self.directory.peers.get(&node)?.card;
-        match channel {
-            cluster::fabric::Channel::Control => card.control.first(),
-            _ => card.fabric.first().or(card.control.first()),
-        }
-        .copied()
+    /// Where a member listens for what goes on a channel, and in which version it is spoken to.
+    pub(crate) fn route(&self, node: NodeId, channel: Channel) -> Option<(SocketAddr, Protocol)> {
+        let Listed { card, protocol, .. } = self.directory.peers.get(&node)?;
+        let address = match channel {
+            Channel::Control => card.control.first(),
+            Channel::Record | Channel::Bulk => card.fabric.first().or(card.control.first()),
+        };
+        Some((*address?, *protocol))
     }
 }
 
 impl Directory {
     /// Takes note of who is there and what they tell of themselves. Says whether that is news.
-    pub fn update(&mut self, present: &BTreeMap<NodeId, Card>) -> bool {
+    pub fn update(&mut self, present: &BTreeMap<NodeId, (Card, Protocol)>) -> bool {
         let next = self.generation + 1;
         let mut is_news = false;
-        for (node, card) in present {
-            let known = self.peers.get(node);
-            if known.is_none_or(|known| !known.is_present || known.card != *card) {
-                let listed = Listed { card: card.clone(), is_present: true, changed: next };
+        for (node, (card, protocol)) in present {
+            let is_known = |known: &Listed| {
+                known.is_present && known.card == *card && known.protocol == *protocol
+            };
+            if !self.peers.get(node).is_some_and(is_known) {
+                let (card, protocol) = (card.clone(), *protocol);
+                let listed = Listed { card, protocol, is_present: true, changed: next };
                 self.peers.insert(*node, listed);
                 is_news = true;
             }

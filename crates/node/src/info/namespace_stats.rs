@@ -147,6 +147,7 @@ fn put_cluster(standing: &Standing, pairs: &mut Pairs<'_>) {
 fn put_migrations(node: &Node, namespace: &Namespace, pairs: &mut Pairs<'_>) {
     let place = namespace.number();
     let (left, counts) = (node.migrations_remaining(place), node.migrations.counts(place));
+    // A receiver that is busy is asked again; nobody refuses for good.
     put_idle(pairs, &["migrate_tx_partitions_imbalance"]);
     pairs.put("migrate_tx_instances", left.active_tx);
     pairs.put("migrate_rx_instances", left.active_rx);
@@ -159,9 +160,9 @@ fn put_migrations(node: &Node, namespace: &Namespace, pairs: &mut Pairs<'_>) {
     pairs.put("migrate_rx_partitions_remaining", left.rx);
     pairs.put("migrate_records_skipped", counts.records_skipped.load(Relaxed));
     pairs.put("migrate_records_transmitted", counts.records_sent.load(Relaxed));
-    // What was not confirmed is sent again as part of a whole step, which is not counted.
-    put_idle(pairs, &["migrate_record_retransmits"]);
+    pairs.put("migrate_record_retransmits", counts.records_resent.load(Relaxed));
     pairs.put("migrate_record_receives", counts.records_received.load(Relaxed));
-    put_idle(pairs, &["migrate_records_unreadable", "migrate_signals_active"]);
+    pairs.put("migrate_records_unreadable", counts.records_unreadable.load(Relaxed));
+    pairs.put("migrate_signals_active", left.active_signals);
     pairs.put("migrate_signals_remaining", left.signals);
 }

@@ -56,7 +56,11 @@ fn put_cluster(node: &Node, pairs: &mut Pairs<'_>) {
     pairs.put("cluster_max_compatibility_id", ids.iter().max().unwrap_or(&COMPATIBILITY_ID));
     pairs.put("cluster_integrity", node.has_cluster_integrity());
     pairs.put("cluster_is_member", !state.members.is_empty());
-    pairs.put("cluster_duplicate_nodes", "null");
+    let duplicates: Vec<_> = node.duplicate_nodes().iter().map(ToString::to_string).collect();
+    match &duplicates[..] {
+        [] => pairs.put("cluster_duplicate_nodes", "null"),
+        ids => pairs.put("cluster_duplicate_nodes", ids.join(",")),
+    }
     pairs.put("cluster_clock_skew_stop_writes_sec", 0);
     pairs.put("cluster_clock_skew_ms", node.clock_skew_ms());
     pairs.put("cluster_clock_skew_outliers", "null");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cluster::Protocols;
 use config::{Config, LOG_CONTEXTS, LogLevel, StorageEngine};
 use engine::devices::{DevicePlan, NamespaceOpening};
 use parking_lot::Mutex;
@@ -38,6 +39,8 @@ pub(crate) struct TestHost {
     pub files: Mutex<HashMap<String, Vec<u8>>>,
     /// Whether nothing can be written.
     pub full: AtomicBool,
+    /// What it speaks with other nodes.
+    pub protocols: Mutex<Protocols>,
 }
 
 impl TestHost {
@@ -50,6 +53,7 @@ impl TestHost {
             control: Mutex::default(),
             files: Mutex::default(),
             full: AtomicBool::new(false),
+            protocols: Mutex::new(Protocols::ALL),
         })
     }
 
@@ -59,6 +63,10 @@ impl TestHost {
 }
 
 impl Host for TestHost {
+    fn protocols(&self) -> Protocols {
+        *self.protocols.lock()
+    }
+
     fn now(&self) -> LastUpdateTime {
         LastUpdateTime(START.0 + self.elapsed.lock().as_millis() as u64)
     }

@@ -17,14 +17,13 @@ use std::fmt;
 use std::time::Duration;
 
 use cluster::NodeId;
-use cluster::fabric::{Channel, Frame, Kind};
-use engine::bell::Bell;
+use cluster::fabric::Kind;
 use parking_lot::Mutex;
 use prost::Message as _;
 use record::LastUpdateTime;
 
 use super::{Item, Module};
-use crate::clustering::{Letter, Parcel};
+use crate::clustering::Mailbox;
 use crate::node::Node;
 
 /// How often a member tells the principal what it has while that is not the same.
@@ -36,12 +35,12 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Spread {
-    inbox: Mutex<Vec<Letter>>,
+    /// Messages of other nodes, and what wakes the thread that reads them.
+    pub mailbox: Mailbox,
     /// Changes that were asked for and are not carried out.
     tasks: Mutex<Vec<Task>>,
     /// What has changed here and was not sent.
     changed: Mutex<Vec<(Module, Vec<Item>)>>,
-    bell: Bell,
     /// Event loops look into it: nobody who has it waits for the disk.
     known: Mutex<Known>,
 }
@@ -91,25 +90,10 @@ struct WireItem {
 }
 
 impl Spread {
-    /// Takes in a message of another node.
-    pub fn deliver(&self, letter: Letter) {
-        self.inbox.lock().push(letter);
-        self.bell.ring();
-    }
-
     /// Something has changed here.
     pub fn changed(&self, module: Module, items: &[Item]) {
         self.changed.lock().push((module, items.to_vec()));
-        self.bell.ring();
-    }
-
-    /// Waits until there is something to do, or the time is over.
-    pub fn wait(&self, at_most: Duration) {
-        self.bell.wait(at_most);
-    }
-
-    pub fn wake(&self) {
-        self.bell.ring();
+        self.mailbox.wake();
     }
 }
 
@@ -121,7 +105,7 @@ impl Node {
         tasks.into_iter().for_each(|task| task(self));
         let state = self.cluster.state();
         let (me, principal) = (self.cluster.me(), state.principal());
-        let letters = std::mem::take(&mut *self.spread.inbox.lock());
+        let letters = self.spread.mailbox.take();
         let of_members = letters.iter().filter(|letter| state.members.contains(&letter.from));
         let decoded = of_members.filter_map(|letter| {
             let wire = Wire::decode(&letter.body[..]).ok()?;
@@ -151,17 +135,17 @@ impl Node {
     /// Has metadata changed by the thread that may wait for the disk.
     pub(crate) fn change_metadata(&self, task: Task) {
         self.spread.tasks.lock().push(task);
-        self.spread.wake();
+        self.spread.mailbox.wake();
     }
 
     /// Waits until there is metadata to spread, or the time is over.
     pub fn wait_for_metadata(&self, at_most: Duration) {
-        self.spread.wait(at_most);
+        self.spread.mailbox.wait(at_most);
     }
 
     /// Has whoever waits for that wake up.
     pub fn wake_metadata(&self) {
-        self.spread.wake();
+        self.spread.mailbox.wake();
     }
 
     /// Whether all members of the view have what this node has of a module.
@@ -243,12 +227,8 @@ impl Node {
 
     /// Sends a message; it may get lost.
     fn send_metadata(&self, to: NodeId, wire: &Wire) {
-        let address = self.cluster.state().address(to, Channel::Control);
-        let Some(address) = address else { return };
-        let mut frame = Vec::new();
-        Frame::begin(&mut frame, Kind::Metadata, 0, self.cluster.me());
-        frame.extend_from_slice(&wire.encode_to_vec());
-        self.cluster.post([Parcel { to: address, channel: Channel::Control, frame }]);
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(&wire.encode_to_vec());
+        self.cluster.send(to, Kind::Metadata, write);
     }
 
     fn hashes(&self) -> Hashes {

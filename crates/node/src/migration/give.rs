@@ -5,17 +5,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cluster::NodeId;
-use cluster::fabric::Transfer;
 use cluster::fabric::migration::{Known, Step, What, put_record};
 use cluster::partition::{Errand, Partition};
 use engine::Namespace;
 use engine::copies::Written;
-use storage::Fetched;
 
 use super::contents::{hashes, known, sprig_of};
 use super::{Active, BUSY_PAUSE, Place};
+use crate::host::Topic;
 use crate::node::Node;
-use crate::peers::Waiter;
+use crate::peers::{Cause, append_copy};
 
 /// Records that are listed or sent together.
 const CHUNK_RECORDS: usize = 256;
@@ -48,8 +47,10 @@ enum Phase {
     Begin,
     /// A list was sent, of so many records.
     Listed(usize),
-    /// Records were sent: so many of the known, and this part.
-    Sent(usize, Part),
+    /// Records were sent.
+    Sent(Shipment),
+    /// The next record cannot be read, and is not to be left out.
+    Unreadable,
     /// Requests that this node began to serve before have to be over.
     HandOver(Arc<Partition>),
     /// The receiver is told that this was all.
@@ -58,7 +59,17 @@ enum Phase {
     Inform,
 }
 
-/// Records that are sent together.
+/// Records that are sent together, until the receiver has them.
+struct Shipment {
+    part: Part,
+    /// How many it has.
+    records: u64,
+    /// How many of the known it does away with.
+    passed: usize,
+    was_sent: bool,
+}
+
+/// The same as bytes.
 enum Part {
     Plain(Vec<u8>),
     Packed(Vec<u8>),
@@ -84,6 +95,13 @@ impl Node {
             let fills = std::mem::take(&mut active.fills);
             active.waiting.extend(fills);
         }
+        active.postponed.retain(|(due, place)| {
+            let is_due = *due <= now;
+            if is_due {
+                active.waiting.push_back(*place);
+            }
+            !is_due
+        });
         while active.giving.len() < most
             && let Some(place) = active.waiting.pop_front()
         {
@@ -135,7 +153,7 @@ impl Node {
     fn tell_removals(&self, place: Place) {
         let namespace = &self.namespaces[place.0];
         for (digest, at) in namespace.drops.of(place.1) {
-            self.copy_from_thread(namespace, &digest, Written::Removed(at), Waiter::Nobody);
+            self.copy_from_thread(namespace, &digest, Written::Removed(at), Cause::NONE);
         }
     }
 
@@ -150,12 +168,20 @@ impl Node {
                 self.send_again(namespace, place, giving, now);
             }
         }
-        let next = active.giving.values().map(|giving| giving.due).min()?;
+        self.postpone_unreadable(active, now);
+        let postponed = active.postponed.iter().map(|(due, _)| *due);
+        let next = active.giving.values().map(|giving| giving.due).chain(postponed).min()?;
         Some(next.saturating_sub(now))
     }
 
     fn send_again(&self, namespace: &Namespace, place: Place, giving: &mut Giving, now: Duration) {
         let about = (giving.cluster_key, place.1);
+        if let Phase::Sent(shipment) = &mut giving.phase
+            && std::mem::replace(&mut shipment.was_sent, true)
+        {
+            let resent = &self.migrations.counts(place.0).records_resent;
+            resent.fetch_add(shipment.records, Ordering::Relaxed);
+        }
         let what = match &giving.phase {
             Phase::Begin => What::Begin(hashes(&giving.known)),
             Phase::Listed(count) => {
@@ -163,8 +189,11 @@ impl Node {
                 self.send_step(namespace, about, giving.to, What::List(giving.number, &list));
                 return;
             }
-            Phase::Sent(_, Part::Plain(part)) => What::Records(giving.number, part),
-            Phase::Sent(_, Part::Packed(part)) => What::Packed(giving.number, part),
+            Phase::Sent(shipment) => match &shipment.part {
+                Part::Plain(part) => What::Records(giving.number, part),
+                Part::Packed(part) => What::Packed(giving.number, part),
+            },
+            Phase::Unreadable => return,
             Phase::HandOver(before) => {
                 if Arc::strong_count(before) > 1 {
                     giving.due = now + DRAIN_PAUSE;
@@ -209,8 +238,8 @@ impl Node {
                 let count = *count;
                 self.send_wanted(namespace, place, giving, count, wanted, now);
             }
-            (What::Stored(number), Phase::Sent(count, _)) if number == giving.number => {
-                giving.at += *count;
+            (What::Stored(number), Phase::Sent(shipment)) if number == giving.number => {
+                giving.at += shipment.passed;
                 self.next_part(namespace, place, giving, now);
             }
             (What::Ended, Phase::End | Phase::Begin) => self.end_giving(active, place, from),
@@ -264,31 +293,63 @@ impl Node {
         wanted: &[u8],
         now: Duration,
     ) {
+        let counts = self.migrations.counts(place.0);
         let (mut part, mut record, mut sent, mut passed) = (Vec::new(), Vec::new(), 0, 0);
+        let mut is_stuck = false;
         for (number, known) in giving.known[giving.at..].iter().take(count).enumerate() {
             let is_wanted =
                 wanted.get(number / 8).is_some_and(|bits| bits & 1 << (number % 8) != 0);
             if is_wanted && read(namespace, known, &mut record) {
                 put_record(&mut part, &known.digest, &record);
                 sent += 1;
+            } else if is_wanted && namespace.meta_of(&known.digest).is_some() {
+                if !namespace.config().migrate_skip_unreadable {
+                    is_stuck = true;
+                    break;
+                }
+                counts.records_unreadable.fetch_add(1, Ordering::Relaxed);
             }
             passed += 1;
             if part.len() >= CHUNK_BYTES {
                 break;
             }
         }
-        let counts = self.migrations.counts(place.0);
         counts.records_sent.fetch_add(sent, Ordering::Relaxed);
         counts.records_skipped.fetch_add(passed as u64 - sent, Ordering::Relaxed);
         if part.is_empty() {
             giving.at += passed;
-            self.next_part(namespace, place, giving, now);
-            return;
+            if is_stuck {
+                giving.phase = Phase::Unreadable;
+                return;
+            }
+            return self.next_part(namespace, place, giving, now);
         }
-        giving.phase = Phase::Sent(passed, Part::of(part));
+        let (part, records, was_sent) = (Part::of(part), sent, false);
+        giving.phase = Phase::Sent(Shipment { part, records, passed, was_sent });
         giving.number += 1;
         let pause = u64::from(namespace.config().migrate_sleep_micros) * sent;
         giving.due = now + Duration::from_micros(pause);
+    }
+
+    /// Leaves partitions alone for a while that have a record which cannot be read: others may move.
+    fn postpone_unreadable(&self, active: &mut Active, now: Duration) {
+        let is_stuck = |(_, giving): &(&Place, &Giving)| matches!(giving.phase, Phase::Unreadable);
+        let stuck: Vec<_> =
+            active.giving.iter().filter(is_stuck).map(|(place, _)| *place).collect();
+        for place in stuck {
+            let Some(Giving { to, .. }) = active.giving.remove(&place) else { continue };
+            let namespace = &self.namespaces[place.0];
+            let (name, number) = (&namespace.name, place.1.index());
+            self.host.log().tell(
+                Topic::PartitionTrouble,
+                &format!(
+                    "{{{name}}} partition {number} does not move to node {to}: a record of it cannot be read; \
+                     mend the device, or set migrate-skip-unreadable to go without the record"
+                ),
+            );
+            let pause = Duration::from_millis(namespace.config().migrate_retransmit_ms.into());
+            active.postponed.push_back((now + pause, place));
+        }
     }
 
     /// All records are there. If this node serves, requests go to the receiver from now on.
@@ -306,6 +367,11 @@ impl Node {
 }
 
 impl Giving {
+    /// Whether it gives nothing, and only says that everything has moved.
+    pub fn is_signal(&self) -> bool {
+        matches!(self.phase, Phase::Inform)
+    }
+
     fn list(&self, count: usize) -> Vec<u8> {
         let mut list = Vec::new();
         let listed = self.known.iter().skip(self.at).take(count);
@@ -314,22 +380,9 @@ impl Giving {
     }
 }
 
-/// Puts a record as it is now in place of what is in `out`; false if it is gone. Waits for its device.
+/// Puts a record as it is now in place of what is in `out`; false if it is gone or cannot be read. Waits for its
+/// device.
 fn read(namespace: &Namespace, known: &Known, out: &mut Vec<u8>) -> bool {
-    let (mut fetched, mut bytes) = (Fetched::default(), Vec::new());
-    loop {
-        match namespace.copy_out(&known.digest, &fetched, &mut bytes) {
-            Ok(None) => return false,
-            Ok(Some((meta, set))) => {
-                let set_name = set.map_or(&[][..], |set| &set.name);
-                out.clear();
-                Transfer { meta, set_name, bytes: &bytes }.encode(out);
-                return true;
-            }
-            Err(fetch) => {
-                fetched.clear();
-                fetched.add(fetch.read_now());
-            }
-        }
-    }
+    out.clear();
+    storage::blocking(|fetched| append_copy(namespace, &known.digest, fetched, out))
 }

@@ -23,19 +23,18 @@ mod receive;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cluster::NodeId;
+use cluster::fabric::Kind;
 use cluster::fabric::migration::{Step, What};
-use cluster::fabric::{Channel, Frame, Kind};
 use cluster::partition::{Errand, Partition, Unexpected};
 use engine::Namespace;
-use engine::bell::Bell;
 use parking_lot::Mutex;
 use wire::PartitionId;
 
-use crate::clustering::{Letter, Parcel};
+use crate::clustering::Mailbox;
 use crate::node::Node;
 use give::Giving;
 
@@ -55,10 +54,10 @@ type Place = (usize, PartitionId);
 #[derive(Default)]
 pub(crate) struct Migrations {
     active: Mutex<Active>,
-    inbox: Mutex<Vec<Letter>>,
+    /// Messages of other nodes, and what wakes the thread that reads them.
+    pub mailbox: Mailbox,
     /// Whether a view was balanced since it was last looked.
     is_renewed: AtomicBool,
-    bell: Bell,
     /// What is counted of each namespace.
     counts: Box<[Counts]>,
 }
@@ -72,6 +71,14 @@ pub(crate) struct Counts {
     pub records_sent: AtomicU64,
     pub records_received: AtomicU64,
     pub records_skipped: AtomicU64,
+    /// Records of parts that were sent again because nobody confirmed them.
+    pub records_resent: AtomicU64,
+    /// Records that could not be read, and so did not move.
+    pub records_unreadable: AtomicU64,
+    /// What is under way, as of the thread's last turn.
+    active_tx: AtomicUsize,
+    active_rx: AtomicUsize,
+    active_signals: AtomicUsize,
 }
 
 /// What is under way.
@@ -81,6 +88,8 @@ struct Active {
     waiting: VecDeque<Place>,
     /// The same for nodes that have nothing yet: these wait, since a node that is missed may be back soon.
     fills: VecDeque<Place>,
+    /// What is to be given, but not before that time.
+    postponed: VecDeque<(Duration, Place)>,
     giving: BTreeMap<Place, Giving>,
     /// Who gives something to this node.
     receiving: BTreeSet<(Place, NodeId)>,
@@ -98,6 +107,7 @@ pub(crate) struct Remaining {
     pub signals: usize,
     pub active_tx: usize,
     pub active_rx: usize,
+    pub active_signals: usize,
 }
 
 impl Migrations {
@@ -110,17 +120,11 @@ impl Migrations {
         &self.counts[namespace]
     }
 
-    /// Takes in a message of another node.
-    pub fn deliver(&self, letter: Letter) {
-        self.inbox.lock().push(letter);
-        self.bell.ring();
-    }
-
     /// A view was balanced: whatever was under way is over, and there is something else to do. Whoever
     /// says so waits for nothing.
     pub fn begin(&self) {
         self.is_renewed.store(true, Ordering::Release);
-        self.bell.ring();
+        self.mailbox.wake();
     }
 
     /// Finds out what there is to do in a view that was balanced.
@@ -154,13 +158,17 @@ impl Migrations {
         active.waiting = errands.into_iter().map(|(_, place)| place).collect();
     }
 
-    /// Waits until there is something to do, or the time is over.
-    pub fn wait(&self, at_most: Duration) {
-        self.bell.wait(at_most);
-    }
-
-    pub fn wake(&self) {
-        self.bell.ring();
+    /// Says how much is under way, so that whoever asks need not wait for the thread, which may wait for devices.
+    fn publish(&self, active: &Active) {
+        for (number, counts) in self.counts.iter().enumerate() {
+            let of = active.giving.iter().filter(|((namespace, _), _)| *namespace == number);
+            let (signals, gifts): (Vec<_>, Vec<_>) = of.partition(|(_, giving)| giving.is_signal());
+            let receiving =
+                active.receiving.iter().filter(|((place, _), _)| *place == number).count();
+            counts.active_tx.store(gifts.len(), Ordering::Relaxed);
+            counts.active_rx.store(receiving, Ordering::Relaxed);
+            counts.active_signals.store(signals.len(), Ordering::Relaxed);
+        }
     }
 }
 
@@ -168,7 +176,7 @@ impl Node {
     /// Goes on with what moves between nodes. Returns how long to wait before the next call if no message
     /// comes.
     pub fn migrate(&self) -> Duration {
-        let letters = std::mem::take(&mut *self.migrations.inbox.lock());
+        let letters = self.migrations.mailbox.take();
         let mut active = self.migrations.active.lock();
         if self.migrations.is_renewed.swap(false, Ordering::AcqRel) {
             self.migrations.renew(self, &mut active);
@@ -183,17 +191,18 @@ impl Node {
         self.start_giving(&mut active);
         let next = self.go_on_giving(&mut active);
         let is_more = self.discard_some(&mut active);
+        self.migrations.publish(&active);
         if is_more { Duration::ZERO } else { next.unwrap_or(WAIT_MAX).min(WAIT_MAX) }
     }
 
     /// Waits until there is something to migrate, or the time is over.
     pub fn wait_for_migration(&self, at_most: Duration) {
-        self.migrations.wait(at_most);
+        self.migrations.mailbox.wait(at_most);
     }
 
     /// Has whoever waits for that wake up.
     pub fn wake_migration(&self) {
-        self.migrations.wake();
+        self.migrations.mailbox.wake();
     }
 
     fn take_step(
@@ -225,13 +234,9 @@ impl Node {
         to: NodeId,
         what: What<'_>,
     ) {
-        let address = self.cluster.state().address(to, Channel::Bulk);
-        let Some(address) = address else { return };
-        let mut frame = Vec::new();
-        Frame::begin(&mut frame, Kind::Migration, 0, self.cluster.me());
         let name = namespace.name.as_bytes();
-        Step { cluster_key, namespace: name, partition, what }.encode(&mut frame);
-        self.cluster.post([Parcel { to: address, channel: Channel::Bulk, frame }]);
+        let step = Step { cluster_key, namespace: name, partition, what };
+        self.cluster.send(to, Kind::Migration, |out| step.encode(out));
     }
 
     /// Replaces a partition by what follows from it, unless a view is being formed: then everything stays
@@ -257,7 +262,9 @@ impl Node {
     /// Whether there is something to be given of a partition, and has it be.
     fn look_for_errand(&self, active: &mut Active, place: Place) {
         let partition = self.cluster.table(place.0).look(place.1);
-        let is_known = active.giving.contains_key(&place) || active.waiting.contains(&place);
+        let is_known = active.giving.contains_key(&place)
+            || active.waiting.contains(&place)
+            || active.postponed.iter().any(|(_, postponed)| *postponed == place);
         if partition.errand().is_some() && !is_known {
             active.waiting.push_back(place);
         }
@@ -280,15 +287,6 @@ impl Node {
         PartitionId::all().any(|partition| table.look(partition).is_moving())
     }
 
-    /// How much of a namespace is still to go, and to come.
-    pub(crate) fn moves_left(&self, place: usize) -> (usize, usize) {
-        let table = self.cluster.table(place);
-        PartitionId::all().fold((0, 0), |(tx, rx), partition| {
-            let of = table.look(partition);
-            (tx + of.gives().len(), rx + of.awaits().len())
-        })
-    }
-
     /// How much is left to move of a namespace.
     pub(crate) fn migrations_remaining(&self, place: usize) -> Remaining {
         let mut remaining = Remaining::default();
@@ -299,9 +297,10 @@ impl Node {
             remaining.rx += of.awaits().len();
             remaining.signals += of.informs().len();
         }
-        let active = self.migrations.active.lock();
-        remaining.active_tx = active.giving.keys().filter(|of| of.0 == place).count();
-        remaining.active_rx = active.receiving.iter().filter(|((of, _), _)| *of == place).count();
+        let counts = self.migrations.counts(place);
+        remaining.active_tx = counts.active_tx.load(Ordering::Relaxed);
+        remaining.active_rx = counts.active_rx.load(Ordering::Relaxed);
+        remaining.active_signals = counts.active_signals.load(Ordering::Relaxed);
         remaining
     }
 }

@@ -8,7 +8,7 @@ use cluster::fabric::migration::{Known, SPRIGS, Step, What, records};
 use engine::copies::Written;
 use engine::{Namespace, Stripe, Turn};
 use record::RecordMeta;
-use storage::{Fetched, Pledges};
+use storage::Pledges;
 
 use super::contents::{hashes, known};
 use super::{Active, Place};
@@ -84,24 +84,18 @@ impl Node {
     fn store(&self, namespace: &Namespace, place: Place, list: &[u8]) -> bool {
         let (mut scratch, mut received, mut all) = (Vec::new(), 0, true);
         for (digest, transfer) in records(list) {
-            let (mut fetched, mut pledges) = (Fetched::default(), Pledges::default());
-            let taken = loop {
+            let mut pledges = Pledges::default();
+            let taken = storage::blocking(|fetched| {
                 let mut turn = Turn {
                     now: self.record_time(),
                     stripe: Stripe::SHARED,
                     scratch: &mut scratch,
-                    fetched: &fetched,
+                    fetched,
                     pledges: &mut pledges,
                     written: Written::Nothing,
                 };
-                match self.take_over(namespace, &digest, transfer, &mut turn) {
-                    Ok(taken) => break taken,
-                    Err(fetch) => {
-                        fetched.clear();
-                        fetched.add(fetch.read_now());
-                    }
-                }
-            };
+                self.take_over(namespace, &digest, transfer, &mut turn)
+            });
             all &= taken.is_ok();
             received += 1;
         }

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use cluster::NodeId;
-use cluster::fabric::{Channel, Frame, Kind};
+use cluster::fabric::{Channel, Head, Kind};
 use storage::Ticket;
 
 use super::{Copies, Remote};
-use crate::clustering::Clustering;
+use crate::clustering::{Clustering, State};
 
 /// Who waits for an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,11 +67,10 @@ impl Peers {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
         let channel = kind.channel();
-        let Some(address) = cluster.state().address(to, channel) else { return false };
+        let Some((address, protocol)) = cluster.look().route(to, channel) else { return false };
         self.last_call += 1;
-        let mut frame = Vec::new();
-        Frame::begin(&mut frame, kind, self.last_call, cluster.me());
-        write(&mut frame);
+        let head = Head { protocol, kind, call: self.last_call, from: cluster.me() };
+        let frame = head.frame(write);
         self.open.insert(self.last_call, Open { asker, to, route: (address, channel), kind });
         match kind {
             Kind::Proxy => self.proxies += 1,
@@ -110,7 +108,7 @@ impl Peers {
     }
 
     /// Takes out the calls to nodes that are not in the view.
-    pub fn depart(&mut self, cluster: &Arc<crate::clustering::State>) -> Vec<(Asker, NodeId)> {
+    pub fn depart(&mut self, cluster: &State) -> Vec<(Asker, NodeId)> {
         self.take_where(|open| !cluster.members.contains(&open.to))
     }
 

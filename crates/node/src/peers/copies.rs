@@ -14,10 +14,11 @@ use cluster::NodeId;
 use cluster::fabric::{Change, Kind, Removal, Status, Transfer};
 use cluster::partition::{Nodes, Partition};
 use config::WriteCommitOverride;
-use engine::Namespace;
 use engine::copies::Written;
-use record::{Generation, LastUpdateTime};
-use storage::{Fetched, Ticket};
+use engine::stats::NamespaceCounter;
+use engine::{Namespace, Stripe};
+use record::{Generation, LastUpdateTime, RecordMeta};
+use storage::Ticket;
 use wire::{Digest, Info3, Request};
 
 use super::{Asker, Peers, Question};
@@ -45,14 +46,29 @@ struct Copy {
     removed_at: Option<LastUpdateTime>,
     /// The partition as it was when it was sent. It is not handed over to another node before all have
     /// confirmed the change.
-    partition: Option<Arc<Partition>>,
+    partition: Arc<Partition>,
     /// Who has not confirmed it.
     left: Nodes,
     /// What was sent last.
     sent: Option<(LastUpdateTime, Generation)>,
     /// Whether it stands in [`Copies::due`].
     is_due: bool,
-    waiter: Waiter,
+    /// Whether it was sent, so that sending it is doing so again.
+    was_sent: bool,
+    cause: Cause,
+}
+
+/// On whose behalf a change was made.
+#[derive(Debug)]
+pub(crate) struct Cause {
+    pub waiter: Waiter,
+    /// Counts how often such changes are sent again.
+    pub resent: Option<NamespaceCounter>,
+}
+
+impl Cause {
+    /// That of what nodes do among themselves.
+    pub const NONE: Self = Self { waiter: Waiter::Nobody, resent: None };
 }
 
 /// A change that came too late.
@@ -94,13 +110,19 @@ pub(crate) fn waiter_for(
     if waits_for_all(namespace, request) { Waiter::Caller(caller) } else { Waiter::Nobody }
 }
 
+impl From<Option<Ticket>> for Waiter {
+    fn from(ticket: Option<Ticket>) -> Self {
+        ticket.map_or(Self::Nobody, Self::Ticket)
+    }
+}
+
 /// A change that a thread without links has made.
 #[derive(Debug)]
 pub(crate) struct Uncopied {
     pub namespace: Arc<Namespace>,
     pub digest: Digest,
     pub removed_at: Option<LastUpdateTime>,
-    pub waiter: Waiter,
+    pub cause: Cause,
     /// The partition as it was then.
     pub partition: Arc<Partition>,
 }
@@ -133,52 +155,51 @@ impl Copies {
 
 impl Peers {
     /// Sends a change to the other replicas of its partition, whose body is `bytes`. When all have
-    /// confirmed it, `waiter` is to be told.
+    /// confirmed it, whoever waits is told.
     pub fn copy(
         &mut self,
         node: &Node,
         namespace: &Arc<Namespace>,
         partition: &Arc<Partition>,
         (digest, written, bytes): (&Digest, Written, &[u8]),
-        waiter: Option<Ticket>,
+        cause: Cause,
     ) {
-        let removed_at = match written {
+        let version = match written {
             Written::Nothing => return,
             Written::Renewed => {
                 // The answer to the read does not depend on it, so it need not be sent at once.
-                let waiter = waiter.map_or(Waiter::Nobody, Waiter::Ticket);
                 let (namespace, digest) = (Arc::clone(namespace), *digest);
                 let (removed_at, partition) = (None, Arc::clone(partition));
-                let uncopied = Uncopied { namespace, digest, removed_at, waiter, partition };
+                let uncopied = Uncopied { namespace, digest, removed_at, cause, partition };
                 return self.copy_later(node, uncopied);
             }
-            Written::Stored(_) => None,
-            Written::Removed(at) => Some(at),
+            Written::Stored(meta) => Outgoing::of_record(namespace, meta, bytes),
+            Written::Removed(at) => Outgoing::Removal(at),
         };
         let left: Nodes = partition.others().collect();
         let copy = Copy {
             namespace: Arc::clone(namespace),
             digest: *digest,
-            removed_at,
-            partition: Some(Arc::clone(partition)),
+            removed_at: version.removed_at(),
+            partition: Arc::clone(partition),
             left: left.clone(),
-            sent: version_of(&written),
+            sent: version.sent(),
             is_due: false,
-            waiter: waiter.map_or(Waiter::Nobody, Waiter::Ticket),
+            was_sent: true,
+            cause,
         };
         let key = self.copies.insert(copy);
-        let version = Outgoing::of(namespace, written, bytes);
         let about = (&**namespace, digest, partition.cluster_key);
         self.send_copy(node, key, about, (&version, false), &left);
     }
 
     /// Takes over a change that a thread without links has made.
     pub fn copy_later(&mut self, node: &Node, uncopied: Uncopied) {
-        let Uncopied { namespace, digest, removed_at, waiter, partition } = uncopied;
+        let Uncopied { namespace, digest, removed_at, cause, partition } = uncopied;
         let left = partition.others().collect();
-        let (partition, is_due) = (Some(partition), false);
-        let sent = None;
-        let copy = Copy { namespace, digest, removed_at, partition, left, sent, is_due, waiter };
+        let (sent, is_due, was_sent) = (None, false, false);
+        let copy =
+            Copy { namespace, digest, removed_at, partition, left, sent, is_due, was_sent, cause };
         let key = self.copies.insert(copy);
         self.copies.retry(key, node.host.monotonic());
     }
@@ -233,8 +254,8 @@ impl Peers {
     /// Gives up a change that came too late.
     pub(super) fn give_up_copy(&mut self, key: u64) -> Option<Lost> {
         let copy = self.copies.copies.remove(&key)?;
-        let Copy { namespace, digest, sent, waiter, .. } = copy;
-        Some(Lost { namespace, digest, sent, waiter })
+        let Copy { namespace, digest, sent, cause, .. } = copy;
+        Some(Lost { namespace, digest, sent, waiter: cause.waiter })
     }
 
     /// Ends a change that all have confirmed.
@@ -243,7 +264,7 @@ impl Peers {
         if !copy.left.is_empty() || copy.is_due {
             return None;
         }
-        match self.copies.copies.remove(&key)?.waiter {
+        match self.copies.copies.remove(&key)?.cause.waiter {
             Waiter::Ticket(ticket) => Some(ticket),
             Waiter::Nobody | Waiter::Caller(_) => None,
         }
@@ -272,10 +293,9 @@ impl Peers {
             return;
         };
         let is_late = partition.working_master != Some(partition.me());
-        let before = copy.partition.as_ref().map(|before| before.cluster_key);
-        if before != Some(partition.cluster_key) {
+        if copy.partition.cluster_key != partition.cluster_key {
             // What was handed over since is the concern of the view that is over.
-            copy.partition = Some(Arc::clone(&partition));
+            copy.partition = Arc::clone(&partition);
             copy.left = match is_late {
                 false => partition.others().collect(),
                 // Whoever serves tells the others.
@@ -285,11 +305,11 @@ impl Peers {
         let (namespace, digest, left) =
             (Arc::clone(&copy.namespace), copy.digest, copy.left.clone());
         let mut bytes = Vec::new();
-        let written = match copy.removed_at {
+        let version = match copy.removed_at {
             // Whatever has been made in its place since is later, and told of by itself.
-            Some(at) => Written::Removed(at),
+            Some(at) => Outgoing::Removal(at),
             None => match current(&namespace, &digest, &mut bytes) {
-                Some(meta) => Written::Stored(meta),
+                Some(meta) => Outgoing::of_record(&namespace, meta, &bytes),
                 None => {
                     // Whoever removed it tells the others.
                     copy.left.clear();
@@ -297,17 +317,14 @@ impl Peers {
                 }
             },
         };
-        copy.sent = version_of(&written);
-        let version = Outgoing::of(&namespace, written, &bytes);
+        copy.sent = version.sent();
+        if std::mem::replace(&mut copy.was_sent, true)
+            && let Some(counter) = copy.cause.resent
+        {
+            namespace.counters.raise(Stripe::SHARED, counter);
+        }
         let about = (&*namespace, &digest, partition.cluster_key);
         self.send_copy(node, key, about, (&version, is_late), &left);
-    }
-}
-
-fn version_of(written: &Written) -> Option<(LastUpdateTime, Generation)> {
-    match written {
-        Written::Stored(meta) => Some((meta.last_update_time, meta.generation)),
-        _ => None,
     }
 }
 
@@ -318,14 +335,23 @@ enum Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    fn of(namespace: &'a Namespace, written: Written, bytes: &'a [u8]) -> Self {
-        match written {
-            Written::Stored(meta) => {
-                let set_name = namespace.sets.by_id(meta.set).map_or(&[][..], |set| &set.name);
-                Self::Record(Transfer { meta, set_name, bytes })
-            }
-            Written::Removed(at) => Self::Removal(at),
-            Written::Nothing | Written::Renewed => Self::Removal(LastUpdateTime(0)),
+    fn of_record(namespace: &'a Namespace, meta: RecordMeta, bytes: &'a [u8]) -> Self {
+        let set_name = namespace.sets.by_id(meta.set).map_or(&[][..], |set| &set.name);
+        Self::Record(Transfer { meta, set_name, bytes })
+    }
+
+    /// The version that it is, if it is one.
+    fn sent(&self) -> Option<(LastUpdateTime, Generation)> {
+        match self {
+            Self::Record(Transfer { meta, .. }) => Some((meta.last_update_time, meta.generation)),
+            Self::Removal(_) => None,
+        }
+    }
+
+    fn removed_at(&self) -> Option<LastUpdateTime> {
+        match self {
+            Self::Record(_) => None,
+            Self::Removal(at) => Some(*at),
         }
     }
 
@@ -338,19 +364,7 @@ impl<'a> Outgoing<'a> {
 }
 
 /// The record as it is now. Waits for its device: this is seldom.
-fn current(
-    namespace: &Namespace,
-    digest: &Digest,
-    bytes: &mut Vec<u8>,
-) -> Option<record::RecordMeta> {
-    let mut fetched = Fetched::default();
-    loop {
-        match namespace.copy_out(digest, &fetched, bytes) {
-            Ok(found) => return found.map(|(meta, _)| meta),
-            Err(fetch) => {
-                fetched.clear();
-                fetched.add(fetch.read_now());
-            }
-        }
-    }
+fn current(namespace: &Namespace, digest: &Digest, bytes: &mut Vec<u8>) -> Option<RecordMeta> {
+    let found = storage::blocking(|fetched| namespace.copy_out(digest, fetched, bytes));
+    found.map(|(meta, _)| meta)
 }

@@ -19,7 +19,8 @@ mod serve;
 
 pub(crate) use admission::Admission;
 pub(crate) use calls::{Asker, PeerAnswer, Peers, Question};
-pub(crate) use copies::{Copies, Uncopied, Waiter, waiter_for, waits_for_all};
+pub(crate) use copies::{Cause, Copies, Uncopied, Waiter, waiter_for, waits_for_all};
+pub(crate) use records::append_copy;
 pub(crate) use serve::{RowAnswers, Tasks};
 
 use std::net::SocketAddr;

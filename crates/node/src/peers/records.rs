@@ -6,11 +6,12 @@ use std::time::Duration;
 use cluster::fabric::{Change, Frame, Kind, Lookup, Removal, Status, Transfer};
 use cluster::partition::Partition;
 use engine::copies::{Accepted, Rule, Version};
+use engine::stats::NamespaceCounter;
 use engine::{Namespace, Turn};
-use storage::Fetch;
+use storage::{Fetch, Fetched};
 use wire::{Digest, Request, ResultCode};
 
-use super::Waiter;
+use super::Cause;
 use super::copies::Lost;
 use crate::node::Node;
 use crate::outcome::Origin;
@@ -63,7 +64,7 @@ impl Node {
                 let accepted = namespace.accept_removal(&digest, at, turn)?;
                 if self.partition(&namespace, &digest).serves() {
                     // It is from a node that served before; the others hear of it from this one.
-                    self.copy_from_thread(&namespace, &digest, turn.written, Waiter::Nobody);
+                    self.copy_from_thread(&namespace, &digest, turn.written, Cause::NONE);
                 }
                 put_status(answer, accepted.err());
                 Ok(Some(namespace))
@@ -94,15 +95,11 @@ impl Node {
         match namespace.accept(digest, version, Rule::Successor, turn)? {
             Ok(Accepted::Unfit) => {
                 answer.extend_from_slice(&[Status::Failed as u8, ResultCode::LOST_CONFLICT.0]);
-                let mut bytes = Vec::new();
-                if let Some((meta, set)) = namespace.copy_out(digest, turn.fetched, &mut bytes)? {
-                    let set_name = set.map_or(&[][..], |set| &set.name);
-                    Transfer { meta, set_name, bytes: &bytes }.encode(answer);
-                }
+                append_copy(namespace, digest, turn.fetched, answer)?;
             }
             accepted => {
                 // The others hear of it from whoever serves.
-                self.copy_from_thread(namespace, digest, turn.written, Waiter::Nobody);
+                self.copy_from_thread(namespace, digest, turn.written, Cause::NONE);
                 put_status(answer, accepted.err());
             }
         }
@@ -148,14 +145,13 @@ impl Node {
         let meta = namespace.meta_of(&digest);
         let is_known =
             |meta: &record::RecordMeta| known == Some((meta.last_update_time, meta.generation));
-        if meta.as_ref().is_none_or(is_known) {
-            return Ok(());
-        }
-        let mut bytes = Vec::new();
-        if let Some((meta, set)) = namespace.copy_out(&digest, turn.fetched, &mut bytes)? {
-            let set_name = set.map_or(&[][..], |set| &set.name);
-            Transfer { meta, set_name, bytes: &bytes }.encode(answer);
-        }
+        let sends = !meta.as_ref().is_none_or(is_known)
+            && append_copy(&namespace, &digest, turn.fetched, answer)?;
+        let counter = match sends {
+            true => NamespaceCounter::DupResRespondRead,
+            false => NamespaceCounter::DupResRespondNoRead,
+        };
+        namespace.counters.raise(turn.stripe, counter);
         Ok(())
     }
 
@@ -214,6 +210,22 @@ impl Node {
         }
         self.answer_for((Origin::Proxy, woken), &request, body, turn, waits, out)
     }
+}
+
+/// Appends what is here of a record, dead or alive, as another node takes it over. False if there is nothing.
+pub(crate) fn append_copy(
+    namespace: &Namespace,
+    digest: &Digest,
+    fetched: &Fetched,
+    out: &mut Vec<u8>,
+) -> Result<bool, Fetch> {
+    let mut bytes = Vec::new();
+    let Some((meta, set)) = namespace.copy_out(digest, fetched, &mut bytes)? else {
+        return Ok(false);
+    };
+    let set_name = set.map_or(&[][..], |set| &set.name);
+    Transfer { meta, set_name, bytes: &bytes }.encode(out);
+    Ok(true)
 }
 
 fn put_status(answer: &mut Vec<u8>, failure: Option<ResultCode>) {

@@ -9,12 +9,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::fabric::{Frame, Kind, Status};
+use cluster::Protocol;
+use cluster::fabric::{Frame, Head, Kind, Status, Unreadable};
 use storage::{Fetched, Pledges, Ticket};
 use wire::{Request, ResultCode};
 
 use super::{Asker, PeerAnswer, Remote, Waiter};
 use crate::clustering::Letter;
+use crate::host::Topic;
 use crate::info::Administration;
 use crate::outcome::Origin;
 use crate::unfinished::{Progress, Unfinished};
@@ -34,10 +36,16 @@ struct Task {
 /// Who gets the answer to a question.
 #[derive(Clone, Debug)]
 enum AnswerTo {
-    /// Another node, on the connection that it asked on, with the number of its call.
-    Peer(Remote, u64),
+    /// Another node, on the connection that it asked on: with the number of its call, in its version.
+    Peer(Remote, u64, Protocol),
     /// A batch of this loop that waits with a ticket, as the answer to the row with this number.
     Row(Ticket, RowAnswers, usize),
+}
+
+impl AnswerTo {
+    fn to(remote: Remote, frame: &Frame<'_>) -> Self {
+        Self::Peer(remote, frame.call, frame.protocol)
+    }
 }
 
 /// The answers to rows of a batch, by number.
@@ -59,18 +67,40 @@ impl Worker {
     /// # Errors
     /// [`Unanswerable`] for what is no frame: the connection is to be closed.
     pub fn peer_frame(&mut self, from: Remote, bytes: &[u8]) -> Result<usize, Unanswerable> {
-        let frame = Frame::parse(bytes).ok_or(Unanswerable)?;
+        let frame = Frame::parse(bytes).map_err(|unreadable| self.complain_of(from, unreadable))?;
         self.count_received(frame.kind, bytes.len());
         match frame.kind {
-            Kind::Membership | Kind::Exchange => self.node().cluster.deliver(letter_of(&frame)),
-            Kind::Metadata => self.node().spread.deliver(letter_of(&frame)),
+            Kind::Membership | Kind::Exchange => {
+                self.node().cluster.mailbox.deliver(Letter::of(&frame))
+            }
+            Kind::Metadata => self.node().spread.mailbox.deliver(Letter::of(&frame)),
             Kind::Answer => self.take_answer(&frame),
             Kind::Write | Kind::Remove | Kind::Lookup => self.serve_record(from, &frame, bytes),
             Kind::Proxy => self.serve_proxied(from, &frame),
-            Kind::Migration => self.node().migrations.deliver(letter_of(&frame)),
+            Kind::Migration => self.node().migrations.mailbox.deliver(Letter::of(&frame)),
             Kind::Command => self.serve_command(from, &frame),
         }
         Ok(1)
+    }
+
+    /// Tells the log of a frame that is none.
+    fn complain_of(&self, from: Remote, unreadable: Unreadable) -> Unanswerable {
+        let whose = match from {
+            Remote::Route(address, _) => format!("a frame from {address}"),
+            Remote::Incoming(_) => "a frame from another node".to_owned(),
+        };
+        let text = match unreadable {
+            Unreadable::Unknown => format!(
+                "{whose} is of no version or kind that this release knows, and its connection is closed; \
+                 check that all nodes are of releases that may be mixed"
+            ),
+            Unreadable::Damaged => format!(
+                "{whose} was damaged on its way, and its connection is closed; what it said is sent again; \
+                 check the network and the memory of both machines"
+            ),
+        };
+        self.node().host.log().tell(Topic::ClusteringTrouble, &text);
+        Unanswerable
     }
 
     /// A connection is lost, or could not be made. What was asked there may never be answered.
@@ -127,17 +157,12 @@ impl Worker {
     /// its client to find out; here, the other version takes its place.
     fn copy_lost(&mut self, key: u64, version: &[u8]) {
         let Some(lost) = self.waits().peers.give_up_copy(key) else { return };
-        let mut fetched = Fetched::default();
-        while !version.is_empty() {
-            let mut pledges = Pledges::default();
-            let (node, mut turn, _) = self.resume(&fetched, &mut pledges);
-            match node.adopt(&lost, version, &mut turn) {
-                Ok(()) => break,
-                Err(fetch) => {
-                    fetched.clear();
-                    fetched.add(fetch.read_now());
-                }
-            }
+        if !version.is_empty() {
+            storage::blocking(|fetched| {
+                let mut pledges = Pledges::default();
+                let (node, mut turn, _) = self.resume(fetched, &mut pledges);
+                node.adopt(&lost, version, &mut turn)
+            });
         }
         if let Waiter::Ticket(ticket) = lost.waiter {
             self.waits().copy_lost(ticket);
@@ -146,10 +171,10 @@ impl Worker {
 
     fn send_answer(&mut self, to: AnswerTo, body: Vec<u8>) {
         match to {
-            AnswerTo::Peer(to, call) => {
-                let mut frame = Vec::new();
-                Frame::begin(&mut frame, Kind::Answer, call, self.node().cluster.me());
-                frame.extend_from_slice(&body);
+            AnswerTo::Peer(to, call, protocol) => {
+                let (kind, from) = (Kind::Answer, self.node().cluster.me());
+                let head = Head { protocol, kind, call, from };
+                let frame = head.frame(|out| out.extend_from_slice(&body));
                 self.waits().peers.outbox.push((to, frame));
             }
             AnswerTo::Row(ticket, answers, number) => {
@@ -184,7 +209,7 @@ impl Worker {
     }
 
     fn serve_record(&mut self, from: Remote, frame: &Frame<'_>, bytes: &[u8]) {
-        let to = AnswerTo::Peer(from, frame.call);
+        let to = AnswerTo::to(from, frame);
         self.answer_record(to, frame, bytes, &Fetched::default(), None);
     }
 
@@ -219,7 +244,7 @@ impl Worker {
     }
 
     fn serve_proxied(&mut self, from: Remote, frame: &Frame<'_>) {
-        let to = AnswerTo::Peer(from, frame.call);
+        let to = AnswerTo::to(from, frame);
         let mut out = vec![Status::Done as u8];
         let (woken, mut pledges) = (self.woken(), Pledges::default());
         let (node, mut turn, waits) = self.resume(Fetched::NONE, &mut pledges);
@@ -235,7 +260,7 @@ impl Worker {
 
     /// Carries out a command about metadata that another node was given.
     fn serve_command(&mut self, from: Remote, frame: &Frame<'_>) {
-        let to = AnswerTo::Peer(from, frame.call);
+        let to = AnswerTo::to(from, frame);
         let out = vec![Status::Done as u8];
         let command = Administration::for_peer(frame.body, self.waits());
         let what = Waiting::Request(Box::new(Unfinished::Info(Box::new(command))), out);
@@ -281,7 +306,7 @@ impl Worker {
                 None => self.park(Task { to, what: Waiting::Held(claim, answer) }),
             },
             Waiting::Record(claim, bytes) => match (claim.outcome(), Frame::parse(&bytes)) {
-                (Some(outcome), Some(frame)) => {
+                (Some(outcome), Ok(frame)) => {
                     self.answer_record(to, &frame, &bytes, &outcome.fetched, Some(claim));
                 }
                 _ => self.park(Task { to, what: Waiting::Record(claim, bytes) }),
@@ -299,8 +324,4 @@ impl Worker {
             },
         }
     }
-}
-
-fn letter_of(frame: &Frame<'_>) -> Letter {
-    Letter { kind: frame.kind, from: frame.from, body: frame.body.to_vec() }
 }

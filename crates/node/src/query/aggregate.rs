@@ -17,7 +17,7 @@ use engine::query::{Listed, Row, Wanted, WantedBins};
 use engine::sindex::Sindex;
 use engine::{Namespace, Stripe, Turn};
 use parking_lot::Mutex;
-use storage::{Fetched, Pledges, Ticket};
+use storage::{Fetch, Pledges, Ticket};
 use wire::proto::{ProtoType, close_frame, open_frame};
 use wire::query::Part;
 use wire::{
@@ -305,43 +305,36 @@ impl Shared {
 
     /// A record that the aggregation is about. Waits for the device that it is on.
     fn load(&self, node: &Node, request: &Request<'_>, listed: &Listed) -> Option<LoadedRecord> {
-        let (mut fetched, mut scratch, mut row) = (Fetched::default(), Vec::new(), Vec::new());
-        loop {
+        let (mut scratch, mut row) = (Vec::new(), Vec::new());
+        storage::blocking(|fetched| {
             let now = node.host.now();
             let turn = Turn {
                 now,
                 stripe: Stripe::SHARED,
                 scratch: &mut scratch,
-                fetched: &fetched,
+                fetched,
                 pledges: &mut Pledges::default(),
                 written: Written::Nothing,
             };
-            let fetch = match self.namespace.row(&self.wanted, listed, &turn, &mut row) {
-                Ok(Row::Written) => {
-                    let mut request = *request;
-                    let set = self.namespace.set_of(&listed.digest);
-                    request.set = set.map(|set| &*set.name);
-                    match self.namespace.load(&request, &listed.digest, &turn) {
-                        Ok(loaded) => {
-                            let loaded = loaded.ok().filter(|loaded| loaded.meta.is_some())?;
-                            self.tell(|counts| &counts.succeeded);
-                            let namespace = Arc::clone(&self.namespace);
-                            return Some(LoadedRecord { loaded, namespace, now });
-                        }
-                        Err(fetch) => fetch,
-                    }
+            match self.namespace.row(&self.wanted, listed, &turn, &mut row)? {
+                Row::Written => {}
+                Row::Failed => {
+                    self.tell(|counts| &counts.failed);
+                    return Ok(None);
                 }
-                Ok(row) => {
-                    if row == Row::Failed {
-                        self.tell(|counts| &counts.failed);
-                    }
-                    return None;
-                }
-                Err(fetch) => *fetch,
+                _ => return Ok(None),
+            }
+            let mut request = *request;
+            let set = self.namespace.set_of(&listed.digest);
+            request.set = set.map(|set| &*set.name);
+            let loaded = self.namespace.load(&request, &listed.digest, &turn)?;
+            let Some(loaded) = loaded.ok().filter(|loaded| loaded.meta.is_some()) else {
+                return Ok(None);
             };
-            fetched.clear();
-            fetched.add(fetch.read_now());
-        }
+            self.tell(|counts| &counts.succeeded);
+            let namespace = Arc::clone(&self.namespace);
+            Ok::<_, Box<Fetch>>(Some(LoadedRecord { loaded, namespace, now }))
+        })
     }
 
     fn tell(&self, of: impl FnOnce(&Counts) -> &AtomicU64) {

@@ -29,7 +29,7 @@ use super::pace::Pace;
 use super::plan::{name_of, number, predicate_of, sindex_of};
 use super::walk::{Reach, Scope, Walk};
 use crate::node::Node;
-use crate::peers::Waiter;
+use crate::peers::{Cause, Waiter};
 use crate::udf::counters::OF_JOBS;
 use crate::udf::execute;
 
@@ -248,16 +248,7 @@ impl Background {
         listed: &Listed,
         scratch: &mut Scratch,
     ) -> ResultCode {
-        let mut fetched = Fetched::default();
-        loop {
-            match self.try_apply(node, request, listed, &fetched, scratch) {
-                Ok(result) => return result,
-                Err(fetch) => {
-                    fetched.clear();
-                    fetched.add(fetch.read_now());
-                }
-            }
-        }
+        storage::blocking(|fetched| self.try_apply(node, request, listed, fetched, scratch))
     }
 
     fn try_apply(
@@ -294,7 +285,8 @@ impl Background {
                 let begun = is_benchmarked.then(|| node.host.monotonic());
                 let result = namespace.write(&request, &listed.digest, &mut turn, reply)?;
                 let written = turn.written;
-                node.copy_from_thread(&namespace, &listed.digest, written, Waiter::Nobody);
+                let cause = unawaited(NamespaceCounter::RetransmitOpsSubReplWrite);
+                node.copy_from_thread(&namespace, &listed.digest, written, cause);
                 if let Some(begun) = begun {
                     time_step(node, &namespace, LatencyKind::OpsSubMaster, begun);
                 }
@@ -318,7 +310,8 @@ impl Background {
         let deadline = begun + Duration::from_millis(time_ms);
         let namespace = Arc::clone(&self.namespace);
         let executed = execute(node, &namespace, request, digest, deadline, &mut self.pledges);
-        node.copy_from_thread(&namespace, digest, executed.written, Waiter::Nobody);
+        let cause = unawaited(NamespaceCounter::RetransmitUdfSubReplWrite);
+        node.copy_from_thread(&namespace, digest, executed.written, cause);
         if namespace.latencies.is_on(Benchmark::UdfSub) {
             time_step(node, &namespace, LatencyKind::UdfSubMaster, begun);
         }
@@ -408,4 +401,9 @@ impl fmt::Debug for Background {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Background").field("job", &self.job).finish_non_exhaustive()
     }
+}
+
+/// Nobody waits for the replicas of what a job changes.
+fn unawaited(resent: NamespaceCounter) -> Cause {
+    Cause { waiter: Waiter::Nobody, resent: Some(resent) }
 }

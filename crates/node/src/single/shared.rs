@@ -6,6 +6,7 @@ use cluster::NodeId;
 use cluster::fabric::{Kind, Lookup, Status};
 use cluster::partition::Partition;
 use engine::copies::Written;
+use engine::latencies::{Benchmark, LatencyKind};
 use engine::stats::NamespaceCounter;
 use engine::{Stripe, Turn};
 use wire::{Info2, Request, ResultCode, reply};
@@ -13,7 +14,7 @@ use wire::{Info2, Request, ResultCode, reply};
 use super::{Asks, Change, Single, Stay, redirect};
 use crate::node::Node;
 use crate::outcome::{self, Origin};
-use crate::peers::{Question, waits_for_all};
+use crate::peers::{Cause, Question, waits_for_all};
 use crate::unfinished::Progress;
 use crate::waits::{Outcome, Waits};
 
@@ -40,7 +41,32 @@ impl Single {
         }
         let Change { partition, digest, written } = change;
         let version = (digest, *written, &turn.scratch[..]);
-        waits.peers.copy(node, &self.namespace, partition, version, waiter);
+        let resent = Some(outcome::resent_write(self.origin, request));
+        let cause = Cause { waiter: waiter.into(), resent };
+        waits.peers.copy(node, &self.namespace, partition, version, cause);
+    }
+
+    /// Whether it is measured how long the request waits for that.
+    pub(super) fn is_timed(&self, stay: &Stay) -> bool {
+        match stay {
+            Stay::Elsewhere(_) => self.namespace.latencies.is_on(Benchmark::Proxy),
+            Stay::Lookup(_) | Stay::Hold(_, Some(_), _) => self.times.begun.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Notes how long the request waited for other nodes.
+    pub(super) fn time_asking(&mut self, node: &Node, request: &Request<'_>, stripe: Stripe) {
+        let Some(asked_at) = self.asked_at.take() else { return };
+        let writes = request.header.info2.contains(Info2::WRITE);
+        let kind = match (&self.asks, writes) {
+            (Asks::Proxy, _) => LatencyKind::Proxy,
+            (Asks::Versions, false) => LatencyKind::ReadDupRes,
+            (Asks::Versions, true) => LatencyKind::WriteDupRes,
+            (Asks::Nothing, _) => LatencyKind::WriteReplWrite,
+        };
+        let took = node.host.monotonic().saturating_sub(asked_at);
+        self.namespace.latencies.record_step(stripe, kind, took, node.histograms_in_micros());
     }
 
     /// When the client has no use for an answer any more, by the monotonic clock.
@@ -62,6 +88,11 @@ impl Single {
         out: &mut Vec<u8>,
     ) -> Progress {
         let Some(digest) = request.valid_digest() else { return Progress::Over };
+        let counter = match std::mem::replace(&mut self.has_asked, true) {
+            false => NamespaceCounter::DupResAsk,
+            true => outcome::resent_lookup(self.origin, request),
+        };
+        self.namespace.counters.raise(Stripe::SHARED, counter);
         let known = self.namespace.meta_of(&digest);
         let known = known.map(|meta| (meta.last_update_time, meta.generation));
         let (cluster_key, namespace) = (partition.cluster_key, self.namespace.name.as_bytes());
@@ -96,25 +127,18 @@ impl Single {
             match answered {
                 Some((Status::Done, [])) => {}
                 Some((Status::Done, version)) => {
-                    let mut fetched = storage::Fetched::default();
-                    let taken = loop {
+                    // It waits for a device only where secondary indexes have to know the old bins.
+                    let taken = storage::blocking(|fetched| {
                         let mut turn = Turn {
                             now: turn.now,
                             stripe: turn.stripe,
                             scratch: turn.scratch,
-                            fetched: &fetched,
+                            fetched,
                             pledges: turn.pledges,
                             written: turn.written,
                         };
-                        match node.take_over(&self.namespace, &digest, version, &mut turn) {
-                            Ok(taken) => break taken,
-                            // Only where secondary indexes have to know the old bins.
-                            Err(fetch) => {
-                                fetched.clear();
-                                fetched.add(fetch.read_now());
-                            }
-                        }
-                    };
+                        node.take_over(&self.namespace, &digest, version, &mut turn)
+                    });
                     if let Err(result) = taken {
                         reply::header_only(out, result, 0, 0);
                         return None;
@@ -138,7 +162,7 @@ impl Single {
     pub(super) fn go_elsewhere(
         &mut self,
         node: &Node,
-        request: &Request<'_>,
+        (request, body): (&Request<'_>, &[u8]),
         to: NodeId,
         waits: &mut Waits,
         out: &mut Vec<u8>,
@@ -148,7 +172,6 @@ impl Single {
             return Progress::Over;
         }
         let question = Question { cluster: &node.cluster, to, kind: Kind::Proxy };
-        let body = &self.body;
         if !waits.ask(&self.claim, question, |out| out.extend_from_slice(body)) {
             return self.try_later(node, request, waits, out);
         }

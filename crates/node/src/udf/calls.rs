@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::partition::Partition;
-use engine::Namespace;
-use engine::Stripe;
 use engine::latencies::LatencyKind;
+use engine::stats::NamespaceCounter;
+use engine::{Namespace, Stripe};
 use parking_lot::Mutex;
 use storage::{Pledges, Ticket};
 use wire::reply::{self, ReplyWriter};
@@ -17,7 +17,7 @@ use wire::{FieldType, Info1, Info2, Request, ResultCode, compress};
 use super::counters::OF_CLIENTS;
 use super::execute::execute_for;
 use crate::node::Node;
-use crate::peers::waiter_for;
+use crate::peers::{Cause, waiter_for};
 use crate::unfinished::{Progress, Unfinished};
 use crate::waits::{Caller, Claim, Waits};
 use crate::worker::{Answer, Worker};
@@ -145,7 +145,9 @@ impl Call {
             *slot.lock() = Some(Done { reply, pledges });
             if let Some(digest) = request.valid_digest() {
                 let waiter = waiter_for(&namespace, &request, Arc::new(caller));
-                node.copy_from_thread(&namespace, &digest, executed.written, waiter);
+                let resent = Some(NamespaceCounter::RetransmitAllUdfReplWrite);
+                let cause = Cause { waiter, resent };
+                node.copy_from_thread(&namespace, &digest, executed.written, cause);
             }
             drop(partition);
             return;

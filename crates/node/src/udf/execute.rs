@@ -94,7 +94,6 @@ struct Work<'w> {
     digest: &'w Digest,
     deadline: Duration,
     pledges: &'w mut Pledges,
-    fetched: Fetched,
     scratch: Vec<u8>,
 }
 
@@ -111,18 +110,14 @@ pub(crate) fn execute(
     if node.config().service.disable_udf_execution {
         return Executed::refused(ResultCode::FORBIDDEN);
     }
-    let (fetched, scratch) = (Fetched::default(), Vec::new());
-    let mut work = Work { node, namespace, request, digest, deadline, pledges, fetched, scratch };
+    let scratch = Vec::new();
+    let mut work = Work { node, namespace, request, digest, deadline, pledges, scratch };
     loop {
-        match work.attempt() {
-            Ok(Some(executed)) => return executed,
+        match storage::blocking(|fetched| work.attempt(fetched)) {
+            Some(executed) => return executed,
             // The record has changed meanwhile.
-            Ok(None) if node.host.monotonic() < deadline => {}
-            Ok(None) => return Executed::refused(ResultCode::TIMEOUT),
-            Err(fetch) => {
-                work.fetched.clear();
-                work.fetched.add(fetch.read_now());
-            }
+            None if node.host.monotonic() < deadline => {}
+            None => return Executed::refused(ResultCode::TIMEOUT),
         }
     }
 }
@@ -146,13 +141,13 @@ pub(crate) fn execute_for(
 
 impl Work<'_> {
     /// Runs the function once. `None` if what it wants does not fit the record any more.
-    fn attempt(&mut self) -> Result<Option<Executed>, Fetch> {
+    fn attempt(&mut self, fetched: &Fetched) -> Result<Option<Executed>, Fetch> {
         let now = self.node.record_time();
         let mut turn = Turn {
             now,
             stripe: Stripe::SHARED,
             scratch: &mut self.scratch,
-            fetched: &self.fetched,
+            fetched,
             pledges: self.pledges,
             written: copies::Written::Nothing,
         };

@@ -12,7 +12,7 @@ use super::limits::Limits;
 use super::mailbox::{Mailbox, Newcomer};
 use super::protocol::Protocol;
 use super::server::StopSign;
-use super::socket::set_up;
+use super::socket::{Keepalive, set_up};
 use super::stats::Stats;
 use super::throttle::Throttle;
 
@@ -147,7 +147,11 @@ impl Acceptor {
             }
             return;
         }
-        if let Err(error) = set_up(&socket) {
+        let keepalive = match protocol {
+            Protocol::Peer => self.limits.link_keepalive(),
+            Protocol::Frames | Protocol::Lines => Some(Keepalive::OF_CLIENTS),
+        };
+        if let Err(error) = set_up(&socket, keepalive) {
             // It may be gone already. If not, it works without its options.
             if let Some(suppressed) = self.warnings.set_up.admit(Instant::now()) {
                 tracing::warn!(%client, %error, suppressed, "cannot set a socket's options");

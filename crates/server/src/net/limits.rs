@@ -7,6 +7,8 @@ use std::time::Duration;
 use mio::Waker;
 use parking_lot::Mutex;
 
+use super::socket::Keepalive;
+
 /// Limits on connections, shared by the control plane, which sets them, and the event loops.
 ///
 /// A change takes effect at once, for connections that are open already too.
@@ -15,19 +17,24 @@ pub struct Limits {
     idle_ms: AtomicU32,
     buffered_bytes_max: AtomicU64,
     link_unsent_bytes_max: AtomicU64,
+    heartbeat_connect_ms: AtomicU32,
+    link_keepalive: Mutex<Option<Keepalive>>,
     /// Loops that sleep without a timeout and must hear of a new one.
     sleepers: Mutex<Vec<Weak<Waker>>>,
 }
 
 impl Default for Limits {
     /// The original's defaults: 15,000 connections, never reaped. All buffers together may hold
-    /// 4 GiB, room for 32 frames of the greatest size. 64 MiB may wait in a link to another node.
+    /// 4 GiB, room for 32 frames of the greatest size. 64 MiB may wait in a link to another node, which has half a
+    /// second to be connected, and is asked after each second.
     fn default() -> Self {
         Self {
             connections_max: AtomicU32::new(15_000),
             idle_ms: AtomicU32::new(0),
             buffered_bytes_max: AtomicU64::new(4 * 1024 * 1024 * 1024),
             link_unsent_bytes_max: AtomicU64::new(64 * 1024 * 1024),
+            heartbeat_connect_ms: AtomicU32::new(500),
+            link_keepalive: Mutex::new(Some(Keepalive::OF_LINKS)),
             sleepers: Mutex::default(),
         }
     }
@@ -81,6 +88,26 @@ impl Limits {
     /// Sets [`Self::link_unsent_bytes_max`].
     pub fn set_link_unsent_bytes_max(&self, bytes: u64) {
         self.link_unsent_bytes_max.store(bytes, Relaxed);
+    }
+
+    /// How long connecting for heartbeats may take (setting `connect-timeout-ms` of the heartbeat).
+    pub fn heartbeat_connect_time(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_connect_ms.load(Relaxed).into())
+    }
+
+    /// Sets [`Self::heartbeat_connect_time`], for connections that are begun from now on.
+    pub fn set_heartbeat_connect_ms(&self, ms: u32) {
+        self.heartbeat_connect_ms.store(ms, Relaxed);
+    }
+
+    /// How the kernel asks after silent nodes (settings `keepalive-*` of the fabric); `None`: it does not.
+    pub fn link_keepalive(&self) -> Option<Keepalive> {
+        *self.link_keepalive.lock()
+    }
+
+    /// Sets [`Self::link_keepalive`], for connections that are made from now on.
+    pub fn set_link_keepalive(&self, keepalive: Option<Keepalive>) {
+        *self.link_keepalive.lock() = keepalive;
     }
 
     /// [`Self::idle_ms`] as a duration; `None` for ever.

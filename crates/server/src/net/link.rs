@@ -7,10 +7,7 @@ use std::time::{Duration, Instant};
 use super::buffers::{Held, Owed};
 use super::connection::SEND_TIMEOUT;
 use super::peer_frame;
-use super::socket::Socket;
-
-/// How long another node may take to answer the call.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+use super::socket::{Keepalive, Socket};
 
 /// How long after a link broke it is made again, if there is something to send. Doubles with each time
 /// that this fails, up to [`RETRY_TIME_MAX`].
@@ -184,13 +181,17 @@ impl Link {
         self.wanted = true;
     }
 
-    /// Begins to connect.
+    /// Begins to connect, which may take so long.
     ///
     /// # Errors
     /// When that fails at once.
-    pub(super) fn connect(&mut self, now: Instant) -> io::Result<&mut Socket> {
-        let socket = Socket::connect(self.address)?;
-        self.stage = Stage::Connecting { socket, until: now + CONNECT_TIMEOUT };
+    pub(super) fn connect(
+        &mut self,
+        now: Instant,
+        (at_most, keepalive): (Duration, Option<Keepalive>),
+    ) -> io::Result<&mut Socket> {
+        let socket = Socket::connect(self.address, keepalive)?;
+        self.stage = Stage::Connecting { socket, until: now + at_most };
         self.socket().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
@@ -354,14 +355,14 @@ mod tests {
         assert_eq!(link.deadline(), (now + ROUTE_IDLE_TIME, Due::Forget));
         link.append(10, now, |out| out.push(1)).unwrap();
         assert_eq!(link.deadline(), (now, Due::Connect));
-        link.connect(now).unwrap();
-        assert_eq!(link.deadline(), (now + CONNECT_TIMEOUT, Due::Break));
+        link.connect(now, (Duration::from_secs(3), None)).unwrap();
+        assert_eq!(link.deadline(), (now + Duration::from_secs(3), Due::Break));
         link.disconnect(later);
         assert_eq!(link.deadline(), (later + ROUTE_IDLE_TIME, Due::Forget));
         link.want();
         assert_eq!(link.deadline(), (later + RETRY_TIME_MIN, Due::Connect));
 
-        let socket = Socket::connect(address).unwrap();
+        let socket = Socket::connect(address, None).unwrap();
         let mut link = Link::from(LinkId(1), address, socket, now);
         assert_eq!(link.deadline(), (now + INCOMING_IDLE_TIME, Due::Break));
         link.append(10, later, |out| out.push(1)).unwrap();

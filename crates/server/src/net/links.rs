@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Registry, Token};
@@ -23,6 +23,9 @@ const LINK_BIT: usize = 1 << (usize::BITS - 2);
 pub(super) fn token_of(key: usize) -> Token {
     Token(key | LINK_BIT)
 }
+
+/// How long another node may take to answer the call, but for heartbeats.
+const CONNECT_TIME: Duration = Duration::from_millis(500);
 
 /// The key of the link with this token; `None` when it is a connection's.
 #[inline]
@@ -230,7 +233,12 @@ impl Links {
 
     fn connect(&mut self, key: usize, registry: &Registry, now: Instant) -> io::Result<()> {
         let Some(link) = self.links.get_mut(key) else { return Ok(()) };
-        link.connect(now)?.register(registry, token_of(key))
+        let at_most = match link.remote.is_heartbeat() {
+            true => self.limits.heartbeat_connect_time(),
+            false => CONNECT_TIME,
+        };
+        let keepalive = self.limits.link_keepalive();
+        link.connect(now, (at_most, keepalive))?.register(registry, token_of(key))
     }
 
     /// Ends a link's connection, and remembers to tell the worker. One of this node's own may be made

@@ -115,6 +115,7 @@ pub use peer_frame::PEER_FRAME_SIZE_MAX;
 pub use post::Post;
 pub use protocol::{LINE_SIZE_MAX, Protocol};
 pub use server::{Options, Server, ShutdownReport, StartError};
+pub use socket::Keepalive;
 pub use stats::{Snapshot, Stats};
 pub use stream::{Progress, Stream, Ticket};
 

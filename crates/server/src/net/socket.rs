@@ -12,11 +12,25 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockRef, TcpKeepalive};
 
-/// Time without traffic before the kernel asks whether the other side is still there.
-const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
-/// Questions without an answer after which the connection is dead.
-const KEEPALIVE_PROBES: u32 = 2;
+/// How the kernel asks whether the other side of a silent connection is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Time without traffic before it does.
+    pub time: Duration,
+    /// Time between two questions.
+    pub interval: Duration,
+    /// Questions without an answer after which the connection is dead.
+    pub probes: u32,
+}
+
+impl Keepalive {
+    /// For connections of clients.
+    pub const OF_CLIENTS: Self =
+        Self { time: Duration::from_secs(60), interval: Duration::from_secs(60), probes: 2 };
+    /// For those between nodes, unless configured (configuration reference, fabric).
+    pub const OF_LINKS: Self =
+        Self { time: Duration::from_secs(1), interval: Duration::from_secs(1), probes: 10 };
+}
 
 /// A socket, non-blocking.
 pub(super) struct Socket {
@@ -42,9 +56,9 @@ impl Socket {
     ///
     /// # Errors
     /// When that fails at once.
-    pub(super) fn connect(address: SocketAddr) -> io::Result<Self> {
+    pub(super) fn connect(address: SocketAddr, keepalive: Option<Keepalive>) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
-        set_up(&stream)?;
+        set_up(&stream, keepalive)?;
         Ok(Self { writable: false, ..Self::connected(stream) })
     }
 
@@ -135,17 +149,16 @@ impl Socket {
     }
 }
 
-/// Sets the options that every connection has, whoever opened it.
+/// Sets the options of a connection, whoever opened it.
 ///
 /// # Errors
 /// When the kernel refuses one; the socket may be gone already.
-pub(super) fn set_up(socket: &TcpStream) -> io::Result<()> {
+pub(super) fn set_up(socket: &TcpStream, keepalive: Option<Keepalive>) -> io::Result<()> {
     // Replies leave in one piece: waiting for more to send would only delay them.
     socket.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_TIME)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_PROBES);
+    let Some(Keepalive { time, interval, probes }) = keepalive else { return Ok(()) };
+    let keepalive =
+        TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(probes);
     SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 
@@ -167,13 +180,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_asks_after_clients_that_are_silent() {
+    fn the_kernel_asks_after_those_that_are_silent() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = Socket::connect(listener.local_addr().unwrap()).unwrap();
-        let options = SockRef::from(&socket.stream);
-        assert!(options.keepalive().unwrap() && socket.stream.nodelay().unwrap());
-        assert_eq!(options.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
-        assert_eq!(options.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
-        assert_eq!(options.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+        let address = listener.local_addr().unwrap();
+        for keepalive in [Keepalive::OF_CLIENTS, Keepalive::OF_LINKS] {
+            let socket = Socket::connect(address, Some(keepalive)).unwrap();
+            let options = SockRef::from(&socket.stream);
+            assert!(options.keepalive().unwrap() && socket.stream.nodelay().unwrap());
+            assert_eq!(options.tcp_keepalive_time().unwrap(), keepalive.time);
+            assert_eq!(options.tcp_keepalive_interval().unwrap(), keepalive.interval);
+            assert_eq!(options.tcp_keepalive_retries().unwrap(), keepalive.probes);
+        }
+        let socket = Socket::connect(address, None).unwrap();
+        assert!(!SockRef::from(&socket.stream).keepalive().unwrap());
     }
 }

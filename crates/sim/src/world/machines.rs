@@ -172,8 +172,8 @@ impl World {
         for inbound in &process.loops[index].inbox {
             let Inbound::Frame(_, frame) = inbound else { continue };
             match Frame::parse(frame).map(|frame| frame.kind) {
-                Some(Kind::Membership | Kind::Exchange | Kind::Metadata) => conducts = true,
-                Some(Kind::Migration) => migrates = true,
+                Ok(Kind::Membership | Kind::Exchange | Kind::Metadata) => conducts = true,
+                Ok(Kind::Migration) => migrates = true,
                 _ => {}
             }
         }
@@ -254,7 +254,7 @@ fn process_key(world: &World, machine: usize) -> u64 {
 
 /// What a frame about a record says, for whoever follows a course of events.
 fn explain(to: Spot, frame: &[u8]) -> Option<String> {
-    let frame = Frame::parse(frame)?;
+    let frame = Frame::parse(frame).ok()?;
     let what = match frame.kind {
         Kind::Write => {
             let (change, _) = Change::decode(frame.body)?;

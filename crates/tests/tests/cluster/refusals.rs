@@ -18,7 +18,28 @@ fn a_second_node_of_the_same_id_stays_out() -> Result<()> {
     cluster.await_stable_among(&[0, 1], false)?;
     ensure!(!cluster.ask(0, "peers-clear-std")?.contains(&cluster.address(double).to_string()));
     ensure!(cluster.value(double, "statistics", "cluster_size")? != "2");
-    Ok(())
+    until("statistics tell of it", || {
+        for place in [0, double] {
+            let told = cluster.value(place, "statistics", "cluster_duplicate_nodes")?;
+            ensure!(told == "A2", "node {place} knows of duplicates {told}");
+        }
+        Ok(())
+    })
+}
+
+/// As operators do to take a node out of the cluster without stopping it.
+#[test]
+fn a_node_without_heartbeats_is_left_out_until_it_has_them_again() -> Result<()> {
+    let cluster = Cluster::start(Plan::in_memory(2), 3)?;
+    cluster.tell(2, "set-config:context=network;heartbeat.protocol=none")?;
+    cluster.await_stable_among(&[0, 1], false)?;
+    until("the node is alone", || {
+        let size = cluster.value(2, "statistics", "cluster_size")?;
+        ensure!(size != "3", "its cluster has {size} nodes");
+        Ok(())
+    })?;
+    cluster.tell(2, "set-config:context=network;heartbeat.protocol=v3")?;
+    cluster.await_stable()
 }
 
 #[test]

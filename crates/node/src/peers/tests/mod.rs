@@ -1,10 +1,13 @@
 //! Requests in a cluster: whoever they arrive at, they are carried out once, and all replicas have what came of
 //! them.
 
+mod statistics;
 mod town;
 
 use std::collections::BTreeSet;
 
+use cluster::fabric::{Frame, Kind};
+use cluster::{Protocol, Protocols};
 use engine::stats::NamespaceCounter;
 use wire::batch::{BatchBuilder, BatchFlags};
 use wire::client::{Reply, RequestBuilder};
@@ -78,6 +81,50 @@ fn any_node_takes_any_request() {
         assert!(holders(&town, number).is_empty());
     }
     assert_eq!(town.send(1, get(1)).0, ResultCode::NOT_FOUND);
+}
+
+#[test]
+fn nodes_speak_the_highest_version_that_both_know() {
+    let mut town = Town::of(2, |_, _| {});
+    town.add_speaking(2, Protocols::ALL.up_to(Protocol::FIRST), |_, _| {});
+    town.settle();
+    town.spoken.clear();
+    for number in 0..60 {
+        assert_eq!(town.send(number as usize % 3, put(number, number)).0, ResultCode::OK);
+        assert_eq!(holders(&town, number).len(), 2);
+    }
+    for (from, to, version) in town.spoken.iter().copied() {
+        let expected = if from == 2 || to == 2 { Protocol::FIRST } else { Protocol::CHECKED };
+        assert_eq!(version, expected.0, "from {from} to {to}");
+    }
+    assert_eq!(town.spoken.len(), 6, "each spoke to each");
+}
+
+/// The link is given up, and the change sent again on another.
+#[test]
+fn a_damaged_change_is_not_taken_over() {
+    let mut town = Town::of(2, |_, _| {});
+    let of_kinds: [fn(&Frame<'_>) -> bool; 2] =
+        [|frame| frame.kind == Kind::Write, |frame| frame.kind == Kind::Answer];
+    for (number, is_meant) in of_kinds.into_iter().enumerate() {
+        town.damages = Some(is_meant);
+        // One of two keys is served by the other node; it is proxied then, and not repeated.
+        let number =
+            (0..).map(|key| 10 * number as u64 + key).find(|key| is_master(&town, 0, *key));
+        let number = number.unwrap();
+        assert_eq!(town.send(0, put(number, 5)).0, ResultCode::OK);
+        assert!(town.damages.is_none(), "one was damaged");
+        town.settle();
+        for node in 0..2 {
+            let (_, reply) = town.send(node, get(number));
+            assert_eq!(value_of(&reply), Some(5));
+        }
+        assert_eq!(holders(&town, number).len(), 2);
+    }
+}
+
+fn is_master(town: &Town, node: usize, number: u64) -> bool {
+    town.nodes[node].cluster.table(0).look(digest(number).partition()).serves()
 }
 
 #[test]

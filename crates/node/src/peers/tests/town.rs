@@ -1,12 +1,13 @@
 //! Some nodes in one process, joined by links that lose nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::fabric::Channel;
+use cluster::Protocols;
+use cluster::fabric::{Channel, Frame, Kind};
 use config::Config;
 use wire::client::{Reply, RequestBuilder};
 use wire::{ProtoHeader, ProtoType, ResultCode};
@@ -34,6 +35,10 @@ pub struct Town {
     links: BTreeMap<LinkId, (usize, usize, Channel)>,
     /// Nodes that are down.
     down: Vec<usize>,
+    /// In which version a node spoke to another about records.
+    pub spoken: BTreeSet<(usize, usize, u16)>,
+    /// Damages the next frame for which this holds.
+    pub damages: Option<fn(&Frame<'_>) -> bool>,
 }
 
 fn address(number: usize) -> SocketAddr {
@@ -50,6 +55,8 @@ impl Town {
             mail: VecDeque::new(),
             links: BTreeMap::new(),
             down: Vec::new(),
+            spoken: BTreeSet::new(),
+            damages: None,
         };
         for number in 0..count {
             town.add(number, &change);
@@ -60,6 +67,16 @@ impl Town {
 
     /// One node more.
     pub fn add(&mut self, number: usize, change: impl Fn(usize, &mut Config)) {
+        self.add_speaking(number, Protocols::ALL, change);
+    }
+
+    /// One node more, which speaks these versions of what nodes say.
+    pub fn add_speaking(
+        &mut self,
+        number: usize,
+        protocols: Protocols,
+        change: impl Fn(usize, &mut Config),
+    ) {
         let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
         let node_id = 0xA1 + number as u64;
         config.resolve(&config::Host { cpus: 1, node_id, heartbeat_mtu_bytes: 1500 });
@@ -68,6 +85,7 @@ impl Town {
         }
         change(number, &mut config);
         let host = TestHost::new();
+        *host.protocols.lock() = protocols;
         host.control.lock().push(address(number));
         *host.addresses.lock() = vec![format!("10.0.0.{}:3000", number + 1)];
         if let Some(first) = self.hosts.first() {
@@ -154,6 +172,9 @@ impl Town {
                     (opener, Remote::Route(address(from), channel))
                 }
             };
+            if let Ok(Frame { protocol, kind: Kind::Write, .. }) = Frame::parse(&frame) {
+                self.spoken.insert((from, receiver, protocol.0));
+            }
             if !self.down.contains(&receiver) {
                 self.mail.push_back((receiver, as_remote, frame));
             }
@@ -172,8 +193,18 @@ impl Town {
 
     /// Hands over what is on its way, and what that leads to at once.
     fn deliver(&mut self) {
-        while let Some((to, remote, frame)) = self.mail.pop_front() {
-            self.workers[to].peer_frame(remote, &frame).unwrap();
+        while let Some((to, remote, mut frame)) = self.mail.pop_front() {
+            if let (Some(is_meant), Ok(parsed)) = (self.damages, Frame::parse(&frame))
+                && is_meant(&parsed)
+            {
+                self.damages = None;
+                let middle = frame.len() / 2;
+                frame[middle] ^= 1;
+            }
+            if self.workers[to].peer_frame(remote, &frame).is_err() {
+                self.part(to, remote);
+                continue;
+            }
             let node = Arc::clone(&self.nodes[to]);
             node.conduct();
             node.migrate();
@@ -181,6 +212,14 @@ impl Town {
             self.workers[to].reap(&mut Vec::new());
             self.collect(to);
         }
+    }
+
+    /// A link ends: both sides hear of it.
+    fn part(&mut self, to: usize, remote: Remote) {
+        self.workers[to].peer_lost(remote);
+        let Remote::Incoming(link) = remote else { return };
+        let (opener, receiver, channel) = self.links[&link];
+        self.workers[opener].peer_lost(Remote::Route(address(receiver), channel));
     }
 
     /// Waits until all nodes are in one view and nothing moves any more.
