@@ -4,11 +4,12 @@
 //! - [`cluster`] starts several that form a cluster, and has things happen to them;
 //! - [`golden`] replays recorded requests and compares the replies with those of the original;
 //! - [`raw`] sends bytes that no client would send;
-//! - `clients/` holds one test program for each official client.
+//! - [`clients`] makes the programs in `clients/` ready, which use the official clients.
 //!
 //! This crate speaks the wire with a small decoder of its own. Two independent readers of one
 //! protocol are the point: a mistake in the product's decoder cannot hide itself here.
 
+pub mod clients;
 pub mod cluster;
 pub mod golden;
 pub mod harness;

@@ -1,7 +1,8 @@
 //! What the official tools ask, and the form in which they need the answers.
 //!
-//! The tools themselves are not run: asadm and asinfo are no packages of a registry. The requests and
-//! the demands are those of their sources (info reference, sections 8 and 9).
+//! The tools themselves are not run: asadm and asinfo are no packages of a registry (`cluster/asadm.rs` runs
+//! asadm where somebody has it). The requests and the demands are those of their sources (info reference,
+//! sections 8 and 9).
 
 use std::collections::BTreeMap;
 

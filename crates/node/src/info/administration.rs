@@ -6,10 +6,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::NodeId;
 use cluster::fabric::{Kind, Status};
+use parking_lot::Mutex;
 use storage::Ticket;
 use wire::info::append_answer;
 use wire::proto::close_frame;
@@ -24,8 +26,8 @@ use crate::unfinished::Progress;
 use crate::waits::{Claim, Waits};
 use crate::worker::Worker;
 
-/// How long the members of a cluster have to take a change over.
-const TIME: Duration = Duration::from_secs(2);
+/// How long the members of a cluster have to take a change over: one behind others, on a slow disk.
+const TIME: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether they have.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -59,6 +61,8 @@ enum Stage {
     Next,
     /// Another node carries it out, until this moment at most.
     Asked(Duration),
+    /// The thread for that carries it out, and leaves the answer here.
+    CarriedOut(Module, Arc<Mutex<Option<Vec<u8>>>>),
     /// It was, with this answer, and members have until this moment to take it over.
     Spreads(Module, Vec<u8>, Duration),
 }
@@ -88,7 +92,7 @@ impl Administration {
         let Some(outcome) = self.claim.outcome() else {
             return Progress::Waits(self.claim.ticket());
         };
-        let node = std::sync::Arc::clone(worker.node());
+        let node = Arc::clone(worker.node());
         let now = node.host.monotonic();
         let mut answered = outcome.answers.into_iter().next();
         while let Some(line) = self.lines.front().cloned() {
@@ -108,6 +112,12 @@ impl Administration {
                             return Progress::Waits(self.claim.ticket());
                         }
                     }
+                }
+                Stage::CarriedOut(module, slot) => {
+                    // Without an answer, the thread that had it is gone.
+                    let value = slot.lock().take().unwrap_or_else(timed_out);
+                    self.stage = Stage::Spreads(module, value, now + TIME);
+                    continue;
                 }
                 Stage::Spreads(module, value, until) => {
                     if !node.is_spread(module) && now < until {
@@ -141,13 +151,20 @@ impl Administration {
             self.ask(node, principal, line, waits, now);
             return None;
         }
-        let mut value = Vec::new();
-        answer_command(node, &command, self.from, &mut value);
-        let Some(module) = module.filter(|module| !node.is_spread(*module)) else {
+        let Some(module) = module else {
+            let mut value = Vec::new();
+            answer_command(node, &command, self.from, &mut value);
             return Some(value);
         };
-        self.stage = Stage::Spreads(module, value, now + TIME);
-        waits.sleep(&self.claim, now + PAUSE);
+        let (line, from, caller) = (line.to_vec(), self.from, waits.call(&self.claim));
+        let slot = Arc::new(Mutex::new(None));
+        self.stage = Stage::CarriedOut(module, Arc::clone(&slot));
+        node.change_metadata(Box::new(move |node| {
+            let mut value = Vec::new();
+            answer_command(node, &as_c_string(&line), from, &mut value);
+            *slot.lock() = Some(value);
+            caller.answered();
+        }));
         None
     }
 

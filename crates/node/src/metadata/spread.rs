@@ -6,6 +6,9 @@
 //! of its modules. Where that is another than the principal's, all items of the module go back and forth until
 //! it is the same: after a loss, a restart, or when two sides of a split meet.
 //!
+//! All of that waits for the disk, and so do changes that are asked for: a thread of their own does it, since an
+//! event loop that waits hears no other node, and one that is not heard for long is no member any more.
+//!
 //! Nothing here decides anything by majority: metadata can be changed on the lone survivor of a cluster,
 //! and on both sides of a split. Of each key, what [`merge`](super::merge) says counts once they meet.
 
@@ -20,7 +23,7 @@ use prost::Message as _;
 use record::LastUpdateTime;
 
 use super::{Item, Module};
-use crate::clustering::{Letter, Mailbox};
+use crate::clustering::Mailbox;
 use crate::node::Node;
 
 /// How often a member tells the principal what it has while that is not the same.
@@ -34,10 +37,16 @@ const PERIOD: Duration = Duration::from_secs(5);
 pub(crate) struct Spread {
     /// Messages of other nodes, and what wakes the thread that reads them.
     pub mailbox: Mailbox,
+    /// Changes that were asked for and are not carried out.
+    tasks: Mutex<Vec<Task>>,
     /// What has changed here and was not sent.
     changed: Mutex<Vec<(Module, Vec<Item>)>>,
+    /// Event loops look into it: nobody who has it waits for the disk.
     known: Mutex<Known>,
 }
+
+/// Something that changes metadata.
+type Task = Box<dyn FnOnce(&Node) + Send>;
 
 /// What is known of the others.
 #[derive(Default)]
@@ -92,15 +101,25 @@ impl Node {
     /// Spreads metadata over the cluster: takes in what other nodes send, and tells them what is new. Waits
     /// for the disk. Returns how long to wait before the next call if no message comes.
     pub fn spread_metadata(&self) -> Duration {
+        let tasks = std::mem::take(&mut *self.spread.tasks.lock());
+        tasks.into_iter().for_each(|task| task(self));
         let state = self.cluster.state();
         let (me, principal) = (self.cluster.me(), state.principal());
+        let letters = self.spread.mailbox.take();
+        let of_members = letters.iter().filter(|letter| state.members.contains(&letter.from));
+        let decoded = of_members.filter_map(|letter| {
+            let wire = Wire::decode(&letter.body[..]).ok()?;
+            Some((letter.from, Hashes::try_from(&*wire.hashes).ok()?, wire))
+        });
+        let letters: Vec<_> = decoded.collect();
+        self.merge_metadata(letters.iter().map(|(.., wire)| wire), principal == Some(me));
         let mut known = self.spread.known.lock();
         if known.cluster_key != state.cluster_key {
             *known = Known { cluster_key: state.cluster_key, ..Known::default() };
         }
-        let letters = self.spread.mailbox.take();
-        for letter in letters.iter().filter(|letter| state.members.contains(&letter.from)) {
-            self.take_metadata(&mut known, letter, principal == Some(me));
+        for (from, theirs, wire) in &letters {
+            known.states.insert(*from, *theirs);
+            self.answer_metadata((*from, theirs, wire), principal == Some(me));
         }
         let changed = std::mem::take(&mut *self.spread.changed.lock());
         for (module, items) in changed {
@@ -111,6 +130,12 @@ impl Node {
             to.into_iter().for_each(|to| self.send_items(to, module, &items, false));
         }
         self.report_to_principal(&mut known, principal.filter(|principal| *principal != me))
+    }
+
+    /// Has metadata changed by the thread that may wait for the disk.
+    pub(crate) fn change_metadata(&self, task: Task) {
+        self.spread.tasks.lock().push(task);
+        self.spread.mailbox.wake();
     }
 
     /// Waits until there is metadata to spread, or the time is over.
@@ -126,7 +151,7 @@ impl Node {
     /// Whether all members of the view have what this node has of a module.
     pub(crate) fn is_spread(&self, module: Module) -> bool {
         let (state, me) = (self.cluster.state(), self.cluster.me());
-        let own = self.hash_of(module);
+        let own = self.metadata.hash(module);
         let known = self.spread.known.lock();
         let has = |node: &NodeId| {
             known.states.get(node).is_some_and(|hashes| hashes[module as usize] == own)
@@ -149,13 +174,16 @@ impl Node {
         known.due - now
     }
 
-    fn take_metadata(&self, known: &mut Known, letter: &Letter, is_principal: bool) {
-        let Ok(wire) = Wire::decode(&letter.body[..]) else { return };
-        let Ok(theirs) = Hashes::try_from(wire.hashes) else { return };
-        known.states.insert(letter.from, theirs);
-        let module = Module::named(wire.module.as_bytes());
-        if let Some(module) = module {
-            let items: Vec<_> = wire.items.into_iter().map(Item::from).collect();
+    /// Takes over what messages bring, of each module together: every time is one for the disk.
+    fn merge_metadata<'w>(&self, wires: impl Iterator<Item = &'w Wire>, is_principal: bool) {
+        let mut brought: [Vec<Item>; Module::ALL.len()] = Default::default();
+        for wire in wires {
+            if let Some(module) = Module::named(wire.module.as_bytes()) {
+                brought[module as usize].extend(wire.items.iter().cloned().map(Item::from));
+            }
+        }
+        let brought = Module::ALL.into_iter().zip(brought);
+        for (module, items) in brought.filter(|(_, items)| !items.is_empty()) {
             match self.metadata.merge(module, &items) {
                 Ok(0) => {}
                 // Others have not heard of that from anybody.
@@ -165,24 +193,29 @@ impl Node {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let (contents, from) = (module.contents(), letter.from);
-                    self.metadata.complain(&format!("{contents} of node {from}: {error}"));
+                    self.metadata
+                        .complain(&format!("{} of other nodes: {error}", module.contents()));
                 }
             }
         }
+    }
+
+    /// Answers a message, whose sender has these hashes.
+    fn answer_metadata(&self, (from, theirs, wire): (NodeId, &Hashes, &Wire), is_principal: bool) {
+        let module = Module::named(wire.module.as_bytes());
         let own = self.hashes();
-        let differing = Module::ALL.into_iter().zip(own.iter().zip(&theirs));
+        let differing = Module::ALL.into_iter().zip(own.iter().zip(theirs));
         let differing = differing.filter(|(_, (own, theirs))| own != theirs);
         let mut is_answered = false;
         for (of, _) in differing {
             // Whoever got all items of a module and has more gives all of its own.
             if is_principal && module.is_none() || wire.is_all && module == Some(of) {
-                self.send_items(letter.from, of, &self.metadata.items(of), true);
+                self.send_items(from, of, &self.metadata.items(of), true);
                 is_answered = true;
             }
         }
         if module.is_some() && !is_answered {
-            self.send_metadata(letter.from, &Wire { hashes: own.to_vec(), ..Wire::default() });
+            self.send_metadata(from, &Wire { hashes: own.to_vec(), ..Wire::default() });
         }
     }
 
@@ -199,14 +232,13 @@ impl Node {
     }
 
     fn hashes(&self) -> Hashes {
-        Module::ALL.map(|module| self.hash_of(module))
+        Module::ALL.map(|module| self.metadata.hash(module))
     }
+}
 
-    /// The same where the same items are, in whatever order.
-    fn hash_of(&self, module: Module) -> u64 {
-        let items = self.metadata.items(module);
-        items.iter().fold(0, |hash, item| hash ^ hash_of(item))
-    }
+/// A hash that is the same where the same items are, in whatever order.
+pub(super) fn hash_of_all(items: &[Item]) -> u64 {
+    items.iter().fold(0, |hash, item| hash ^ hash_of(item))
 }
 
 /// The hash by Fowler, Noll and Vo over all parts of an item.

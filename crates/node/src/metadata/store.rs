@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
 use super::file::{self, Committed, Contents};
 use super::merge::{How, change, merge};
+use super::spread::hash_of_all;
 use super::{Acceptor, Item, Module, Occasion, Reason, SetError, Spread, Unreadable};
 use crate::clustering::Clustering;
 use crate::host::{Host, MetadataFiles};
@@ -30,6 +32,8 @@ struct Slot {
     /// Held during a change, until all acceptors have acted on it: they see changes in their order.
     changing: Mutex<()>,
     contents: RwLock<Contents>,
+    /// Of its items. Whoever waits for other nodes to have the same looks at it often.
+    hash: AtomicU64,
     acceptors: RwLock<Vec<Arc<dyn Acceptor>>>,
 }
 
@@ -57,7 +61,7 @@ impl Store {
     pub(crate) fn load(&self) -> Result<(), Unreadable> {
         for (slot, module) in self.slots.iter().zip(Module::ALL) {
             if let Some(contents) = read(self.host.metadata(), module)? {
-                *slot.contents.write() = contents;
+                slot.replace(contents);
             }
         }
         Ok(())
@@ -91,6 +95,11 @@ impl Store {
     /// All items of a module, also deleted ones, in the order in which their keys came.
     pub fn items(&self, module: Module) -> Vec<Item> {
         self.slot(module).contents.read().items.clone()
+    }
+
+    /// The same where the same items are, in whatever order.
+    pub(super) fn hash(&self, module: Module) -> u64 {
+        self.slot(module).hash.load(Ordering::Relaxed)
     }
 
     /// The last change of a module.
@@ -214,7 +223,7 @@ impl Store {
             .save(module.name(), &file::encode(&contents))
             .map_err(|error| SetError::NotKept { place: files.place(module.name()), error })?;
         let slot = self.slot(module);
-        *slot.contents.write() = contents;
+        slot.replace(contents);
         // All acceptors hear of all items, whatever the others say.
         let shown: Vec<_> = news.iter().map(|item| slot.show(item, Occasion::Change)).collect();
         shown.into_iter().collect::<Result<(), _>>().map_err(SetError::NotInForce)
@@ -238,6 +247,12 @@ pub fn verify(files: &dyn MetadataFiles) -> Result<(), Unreadable> {
 }
 
 impl Slot {
+    fn replace(&self, contents: Contents) {
+        let mut present = self.contents.write();
+        self.hash.store(hash_of_all(&contents.items), Ordering::Relaxed);
+        *present = contents;
+    }
+
     fn show(&self, item: &Item, occasion: Occasion) -> std::io::Result<()> {
         let acceptors = self.acceptors.read().clone();
         let shown: Vec<_> =

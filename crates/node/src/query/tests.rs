@@ -6,13 +6,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::NodeId;
+use cluster::balance::PartitionVersion;
+use cluster::partition::Partition;
+use engine::query::{Wanted, WantedBins};
 use engine::stats::NamespaceCounter;
 use wire::client::{Reply, RequestBuilder};
+use wire::query::Part;
 use wire::{
     Digest, FieldType, Info1, Info2, Info3, OpCode, ParticleType, PartitionId, ProtoHeader,
     ProtoType, ResultCode,
 };
 
+use super::walk::{Reach, Scope, Walk};
 use crate::info::testing::{CLIENT, TestHost, ask, node, send, worker};
 use crate::node::Node;
 use crate::unfinished::{Progress, Unfinished};
@@ -157,6 +163,36 @@ fn a_query_goes_on_after_a_record() {
     let of_partition = |digest: &&Digest| digest.partition() == first.partition();
     assert!(rows.contains(second) && !rows.contains(first));
     assert!(rows.iter().all(|digest| of_partition(&digest) && digest < first));
+}
+
+/// A client hears of such a partition and asks another node for it: what it got here would come twice, and it
+/// would go on behind the last of that. Jobs and aggregations find it on the node that serves it.
+#[test]
+fn nothing_is_listed_of_partitions_that_are_not_here() {
+    let (host, node) = node_with_records();
+    let absent = digest(0).partition();
+    let table = node.cluster.table(0);
+    table.set(absent, Partition::nowhere(NodeId(1), PartitionVersion::NONE));
+    for scope in [Scope::Complete, Scope::Relaxed, Scope::Served] {
+        let parts = PartitionId::all().map(|partition| Part { partition, after: None });
+        let mut walk = Walk::new(parts.collect());
+        let begun = crate::host::Host::now(&*host);
+        let wanted =
+            Wanted { set: None, bins: WantedBins::None, filter: None, matching: None, begun };
+        let (mut listed, mut told) = (BTreeSet::new(), Vec::new());
+        loop {
+            let step = walk.list(&node.namespaces[0], &wanted, Reach { table, scope });
+            told.extend(step.absent);
+            listed.extend(walk.ahead().iter().map(|of| of.digest));
+            if step.is_over {
+                break;
+            }
+            walk.ahead().to_vec().iter().for_each(|_| walk.pass());
+        }
+        assert_eq!(told, [absent], "{scope:?}");
+        let here = (0..RECORDS).map(digest).filter(|digest| digest.partition() != absent);
+        assert_eq!(listed, here.collect(), "{scope:?}");
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub(super) struct Step {
     pub parts_done: u64,
     /// Whether there are no more records, neither listed nor to list.
     pub is_over: bool,
-    /// Partitions that are not on this node, or not any more: what was listed of them may not be all.
+    /// Partitions that are not on this node, or not any more: nothing is listed of them.
     pub absent: Vec<PartitionId>,
 }
 
@@ -135,13 +135,16 @@ impl Walk {
             };
             let partition = self.parts.get(self.part).map(|part| part.partition);
             let limit = LISTED - self.listed.len().min(LISTED - 1);
+            let before = self.listed.len();
             self.rest = match &wanted.matching {
                 _ if self.finds_nothing => None,
                 Some(clause) => self.list_index(namespace, clause, rest, limit),
                 None => self.list_primary(namespace, wanted, rest, limit),
             };
-            // Looked at last: what is there now was there before.
+            // Looked at last: what is there now was there before. Of what is not, nothing may be shown:
+            // others show it, and a client would go on there behind the last record that it saw.
             if let Some(partition) = partition.filter(|partition| !reach.has(*partition)) {
+                self.listed.truncate(before);
                 self.rest = None;
                 step.absent.push(partition);
             }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	as "github.com/aerospike/aerospike-client-go/v8"
@@ -299,13 +300,8 @@ func udfBackground(client *as.Client, _ *as.Key) error {
 	if err != nil {
 		return err
 	}
-	command := fmt.Sprintf("query-show:trid=%d", task.TaskId())
-	shown, failure := client.GetNodes()[0].RequestInfo(as.NewInfoPolicy(), command)
-	if failure != nil {
-		return failure
-	}
-	if !strings.Contains(shown[command], ":recs-succeeded=50:recs-failed=0:") {
-		return errors.New(shown[command])
+	if err := succeededIn(client, task.TaskId(), 50); err != nil {
+		return err
 	}
 	for number, key := range keys {
 		bins := as.BinMap{"n": number, "group": fmt.Sprint("g", number%3), "all": 1}
@@ -317,6 +313,26 @@ func udfBackground(client *as.Client, _ *as.Key) error {
 		}
 	}
 	return nil
+}
+
+// succeededIn demands that all nodes together have changed so many records in a job.
+func succeededIn(client *as.Client, job uint64, expected int) error {
+	command := fmt.Sprintf("query-show:trid=%d", job)
+	sum := 0
+	for _, node := range client.GetNodes() {
+		shown, failure := node.RequestInfo(as.NewInfoPolicy(), command)
+		if failure != nil {
+			return failure
+		}
+		_, rest, _ := strings.Cut(shown[command], ":recs-succeeded=")
+		count, rest, _ := strings.Cut(rest, ":")
+		succeeded, err := strconv.Atoi(count)
+		if err != nil || !strings.HasPrefix(rest, "recs-failed=0:") {
+			return errors.New(shown[command])
+		}
+		sum += succeeded
+	}
+	return equal(sum, expected)
 }
 
 // --- aggregations ---

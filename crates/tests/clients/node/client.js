@@ -351,7 +351,9 @@ async function main (host, port, lua) {
       write: new Aerospike.WritePolicy(policy),
       operate: new Aerospike.OperatePolicy(policy),
       remove: new Aerospike.RemovePolicy(policy),
-      batch: new Aerospike.BatchPolicy(policy)
+      batch: new Aerospike.BatchPolicy(policy),
+      // What changes metadata waits for the disk, which others may keep busy.
+      info: new Aerospike.InfoPolicy({ timeout: 30000 })
     },
     modlua: { userPath: lua }
   })

@@ -26,10 +26,12 @@ async function register (client, file) {
   await job.wait(POLL_MS)
 }
 
-/** Names of the modules; the client has no call for them. */
+/** Names of the modules, the same on all nodes; the client has no call for them. */
 async function listed (client) {
-  const [{ info }] = await client.infoAll('udf-list')
-  return [...info.matchAll(/filename=([^,]*),/g)].map(([, name]) => name)
+  const replies = await client.infoAll('udf-list')
+  const lists = replies.map(({ info }) => [...info.matchAll(/filename=([^,]*),/g)].map(([, name]) => name))
+  for (const list of lists) equal(list, lists[0])
+  return lists[0]
 }
 
 // --- functions on one record ---
@@ -157,8 +159,9 @@ module.exports = {
     await all.wait(POLL_MS)
     const some = await query(client, filter.range('n', 50, 99)).background(MODULE, 'add', ['some', 9])
     await some.wait(POLL_MS)
-    const [{ info }] = await client.infoAll(`query-show:trid=${some.jobID}`)
-    contains(info, ':recs-succeeded=50:recs-failed=0:')
+    const replies = await client.infoAll(`query-show:trid=${some.jobID}`)
+    const succeeded = replies.map(({ info }) => Number(/:recs-succeeded=(\d+):recs-failed=0:/.exec(info)[1]))
+    equal(succeeded.reduce((sum, count) => sum + count), 50)
     for (const [n, key] of keys.entries()) {
       const expected = { n, group: `g${n % 3}`, all: 1 }
       if (n >= 50 && n < 100) expected.some = 9

@@ -15,8 +15,9 @@ from aerospike import exception as ex
 
 RECORDS = 100
 THREADS = 2
-# A node that is gone: no answer in time, a broken connection, or nobody left to ask.
-EXPECTED = (ex.TimeoutError, ex.ClientError)
+# A node that is gone: no answer in time, a broken connection, nobody left to ask; or one that is back, and in
+# no cluster yet.
+EXPECTED = (ex.TimeoutError, ex.ClientError, ex.ClusterError)
 
 stop = threading.Event()
 
@@ -26,7 +27,7 @@ def work(client, worker, report):
     least, most = collections.Counter(), collections.Counter()
     turn = 0
     while not stop.is_set():
-        name = f"{worker}-{turn % RECORDS}"
+        name = f"python-{worker}-{turn % RECORDS}"
         key = ("test", "load", name)
         turn += 1
         most[name] += 1

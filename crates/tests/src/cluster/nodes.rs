@@ -63,7 +63,7 @@ impl Cluster {
         Ok(Self { plan, nodes: Vec::new(), links, subnet })
     }
 
-    /// How the nodes are configured.
+    /// How nodes are configured, and from what they are started, from now on.
     pub fn plan(&mut self) -> &mut Plan {
         &mut self.plan
     }
@@ -177,7 +177,10 @@ impl Cluster {
     /// When it does not start.
     pub fn restart(&mut self, place: usize) -> Result<()> {
         match std::mem::replace(&mut self.nodes[place], Node::Nowhere) {
-            Node::Down(launch) => self.nodes[place] = Node::Up(Box::new(launch.start()?)),
+            Node::Down(launch) => {
+                let server = launch.of(&self.plan.release).start()?;
+                self.nodes[place] = Node::Up(Box::new(server));
+            }
             _ => bail!("node {place} runs"),
         }
         Ok(())

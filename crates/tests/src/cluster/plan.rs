@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::harness::{GOLDEN_CONFIGURATION, Release};
+
 /// Ports below those that the system hands out by itself. Each node has an address of its own, so that all
 /// use the same.
 const SERVICE_PORT: u16 = 23000;
@@ -25,6 +27,8 @@ pub struct Plan {
     pub namespaces: String,
     /// Whether nodes are in networks of their own, so that links can be cut.
     pub is_isolated: bool,
+    /// The server that a node is started from, also when it is restarted. Nodes that run go on as they are.
+    pub release: Release,
 }
 
 impl Plan {
@@ -37,6 +41,7 @@ impl Plan {
             timeout_intervals: 10,
             namespaces: namespace("test", replication_factor, ""),
             is_isolated: false,
+            release: Release::default(),
         }
     }
 
@@ -48,6 +53,15 @@ impl Plan {
              \t\tfilesize 256M\n\t}}\n}}\n"
         );
         Self { namespaces, ..Self::in_memory(replication_factor) }
+    }
+
+    /// The namespaces with which the golden transcripts were recorded, with this replication factor.
+    pub fn golden(replication_factor: u32) -> Self {
+        let begin = GOLDEN_CONFIGURATION.find("namespace test").expect("it has namespaces");
+        let factor = format!("replication-factor {replication_factor}");
+        let namespaces = GOLDEN_CONFIGURATION[begin..].replace("replication-factor 1", &factor);
+        // Nodes are not meant to fail, so a loaded machine has more time.
+        Self { namespaces, timeout_intervals: 30, ..Self::in_memory(replication_factor) }
     }
 
     /// With more settings of namespace `test`.

@@ -15,7 +15,7 @@ pub fn binary() -> Result<PathBuf> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BINARY.get_or_init(|| match std::env::var_os("BOLIDE_BIN") {
         Some(path) => Ok(path.into()),
-        None => build("bolide-server", "bolide").map_err(|error| format!("{error:#}")),
+        None => build(["bolide-server", "--bin", "bolide"]).map_err(|error| format!("{error:#}")),
     });
     taken(built)
 }
@@ -26,8 +26,16 @@ pub fn binary() -> Result<PathBuf> {
 /// When it does not build.
 pub fn inspect_binary() -> Result<PathBuf> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let build = || build("bolide-inspect", "bolide-inspect").map_err(|error| format!("{error:#}"));
-    taken(BINARY.get_or_init(build))
+    let arguments = ["bolide-inspect", "--bin", "bolide-inspect"];
+    taken(BINARY.get_or_init(|| build(arguments).map_err(|error| format!("{error:#}"))))
+}
+
+/// An example of this package, built likewise.
+///
+/// # Errors
+/// When it does not build.
+pub fn example(name: &str) -> Result<PathBuf> {
+    build(["bolide-tests", "--example", name])
 }
 
 fn taken(built: &Result<PathBuf, String>) -> Result<PathBuf> {
@@ -37,16 +45,18 @@ fn taken(built: &Result<PathBuf, String>) -> Result<PathBuf> {
     }
 }
 
-fn build(package: &str, program: &str) -> Result<PathBuf> {
+/// Builds one program of a package.
+fn build(arguments: [&str; 3]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--package", package, "--bin", program])
+        .args(["build", "--package"])
+        .args(arguments)
         .arg("--message-format=json-render-diagnostics")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()
         .context("running cargo build")?;
-    ensure!(output.status.success(), "{program} does not build");
+    ensure!(output.status.success(), "{} does not build", arguments[2]);
     let messages = String::from_utf8_lossy(&output.stdout);
     let mut executables = messages.lines().filter_map(executable_of);
     executables.next_back().context("cargo build named no executable")

@@ -43,8 +43,18 @@ pub struct Launch {
     pub(super) host: IpAddr,
     pub(super) readiness: &'static str,
     arguments: Vec<OsString>,
+    release: Release,
     before: Option<String>,
     within: Vec<String>,
+}
+
+/// Which server is started.
+#[derive(Clone, Debug, Default)]
+pub struct Release {
+    /// Its program, where it is not the one to test.
+    pub program: Option<PathBuf>,
+    /// Arguments besides those of every server.
+    pub arguments: Vec<String>,
 }
 
 /// Ports that nobody used when the launch was prepared.
@@ -79,6 +89,7 @@ impl Launch {
             // A cluster of one is stable: partitions are balanced and clients may come.
             readiness: "cluster-stable:size=1",
             arguments: Vec::new(),
+            release: Release::default(),
             before: None,
             within: Vec::new(),
         })
@@ -99,6 +110,13 @@ impl Launch {
     /// Whether it has this argument.
     pub fn has_argument(&self, argument: &str) -> bool {
         self.arguments.iter().any(|given| given == argument)
+    }
+
+    /// Starts this server, whichever was started in the folder before.
+    #[must_use]
+    pub fn of(mut self, release: &Release) -> Self {
+        self.release = release.clone();
+        self
     }
 
     /// Runs a shell command in the server's process before it becomes the server.
@@ -218,7 +236,10 @@ impl Launch {
     }
 
     fn spawn(&self, stdout: File, stderr: File) -> Result<Child> {
-        let program = binary()?;
+        let program = match &self.release.program {
+            Some(program) => program.clone(),
+            None => binary()?,
+        };
         // That of an earlier server in the folder, if there was one.
         let _ = fs::remove_file(self.folder().join(LOG));
         let mut command = match (&self.before, &self.within[..]) {
@@ -236,6 +257,7 @@ impl Launch {
         };
         command
             .args(&self.arguments)
+            .args(&self.release.arguments)
             .env("HOME", self.folder())
             .current_dir(self.folder())
             .stdin(Stdio::null())

@@ -6,8 +6,8 @@ mod launch;
 mod process;
 mod server;
 
-pub use binary::{binary, inspect_binary};
+pub use binary::{binary, example, inspect_binary};
 pub use folder::Folder;
-pub use launch::{GOLDEN_CONFIGURATION, Launch, Outcome, golden_configuration_on_files};
+pub use launch::{GOLDEN_CONFIGURATION, Launch, Outcome, Release, golden_configuration_on_files};
 pub use process::{Readings, Signal, raise_open_files_max};
 pub use server::Server;

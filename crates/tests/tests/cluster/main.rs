@@ -2,17 +2,19 @@
 //!
 //! Tests that cut links need networks of their own (as root on Linux); elsewhere they say so and pass.
 
+mod asadm;
+mod clients;
 mod forming;
 mod growth;
 mod kills;
 mod pauses;
-mod python;
 mod racks;
 mod refusals;
 mod restarts;
 mod rolling;
 mod splits;
 mod statistics;
+mod upgrades;
 
 use anyhow::{Result, ensure};
 use tests::cluster::{Cluster, Ledger};

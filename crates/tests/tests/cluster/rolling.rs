@@ -1,5 +1,7 @@
 //! All nodes are restarted, one after the other, and nobody notices.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use tests::announce;
 use tests::cluster::{Cluster, Load, Plan, until};
@@ -7,8 +9,8 @@ use tests::cluster::{Cluster, Load, Plan, until};
 use crate::{NAMESPACE, check_replicas, check_settled};
 
 /// Restarts every node of a cluster as operators do: quiesced first, so that others have taken over
-/// before it ends.
-pub fn restart_all(cluster: &mut Cluster) -> Result<()> {
+/// before it ends. Each is away for this long at least.
+pub fn restart_all(cluster: &mut Cluster, away: Duration) -> Result<()> {
     for place in cluster.places() {
         cluster.tell(place, "quiesce:")?;
         let pending = cluster.value(place, NAMESPACE, "pending_quiesce")?;
@@ -28,6 +30,7 @@ pub fn restart_all(cluster: &mut Cluster) -> Result<()> {
         await_no_requests(cluster, place)?;
         cluster.stop(place)?;
         cluster.await_stable()?;
+        std::thread::sleep(away);
         cluster.restart(place)?;
         cluster.await_stable()?;
     }
@@ -41,7 +44,7 @@ fn await_no_requests(cluster: &Cluster, place: usize) -> Result<()> {
     until("requests go elsewhere", || {
         let count = requests(cluster, place)?;
         if before.replace(count) != Some(count) {
-            std::thread::sleep(std::time::Duration::from_millis(1500));
+            std::thread::sleep(Duration::from_millis(1500));
             anyhow::bail!("it has served {count} requests");
         }
         Ok(())
@@ -58,7 +61,7 @@ fn a_rolling_restart_fails_no_request() -> Result<()> {
     let mut cluster = Cluster::start(Plan::in_memory(2), 3)?;
     let load = Load::start(&cluster.addresses(), "roll", 200);
     load.await_successes(400)?;
-    restart_all(&mut cluster)?;
+    restart_all(&mut cluster, Duration::ZERO)?;
     load.await_successes(400)?;
     let (ledger, tally) = load.stop()?;
     announce(format_args!("rolling restart: {tally}"));

@@ -225,6 +225,22 @@ fn a_query_finds_each_record_once_and_says_what_is_elsewhere() {
     assert_eq!(absent, 2 * wire::PARTITIONS, "each is at one node");
 }
 
+/// A change waits for the disk, and a loop that did so would not be heard by other nodes.
+#[test]
+fn event_loops_do_not_wait_for_metadata() {
+    let mut town = Town::of(3, |_, _| {});
+    let principal = town.nodes[0].cluster.state().principal().unwrap();
+    let number = town.nodes.iter().position(|node| node.cluster.me() == principal).unwrap();
+    let command = b"sindex-create:ns=test;indexname=i;indexdata=a,numeric\n";
+    let mut asked = town.begin(number, ProtoType::Info, command);
+    town.advance(&mut asked);
+    let has_index = |town: &Town| town.nodes[number].namespaces[0].sindexes.by_name(b"i").is_some();
+    assert!(!has_index(&town));
+    town.nodes[number].spread_metadata();
+    assert!(has_index(&town));
+    assert!(town.finish(asked).ends_with(b"\tok\n"));
+}
+
 #[test]
 fn metadata_reach_all_nodes_whoever_is_asked() {
     let mut town = Town::of(3, |_, _| {});

@@ -17,6 +17,7 @@ import com.aerospike.client.Key;
 import com.aerospike.client.Language;
 import com.aerospike.client.Record;
 import com.aerospike.client.Value;
+import com.aerospike.client.cluster.Node;
 import com.aerospike.client.lua.LuaConfig;
 import com.aerospike.client.policy.WritePolicy;
 import com.aerospike.client.query.Filter;
@@ -28,6 +29,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 
@@ -73,9 +76,17 @@ final class UdfChecks {
     client.register(null, folder + "/" + file, file, Language.LUA).waitTillComplete(POLL_MS);
   }
 
-  /** Names of the modules; the client has no call for them. */
+  /** Names of the modules, the same on all nodes; the client has no call for them. */
   private List<String> listed() {
-    String list = Info.request(client.getNodes()[0], "udf-list");
+    List<List<String>> lists = new ArrayList<>();
+    for (Node node : client.getNodes()) {
+      lists.add(names(Info.request(node, "udf-list")));
+      equal(lists.get(lists.size() - 1), lists.get(0));
+    }
+    return lists.get(0);
+  }
+
+  private static List<String> names(String list) {
     return Arrays.stream(list.split("[;,]"))
         .filter(part -> part.startsWith("filename="))
         .map(part -> part.substring("filename=".length()))
@@ -232,8 +243,7 @@ final class UdfChecks {
     Filter some = Filter.range("n", 50, 99);
     ExecuteTask task = client.execute(null, statement(some), MODULE, "add", nine);
     task.waitTillComplete(POLL_MS);
-    String job = "query-show:trid=" + Long.toUnsignedString(task.getTaskId());
-    contains(Info.request(client.getNodes()[0], job), ":recs-succeeded=50:recs-failed=0:");
+    equal(succeededIn("query-show:trid=" + Long.toUnsignedString(task.getTaskId())), 50);
     for (int number = 0; number < COUNT; number++) {
       Map<String, Object> expected = bins("n", (long) number, "group", "g" + number % 3);
       expected.put("all", 1L);
@@ -242,6 +252,19 @@ final class UdfChecks {
       }
       equal(client.get(null, keys[number]).bins, expected);
     }
+  }
+
+  /** How many records all nodes together have changed in a job, and none in vain. */
+  private int succeededIn(String job) {
+    Pattern counts = Pattern.compile(":recs-succeeded=(\\d+):recs-failed=0:");
+    int sum = 0;
+    for (Node node : client.getNodes()) {
+      String shown = Info.request(node, job);
+      Matcher found = counts.matcher(shown);
+      equal(found.find() ? "" : shown, "");
+      sum += Integer.parseInt(found.group(1));
+    }
+    return sum;
   }
 
   // Aggregations.
