@@ -15,7 +15,7 @@ use crate::{check_replicas, check_settled};
 const OLD_BINARY: &str = "BOLIDE_OLD_BINARY";
 
 /// What makes the release under test behave as an older one. This is the only place that says it.
-const OLDER_ARGUMENTS: [&str; 0] = [];
+const OLDER_ARGUMENTS: [&str; 2] = ["--peer-protocol-max", "1"];
 
 /// The release that the cluster is upgraded from; says which.
 fn older() -> Result<Release> {
