@@ -165,9 +165,12 @@ impl Batch {
             waits.hold(claim, ran.pledged);
         }
         let ticket = claim.ticket();
-        self.calls = ran.calls;
-        if ran.calls {
-            calls::begin(&self.node, &self.body, &self.state, &self.slot, waits.call(claim));
+        let caller = || waits.call(claim);
+        self.calls =
+            ran.calls && calls::begin(&self.node, &self.body, &self.state, &self.slot, caller);
+        if ran.calls && !self.calls {
+            // Another node has to do with the row by now.
+            waits.hold(claim, Vec::new());
         }
         if let Some(fetch) = ran.miss {
             self.read(&fetch, waits);

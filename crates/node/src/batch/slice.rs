@@ -86,8 +86,8 @@ pub(super) struct Open {
     pub frame: Vec<u8>,
     /// Rows carried out since a slice ended without a miss.
     rows: usize,
-    /// What came of the next rows, which call functions.
-    pub called: VecDeque<Called>,
+    /// What came of rows that call functions, by their places.
+    pub called: VecDeque<(Place, Called)>,
     /// The answers to rows that other nodes have to do with, by their places.
     pub relayed: VecDeque<(Place, Vec<u8>)>,
 }
@@ -194,8 +194,8 @@ struct Slice<'s> {
     pledged: Vec<Pledged>,
     /// What other nodes have to hear of.
     changes: Vec<Change>,
-    /// What came of the next rows, which call functions.
-    called: VecDeque<Called>,
+    /// What came of rows that call functions, by their places.
+    called: VecDeque<(Place, Called)>,
     /// The answers to rows that other nodes have to do with, by their places.
     relayed: VecDeque<(Place, Vec<u8>)>,
 }
@@ -226,20 +226,18 @@ impl<'s> Slice<'s> {
                 self.ran += 1;
                 continue;
             }
+            if let Some((_, called)) = self.called.pop_front_if(|(of, _)| *of == place) {
+                let result = self.answer_call(row, namespace, called);
+                self.steer(result);
+                self.ran += 1;
+                continue;
+            }
             let shared = match self.admit(row, namespace) {
                 Ok(shared) => shared,
                 Err(NotHere) => return End::Relays(place),
             };
             if calls::is_call(&row.request) {
-                match self.called.pop_front() {
-                    None => return End::Calls(place),
-                    Some(called) => {
-                        let result = self.answer_call(row, namespace, called);
-                        self.steer(result);
-                    }
-                }
-                self.ran += 1;
-                continue;
+                return End::Calls(place);
             }
             turn.written = Written::Nothing;
             match self.run_row(row, namespace, turn) {
