@@ -102,6 +102,10 @@ impl Spread {
     pub fn wake(&self) {
         self.bell.ring();
     }
+
+    pub fn was_woken(&self) -> bool {
+        self.bell.was_rung()
+    }
 }
 
 impl Node {
@@ -132,6 +136,11 @@ impl Node {
     /// Waits until there is metadata to spread, or the time is over.
     pub fn wait_for_metadata(&self, at_most: Duration) {
         self.spread.wait(at_most);
+    }
+
+    /// Whether there may be some since somebody last waited or asked: for hosts without threads.
+    pub fn has_called_for_metadata(&self) -> bool {
+        self.spread.was_woken()
     }
 
     /// Has whoever waits for that wake up.

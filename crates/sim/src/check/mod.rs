@@ -1,12 +1,17 @@
 //! What must hold.
 //!
 //! In the end, when all has healed and nobody writes: the nodes agree on one view and on who has what
-//! ([`settle`](self)), replicas have the same records and nobody else has any (`replicas.rs`), and what
-//! clients were told is so (`history.rs`).
+//! ([`settle`](self)), replicas have the same records and nobody else has any (`replicas.rs`), what
+//! clients were told is so (`history.rs`), queries return what is there (`queries.rs`), indexes have it
+//! (`indexes.rs`), all have the same metadata (`metadata.rs`), and what was truncated is gone (`truncation.rs`).
 
 mod history;
+mod indexes;
+mod metadata;
+mod queries;
 mod replicas;
 mod settle;
+mod truncation;
 
 use std::fmt;
 

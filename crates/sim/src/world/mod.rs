@@ -4,7 +4,9 @@
 //! random numbers decides all that is open: so a seed names a course of events.
 
 mod calls;
+mod changes;
 mod machines;
+mod queries;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use crate::host::Clock;
 use crate::machine::{Machine, Setup};
 use crate::network::{NetEvent, Network, Outcome};
 use crate::profile::Profile;
+use crate::threads::Thread;
 use crate::trace::Trace;
 
 /// Something that happens.
@@ -27,12 +30,18 @@ pub enum Event {
     Conduct(usize, u32),
     /// The thread for migrations does.
     Migrate(usize, u32),
+    /// Another thread of a process does.
+    Thread(usize, u32, Thread),
     /// Something in the network.
     Net(NetEvent),
     /// A client begins its next request.
     Next(usize),
     /// Those who follow the partition map ask for it.
     Tend,
+    /// An operator changes some metadata.
+    Change,
+    /// A query asks for what is left of it.
+    QueryRound(usize),
     /// A request reaches its machine.
     Arrives(CallId),
     /// An answer reaches its client.
@@ -173,9 +182,12 @@ impl World {
             Event::Turn(machine, life, index) => self.turn(machine, life, index),
             Event::Conduct(machine, life) => self.conduct(machine, life),
             Event::Migrate(machine, life) => self.migrate(machine, life),
+            Event::Thread(machine, life, thread) => self.thread(machine, life, thread),
             Event::Net(event) => self.net(event),
             Event::Next(client) => self.begin_request(client),
             Event::Tend => self.tend(),
+            Event::Change => self.next_change(),
+            Event::QueryRound(query) => self.query_round(query),
             Event::Arrives(call) => self.arrive(call),
             Event::Answered(call, frame) => self.answered(call, &frame),
             Event::Dropped(call) => self.dropped(call),
