@@ -13,6 +13,7 @@ use wire::batch::Place;
 
 use super::State;
 use super::partial::rows_at;
+use super::slice::Open;
 use crate::node::Node;
 use crate::peers::{Admission, waiter_for};
 use crate::udf::{Executed, execute_for};
@@ -37,18 +38,18 @@ pub(super) struct Called {
 pub(super) type Slot = Mutex<VecDeque<(Place, Called)>>;
 
 /// A row that is to be carried out, and its partition: it is not handed over to another node meanwhile.
-type Task = (Place, Option<Arc<Partition>>);
+pub(super) type Task = (Place, Option<Arc<Partition>>);
 
 /// Has another thread carry out the rows from the place of a batch on, as far as they call functions and are for
 /// this node. `caller` makes what tells the batch. Says whether there are any.
 pub(super) fn begin(
     node: &Arc<Node>,
     body: &Arc<[u8]>,
-    state: &State,
+    (state, open): (&State, &Open),
     slot: &Arc<Slot>,
     caller: impl FnOnce() -> Caller,
 ) -> bool {
-    let tasks = tasks(node, body, state.place).unwrap_or_default();
+    let tasks = tasks(node, body, state.place, open).unwrap_or_default();
     if tasks.is_empty() {
         return false;
     }
@@ -58,8 +59,9 @@ pub(super) fn begin(
     true
 }
 
-/// The rows that are for this node, of those from a place on that call functions.
-fn tasks(node: &Node, body: &[u8], place: Place) -> Option<VecDeque<Task>> {
+/// The rows that are for this node, of those from a place on that call functions; without those that were carried
+/// out already.
+pub(super) fn tasks(node: &Node, body: &[u8], place: Place, open: &Open) -> Option<VecDeque<Task>> {
     let message = Request::parse(body).ok()?;
     let mut rows = rows_at(&message, place)?;
     let mut tasks = VecDeque::new();
@@ -70,6 +72,9 @@ fn tasks(node: &Node, body: &[u8], place: Place) -> Option<VecDeque<Task>> {
         let request = &row.request;
         let namespace = request.namespace.and_then(|name| node.namespace(name));
         let Some(namespace) = namespace.filter(|_| is_call(request)) else { break };
+        if open.has(place) {
+            continue;
+        }
         match request.valid_digest() {
             None => tasks.push_back((place, None)),
             Some(digest) => {

@@ -92,6 +92,21 @@ pub(super) struct Open {
     pub relayed: VecDeque<(Place, Vec<u8>)>,
 }
 
+impl Open {
+    /// Whether the row at a place was carried out already, by another thread or node.
+    pub fn has(&self, place: Place) -> bool {
+        self.called.iter().any(|(of, _)| *of == place)
+            || self.relayed.iter().any(|(of, _)| *of == place)
+    }
+}
+
+/// What came of the row at a place. Others may stand before it: which rows are for this node can have changed
+/// since they were carried out.
+pub(super) fn take<T>(rows: &mut VecDeque<(Place, T)>, place: Place) -> Option<T> {
+    let at = rows.iter().position(|(of, _)| *of == place)?;
+    rows.remove(at).map(|(_, row)| row)
+}
+
 /// Why a slice ended.
 enum End {
     /// It was enough for a turn.
@@ -220,13 +235,13 @@ impl<'s> Slice<'s> {
                 self.now = self.node.host.monotonic();
             }
             // Once it was carried out it must not be again, whoever is to do it by now.
-            if let Some((_, answer)) = self.relayed.pop_front_if(|(of, _)| *of == place) {
+            if let Some(answer) = take(&mut self.relayed, place) {
                 let result = self.answer_relayed(row, &answer);
                 self.steer(result);
                 self.ran += 1;
                 continue;
             }
-            if let Some((_, called)) = self.called.pop_front_if(|(of, _)| *of == place) {
+            if let Some(called) = take(&mut self.called, place) {
                 let result = self.answer_call(row, namespace, called);
                 self.steer(result);
                 self.ran += 1;

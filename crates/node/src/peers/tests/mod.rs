@@ -144,6 +144,22 @@ fn functions_in_a_batch_are_called_once_and_where_their_records_are() {
 }
 
 #[test]
+fn rows_of_a_long_batch_are_carried_out_once() {
+    let mut town = Town::of(3, |_, _| {});
+    let base = || RequestBuilder::new().namespace("test").set("s").info2(Info2::WRITE);
+    let one = 1u64.to_be_bytes();
+    let mut adds = BatchBuilder::new(BatchFlags::RESPOND_ALL);
+    for number in 0..700u64 {
+        let add = base().op(OpCode::INCREMENT, ParticleType::INTEGER, b"a", &one);
+        adds.row(number as u32, &digest(number), &add);
+    }
+    let rows = run_batch(&mut town, 0, adds);
+    assert!(rows.len() == 700 && rows.iter().all(|(_, result, _)| *result == ResultCode::OK));
+    let values: Vec<_> = (0..700).map(|number| value_of(&town.send(1, get(number)).1)).collect();
+    assert_eq!(values, [Some(1); 700]);
+}
+
+#[test]
 fn rows_of_a_batch_go_where_their_records_are() {
     let mut town = Town::of(3, |_, _| {});
     let base = || RequestBuilder::new().namespace("test").set("s");
