@@ -59,7 +59,7 @@ pub fn run(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Repor
     world.run_until(world.now + Duration::from_secs(profile.seconds))?;
     world.heal()?;
     // Clients go on for a while, so that a world that has healed is seen to work.
-    world.run_until(world.now + Duration::from_secs(3))?;
+    world.run_until(world.now + Duration::from_secs(5))?;
     world.clients.are_active = false;
     world.run_until(world.now + DRAINING)?;
     // Nodes that were quiesced take part again once the view is formed anew.

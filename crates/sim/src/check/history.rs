@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::division::Division;
 use super::{Finding, report};
 use crate::client::{Action, Deed, Family, History, KeyNumber, Outcome, Seen, Verdict};
 use crate::profile::Promise;
@@ -15,6 +16,7 @@ impl World {
         let mut already = 0;
         for key in 0..self.clients.keys.count() {
             let Some(last) = self.audited(key, findings) else { continue };
+            let is_anything = promise == Promise::Nothing;
             let is_excused = match promise {
                 Promise::Fresh | Promise::Kept => false,
                 Promise::KeptUndivided => self.was_written_divided(key),
@@ -24,6 +26,11 @@ impl World {
             let history = &self.clients.history;
             let truncated_at = self.truncated_at(family);
             let problem = contradiction(history, key, family, &last, is_excused, truncated_at);
+            let division = self.division_of(key).filter(|_| is_excused && !is_anything);
+            let of_division = |division: Division| {
+                division.contradiction(history, key, family, &last, truncated_at)
+            };
+            let problem = problem.or_else(|| division.and_then(of_division));
             if let Some(problem) = problem {
                 let partition = self.clients.keys.digest(key).partition().index();
                 report(
@@ -163,7 +170,7 @@ fn superseded(
 }
 
 /// When the last delete had its effect, at the latest, of those that began before a time.
-fn last_delete(history: &History, key: KeyNumber, before: Duration) -> Duration {
+pub(super) fn last_delete(history: &History, key: KeyNumber, before: Duration) -> Duration {
     let deletes = history.of(key).filter(|(_, deed)| deed.action == Action::Delete);
     let counted = deletes.filter(|(_, deed)| deed.may_count() && deed.begun <= before);
     counted.map(|(_, deed)| deed.settled_at()).max().unwrap_or_default()

@@ -2,9 +2,10 @@
 //!
 //! In the end, when all has healed and nobody writes: the nodes agree on one view and on who has what
 //! ([`settle`](self)), replicas have the same records and nobody else has any (`replicas.rs`), what
-//! clients were told is so (`history.rs`), queries return what is there (`queries.rs`), indexes have it
+//! clients were told is so (`history.rs`, and after splits `division.rs`), queries return what is there (`queries.rs`), indexes have it
 //! (`indexes.rs`), all have the same metadata (`metadata.rs`), and what was truncated is gone (`truncation.rs`).
 
+mod division;
 mod history;
 mod indexes;
 mod metadata;
@@ -14,6 +15,7 @@ mod settle;
 mod truncation;
 
 use std::fmt;
+use std::time::Duration;
 
 /// Something that should not be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +26,9 @@ impl fmt::Display for Finding {
         f.write_str(&self.0)
     }
 }
+
+/// By how much writes in quick succession may be later than any clock.
+const SUCCESSION: Duration = Duration::from_millis(50);
 
 /// Most findings of one kind that are told.
 const FINDINGS_MAX: usize = 8;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use wire::PartitionId;
 
-use super::{Finding, report};
+use super::{Finding, SUCCESSION, report};
 use crate::client::change::{Matter, ms_since_2010};
 use crate::client::{BRIEF_SET, Family, Outcome};
 use crate::machine::Process;
@@ -19,12 +19,10 @@ use crate::world::World;
 
 /// How far a jump of a clock takes it at most, in ms.
 const JUMP_MS: u64 = 5000;
-/// By how much writes in quick succession may be later than any clock, in ms.
-const SUCCESSION_MS: u64 = 50;
 
 impl World {
     /// How far any clock is off at most.
-    fn skew(&self) -> Duration {
+    pub(super) fn skew(&self) -> Duration {
         let profile = &self.nemesis.profile;
         let jumps = profile.faults.iter().any(|(fault, _)| *fault == Fault::ClockJump);
         let skew_ms = profile.skew_ms.unsigned_abs();
@@ -68,7 +66,7 @@ impl World {
     fn check_truncated_writes(&self, findings: &mut Vec<Finding>) {
         let mut already = 0;
         let (history, keys, skew) = (&self.clients.history, &self.clients.keys, self.skew());
-        let late = skew + Duration::from_millis(SUCCESSION_MS);
+        let late = skew + SUCCESSION;
         let done = self.clients.changes.iter().filter(|change| change.outcome == Outcome::Done);
         let thresholds = done.filter_map(|change| match change.matter {
             Matter::Truncation(None) => Some(change.begun.saturating_sub(skew)),

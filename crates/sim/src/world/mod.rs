@@ -7,10 +7,13 @@ mod calls;
 mod changes;
 mod machines;
 mod queries;
+mod spans;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use spans::Spans;
 
 use crate::client::{CallId, Clients, KeyNumber, Verdict};
 use crate::faults::{FaultEvent, Nemesis};
@@ -77,6 +80,8 @@ pub struct World {
     /// Times during which running nodes were of different views.
     pub divided: Vec<(Duration, Duration)>,
     divided_since: Option<Duration>,
+    /// Times during which they were, or had not told each other what they have.
+    pub apart: Spans,
     clock: Arc<Clock>,
     queue: BTreeMap<(Duration, u64), Event>,
     queued: u64,
@@ -90,6 +95,23 @@ impl World {
     pub fn new(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Self> {
         let mut random = fastrand::Rng::with_seed(seed);
         let setup = profile.setup(&mut random);
+        let running = profile.running(&mut random, setup.machines);
+        let mut world = Self::with(random, profile, setup, running, is_shown)?;
+        world.trace.line(world.now, format_args!("seed {seed}"));
+        Ok(world)
+    }
+
+    /// The same with nodes configured like this, of which so many run at first.
+    ///
+    /// # Errors
+    /// When a node cannot be started.
+    pub fn with(
+        mut random: fastrand::Rng,
+        profile: &Profile,
+        setup: Setup,
+        running: usize,
+        is_shown: bool,
+    ) -> anyhow::Result<Self> {
         let machines = (0..setup.machines).map(|number| Machine { number, ..Machine::default() });
         let rest = Duration::from_millis(random.u64(2..60));
         let mut world = Self {
@@ -102,6 +124,7 @@ impl World {
             audits: Vec::new(),
             divided: Vec::new(),
             divided_since: None,
+            apart: Spans::default(),
             clock: Arc::default(),
             queue: BTreeMap::new(),
             queued: 0,
@@ -109,8 +132,7 @@ impl World {
             setup,
         };
         world.clock.set(world.now);
-        world.trace.line(world.now, format_args!("seed {seed}: {profile:?} {setup:?}"));
-        let running = profile.running(&mut world.random, setup.machines);
+        world.trace.line(world.now, format_args!("{profile:?} {setup:?}"));
         for machine in 0..running {
             let skew_ms = profile.skew_ms;
             let skew_ms = world.random.i64(-skew_ms..=skew_ms);
@@ -229,6 +251,9 @@ impl World {
         let mut keys = keys.by_ref().map(|process| process.node.cluster.state().cluster_key);
         let first = keys.next();
         let is_divided = keys.any(|key| Some(key) != first);
+        let mut states = self.machines.iter().filter_map(|machine| machine.process.as_ref());
+        let is_balancing = states.any(|process| !process.node.cluster.state().is_balanced);
+        self.apart.note(is_divided || is_balancing, self.now);
         match (is_divided, self.divided_since) {
             (true, None) => self.divided_since = Some(self.now),
             (false, Some(since)) => {
