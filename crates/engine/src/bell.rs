@@ -26,6 +26,11 @@ impl Bell {
         }
         *rung = false;
     }
+
+    /// Whether it was rung since somebody last waited or asked: for hosts that have no thread to wait.
+    pub fn was_rung(&self) -> bool {
+        std::mem::take(&mut *self.rung.lock())
+    }
 }
 
 #[cfg(test)]
@@ -42,5 +47,8 @@ mod tests {
         bell.wait(Duration::from_secs(60));
         assert!(start.elapsed() < Duration::from_secs(30));
         bell.wait(Duration::from_millis(1));
+        assert!(!bell.was_rung());
+        bell.ring();
+        assert!(bell.was_rung() && !bell.was_rung());
     }
 }

@@ -13,6 +13,7 @@
 //! | the queue of events | `world/mod.rs` |
 //! | connections between nodes | `network.rs` |
 //! | a node's process, its loops and threads | `machine.rs` |
+//! | what its further threads do | `threads.rs` |
 //! | clock, log, files of a node | `host.rs` |
 //! | what clients do, and what they were told | `client/` |
 //! | what breaks, when | `faults.rs`, `profile.rs` |
@@ -27,5 +28,6 @@ pub mod machine;
 pub mod network;
 pub mod profile;
 pub mod run;
+pub mod threads;
 pub mod trace;
 pub mod world;

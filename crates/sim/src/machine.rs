@@ -15,6 +15,7 @@ use wire::ProtoType;
 
 use crate::client::CallId;
 use crate::host::{CONTROL_PORT, Clock, FABRIC_PORT, Ground, SERVICE_PORT, SimHost, address_of};
+use crate::threads::Threads;
 
 /// The one namespace.
 pub const NAMESPACE: &str = "test";
@@ -100,6 +101,8 @@ pub struct Process {
     pub migrate_at: Option<Duration>,
     /// Balances so far: a new one gives that thread something to do.
     pub rebalances: u64,
+    /// Its further threads.
+    pub threads: Threads,
 }
 
 /// A machine.
@@ -187,7 +190,8 @@ impl Process {
         let seeds = (0..setup.machines).filter(|of| *of != machine.number);
         let seeds = seeds.map(|of| SocketAddr::from((address_of(of), CONTROL_PORT))).collect();
         node.set_seeds(seeds);
-        Ok(Self { node, host, loops, conduct_at: None, migrate_at: None, rebalances: 0 })
+        let threads = Threads::new(&node);
+        Ok(Self { node, host, loops, conduct_at: None, migrate_at: None, rebalances: 0, threads })
     }
 
     /// The table of the one namespace.

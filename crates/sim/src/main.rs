@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     for profile in &mut profiles {
         if let Some(nodes) = arguments.nodes {
-            profile.machines = (nodes.clamp(1, 16), nodes.clamp(1, 16));
+            profile.machines = (nodes.clamp(1, 256), nodes.clamp(1, 256));
         }
         profile.seconds = arguments.seconds.unwrap_or(profile.seconds);
     }

@@ -10,6 +10,8 @@ use crate::world::World;
 
 /// How long nodes have to find each other in the beginning.
 const FORMING: Duration = Duration::from_secs(60);
+/// How long it takes until all nodes have what every world has.
+const FURNISHING: Duration = Duration::from_secs(1);
 /// How long a world has to come to rest in the end.
 const HEALING: Duration = Duration::from_secs(180);
 /// How long requests under way may take to end.
@@ -49,12 +51,15 @@ pub fn run(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Repor
         let why = world.unsettled().unwrap_or_default();
         findings.push(Finding(format!("the nodes do not find each other: {why}")));
     }
+    world.furnish();
+    world.run_until(world.now + FURNISHING)?;
     world.begin_clients();
+    world.begin_changes();
     world.begin_faults();
     world.run_until(world.now + Duration::from_secs(profile.seconds))?;
     world.heal()?;
     // Clients go on for a while, so that a world that has healed is seen to work.
-    world.run_until(world.now + Duration::from_secs(3))?;
+    world.run_until(world.now + Duration::from_secs(5))?;
     world.clients.are_active = false;
     world.run_until(world.now + DRAINING)?;
     // Nodes that were quiesced take part again once the view is formed anew.
@@ -72,6 +77,10 @@ pub fn run(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Repor
         world.run_until(world.now + DRAINING)?;
         world.check_replicas(&mut findings);
         world.check_history(&mut findings);
+        world.check_metadata(&mut findings);
+        world.check_truncations(&mut findings);
+        world.check_indexes(&mut findings);
+        world.check_queries(&mut findings);
     } else {
         let why = world.unsettled().unwrap_or_default();
         findings.push(Finding(format!("the nodes do not come to rest: {why}")));

@@ -165,9 +165,12 @@ impl Batch {
             waits.hold(claim, ran.pledged);
         }
         let ticket = claim.ticket();
-        self.calls = ran.calls;
-        if ran.calls {
-            calls::begin(&self.node, &self.body, &self.state, &self.slot, waits.call(claim));
+        let of = (&self.state, &self.open);
+        let caller = || waits.call(claim);
+        self.calls = ran.calls && calls::begin(&self.node, &self.body, of, &self.slot, caller);
+        if ran.calls && !self.calls {
+            // Another node has to do with the row by now.
+            waits.hold(claim, Vec::new());
         }
         if let Some(fetch) = ran.miss {
             self.read(&fetch, waits);
@@ -179,7 +182,9 @@ impl Batch {
     fn relay(&mut self, worker: &mut Worker, out: &mut Vec<u8>) -> Progress {
         let now = self.node.host.monotonic();
         let left = self.state.deadline.saturating_sub(now);
-        let Some(messages) = relay::messages(&self.node, &self.body, &self.state, left) else {
+        let Some(messages) =
+            relay::messages(&self.node, &self.body, (&self.state, &self.open), left)
+        else {
             return self.finish(ResultCode::PARAMETER, out);
         };
         if messages.is_empty() {

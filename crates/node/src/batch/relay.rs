@@ -7,6 +7,7 @@ use wire::{Info1, Request};
 
 use super::State;
 use super::partial::rows_at;
+use super::slice::Open;
 use crate::node::Node;
 use crate::peers::Admission;
 
@@ -16,13 +17,13 @@ const ROWS_MAX: usize = 256;
 /// Bytes in which that ends.
 const BYTES_MAX: usize = 1 << 20;
 
-/// The messages of the rows that follow and are not for this node alone, in order; rows between them that are
-/// stay where they are. `left` is the time that they have. `None` if the message is not what it was,
+/// The messages of the rows that follow and are not for this node alone, in order; rows between them that are,
+/// and those that were carried out already, stay where they are. `left` is the time that they have. `None` if the message is not what it was,
 /// which cannot be.
 pub(super) fn messages(
     node: &Node,
     body: &[u8],
-    state: &State,
+    (state, open): (&State, &Open),
     left: Duration,
 ) -> Option<Vec<(Place, Vec<u8>)>> {
     let message = Request::parse(body).ok()?;
@@ -35,6 +36,9 @@ pub(super) fn messages(
         let mut request = row.request;
         let namespace = request.namespace.and_then(|name| node.namespace(name));
         let Some((namespace, digest)) = namespace.zip(request.valid_digest()) else { break };
+        if open.has(place) {
+            continue;
+        }
         if let Admission::Here(_) = node.admit(namespace, &request, &digest, false) {
             continue;
         }

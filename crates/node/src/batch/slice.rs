@@ -89,10 +89,25 @@ pub(super) struct Open {
     pub frame: Vec<u8>,
     /// Rows carried out since a slice ended without a miss.
     rows: usize,
-    /// What came of the next rows, which call functions.
-    pub called: VecDeque<Called>,
+    /// What came of rows that call functions, by their places.
+    pub called: VecDeque<(Place, Called)>,
     /// The answers to rows that other nodes have to do with, by their places.
     pub relayed: VecDeque<(Place, Vec<u8>)>,
+}
+
+impl Open {
+    /// Whether the row at a place was carried out already, by another thread or node.
+    pub fn has(&self, place: Place) -> bool {
+        self.called.iter().any(|(of, _)| *of == place)
+            || self.relayed.iter().any(|(of, _)| *of == place)
+    }
+}
+
+/// What came of the row at a place. Others may stand before it: which rows are for this node can have changed
+/// since they were carried out.
+pub(super) fn take<T>(rows: &mut VecDeque<(Place, T)>, place: Place) -> Option<T> {
+    let at = rows.iter().position(|(of, _)| *of == place)?;
+    rows.remove(at).map(|(_, row)| row)
 }
 
 /// Why a slice ended.
@@ -197,8 +212,8 @@ struct Slice<'s> {
     pledged: Vec<Pledged>,
     /// What other nodes have to hear of.
     changes: Vec<Change>,
-    /// What came of the next rows, which call functions.
-    called: VecDeque<Called>,
+    /// What came of rows that call functions, by their places.
+    called: VecDeque<(Place, Called)>,
     /// The answers to rows that other nodes have to do with, by their places.
     relayed: VecDeque<(Place, Vec<u8>)>,
 }
@@ -223,8 +238,14 @@ impl<'s> Slice<'s> {
                 self.now = self.node.host.monotonic();
             }
             // Once it was carried out it must not be again, whoever is to do it by now.
-            if let Some((_, answer)) = self.relayed.pop_front_if(|(of, _)| *of == place) {
+            if let Some(answer) = take(&mut self.relayed, place) {
                 let result = self.answer_relayed(row, &answer);
+                self.steer(result);
+                self.ran += 1;
+                continue;
+            }
+            if let Some(called) = take(&mut self.called, place) {
+                let result = self.answer_call(row, namespace, called);
                 self.steer(result);
                 self.ran += 1;
                 continue;
@@ -234,15 +255,7 @@ impl<'s> Slice<'s> {
                 Err(NotHere) => return End::Relays(place),
             };
             if calls::is_call(&row.request) {
-                match self.called.pop_front() {
-                    None => return End::Calls(place),
-                    Some(called) => {
-                        let result = self.answer_call(row, namespace, called);
-                        self.steer(result);
-                    }
-                }
-                self.ran += 1;
-                continue;
+                return End::Calls(place);
             }
             turn.written = Written::Nothing;
             match self.run_row(row, namespace, turn) {

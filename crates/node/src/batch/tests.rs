@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use config::Config;
 use engine::stats::NamespaceCounter;
-use wire::batch::{BatchBuilder, BatchFlags};
+use wire::batch::{BatchBuilder, BatchFlags, Place, Rows};
 use wire::client::{Reply, RequestBuilder};
 use wire::{Digest, FieldType, Info1, Info2, Info3, OpCode, ParticleType, ProtoHeader, ProtoType};
-use wire::{MessageHeader, ResultCode, compress};
+use wire::{MessageHeader, Request, ResultCode, compress};
 
+use super::slice::Open;
+use super::{calls, slice};
 use crate::counters::ServiceCounter;
 use crate::info::testing::{CLIENT, TestHost, ask, await_ticket, node, node_with, worker};
 use crate::node::Node;
@@ -456,4 +458,25 @@ fn damaged_batches_always_come_to_their_end() {
             RequestBuilder::new().info1(Info1::BATCH).field(FieldType::BATCH, &data).into_body();
         assert!(run(&node, &message).overall.is_some());
     }
+}
+
+#[test]
+fn what_was_carried_out_is_not_again_whatever_its_place() {
+    let (_, node) = node();
+    let call = base().info2(Info2::WRITE).field(FieldType::UDF_FILENAME, b"m");
+    let call = call.field(FieldType::UDF_FUNCTION, b"f");
+    let body = message(same_of_each(ALL, &[1, 2, 3], &call));
+    let request = Request::parse(&body).unwrap();
+    let (_, rows) = Rows::of(&request).unwrap();
+    let of = |open: &Open| -> Vec<Place> {
+        let tasks = calls::tasks(&node, &body, rows.place(), open).unwrap();
+        tasks.into_iter().map(|(place, _)| place).collect()
+    };
+    let mut open = Open::default();
+    let [first, second, third] = of(&open)[..] else { panic!("three rows call a function") };
+    open.relayed = [(third, vec![3]), (second, vec![2])].into();
+    assert_eq!(of(&open), [first]);
+    assert_eq!(slice::take(&mut open.relayed, first), None);
+    assert_eq!(slice::take(&mut open.relayed, second), Some(vec![2]));
+    assert_eq!(of(&open), [first, second]);
 }

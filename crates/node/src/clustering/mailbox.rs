@@ -46,6 +46,11 @@ impl Mailbox {
         self.bell.wait(at_most);
     }
 
+    /// Whether there may be since somebody last waited or asked: for hosts without threads.
+    pub fn was_woken(&self) -> bool {
+        self.bell.was_rung()
+    }
+
     /// Has whoever waits wake up, though no letter came.
     pub fn wake(&self) {
         self.bell.ring();

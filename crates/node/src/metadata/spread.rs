@@ -143,6 +143,11 @@ impl Node {
         self.spread.mailbox.wait(at_most);
     }
 
+    /// Whether there may be some since somebody last waited or asked: for hosts without threads.
+    pub fn has_called_for_metadata(&self) -> bool {
+        self.spread.mailbox.was_woken()
+    }
+
     /// Has whoever waits for that wake up.
     pub fn wake_metadata(&self) {
         self.spread.mailbox.wake();

@@ -64,6 +64,11 @@ impl Node {
         self.background.bell.wait(at_most);
     }
 
+    /// Whether there may be something to do since somebody last waited or asked: for hosts without threads.
+    pub fn has_called_for_jobs(&self) -> bool {
+        self.background.bell.was_rung()
+    }
+
     /// Wakes those who wait for jobs.
     pub fn wake_for_jobs(&self) {
         self.background.bell.ring();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::division::Division;
 use super::{Finding, report};
 use crate::client::{Action, Deed, Family, History, KeyNumber, Outcome, Seen, Verdict};
 use crate::profile::Promise;
@@ -15,6 +16,7 @@ impl World {
         let mut already = 0;
         for key in 0..self.clients.keys.count() {
             let Some(last) = self.audited(key, findings) else { continue };
+            let is_anything = promise == Promise::Nothing;
             let is_excused = match promise {
                 Promise::Fresh | Promise::Kept => false,
                 Promise::KeptUndivided => self.was_written_divided(key),
@@ -22,7 +24,14 @@ impl World {
             };
             let family = self.clients.keys.family(key);
             let history = &self.clients.history;
-            if let Some(problem) = contradiction(history, key, family, &last, is_excused) {
+            let truncated_at = self.truncated_at(family);
+            let problem = contradiction(history, key, family, &last, is_excused, truncated_at);
+            let division = self.division_of(key).filter(|_| is_excused && !is_anything);
+            let of_division = |division: Division| {
+                division.contradiction(history, key, family, &last, truncated_at)
+            };
+            let problem = problem.or_else(|| division.and_then(of_division));
+            if let Some(problem) = problem {
                 let partition = self.clients.keys.digest(key).partition().index();
                 report(
                     findings,
@@ -31,13 +40,17 @@ impl World {
                 );
             }
             if promise == Promise::Fresh {
-                check_reads(history, key, family, findings, &mut already);
+                check_reads(history, (key, family), truncated_at, findings, &mut already);
             }
         }
     }
 
     /// What all nodes answered to an audit of a key.
-    fn audited(&self, key: KeyNumber, findings: &mut Vec<Finding>) -> Option<Option<Seen>> {
+    pub(super) fn audited(
+        &self,
+        key: KeyNumber,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Option<Seen>> {
         let mut first: Option<Option<Seen>> = None;
         let mut already = 0;
         for (_, machine, verdict) in self.audits.iter().filter(|(of, ..)| *of == key) {
@@ -60,7 +73,7 @@ impl World {
     }
 
     /// Whether a key was written, or may have been, while nodes were of different views.
-    fn was_written_divided(&self, key: KeyNumber) -> bool {
+    pub(super) fn was_written_divided(&self, key: KeyNumber) -> bool {
         let mut writes = self.clients.history.of(key).filter(|(_, deed)| deed.may_count());
         writes.any(|(_, deed)| self.was_divided(deed.begun, deed.settled_at()))
     }
@@ -73,6 +86,7 @@ fn contradiction(
     family: Family,
     last: &Option<Seen>,
     is_excused: bool,
+    truncated_at: Duration,
 ) -> Option<String> {
     let number = last.as_ref().and_then(|seen| seen.number);
     let count = |which: fn(&Deed) -> bool| history.of(key).filter(|(_, deed)| which(deed)).count();
@@ -94,14 +108,15 @@ fn contradiction(
             })
         }
         Family::Set => lost_words(history, key, last, is_excused),
-        Family::Register | Family::Durable | Family::Expunged => {
+        Family::Register | Family::Durable | Family::Expunged | Family::Brief => {
             let found = number.map(|number| number as usize);
             if let Some(number) = found
                 && !history.of(key).any(|(place, deed)| place == number && deed.may_count())
             {
                 return Some(format!("is {number}, which nobody may have written"));
             }
-            (!is_excused).then(|| superseded(history, key, found, [Duration::MAX; 2])).flatten()
+            let superseded = || superseded(history, key, found, [Duration::MAX; 2], truncated_at);
+            (!is_excused).then(superseded).flatten()
         }
     }
 }
@@ -128,18 +143,20 @@ fn lost_words(
 }
 
 /// What was acknowledged after a value of a register had been written, and before a read began: the value
-/// cannot be what was read then. `None` as value: the record was not there.
+/// cannot be what was read then. `None` as value: the record was not there. What began before `truncated_at`
+/// may have been truncated.
 fn superseded(
     history: &History,
     key: KeyNumber,
     value: Option<usize>,
     [before, ended]: [Duration; 2],
+    truncated_at: Duration,
 ) -> Option<String> {
     // A record that is not there was deleted, or never written.
     let written_until = |value: usize| history.deeds[value].settled_at();
     let until = match value {
         Some(value) => written_until(value),
-        None => last_delete(history, key, ended),
+        None => last_delete(history, key, ended).max(truncated_at),
     };
     let counts = |deed: &Deed| match value {
         Some(_) => deed.is_acknowledged(),
@@ -153,7 +170,7 @@ fn superseded(
 }
 
 /// When the last delete had its effect, at the latest, of those that began before a time.
-fn last_delete(history: &History, key: KeyNumber, before: Duration) -> Duration {
+pub(super) fn last_delete(history: &History, key: KeyNumber, before: Duration) -> Duration {
     let deletes = history.of(key).filter(|(_, deed)| deed.action == Action::Delete);
     let counted = deletes.filter(|(_, deed)| deed.may_count() && deed.begun <= before);
     counted.map(|(_, deed)| deed.settled_at()).max().unwrap_or_default()
@@ -162,8 +179,8 @@ fn last_delete(history: &History, key: KeyNumber, before: Duration) -> Duration 
 /// Looks for reads that are older than what was acknowledged before they began.
 fn check_reads(
     history: &History,
-    key: KeyNumber,
-    family: Family,
+    (key, family): (KeyNumber, Family),
+    truncated_at: Duration,
     findings: &mut Vec<Finding>,
     already: &mut usize,
 ) {
@@ -181,7 +198,10 @@ fn check_reads(
                 (value < least).then(|| format!("counts {value} of {least}"))
             }
             Family::Set => None,
-            _ => superseded(history, key, number.map(|of| of as usize), [read.begun, read.ended]),
+            _ => {
+                let value = number.map(|of| of as usize);
+                superseded(history, key, value, [read.begun, read.ended], truncated_at)
+            }
         };
         if let Some(problem) = problem {
             report(

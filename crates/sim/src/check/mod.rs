@@ -1,14 +1,21 @@
 //! What must hold.
 //!
 //! In the end, when all has healed and nobody writes: the nodes agree on one view and on who has what
-//! ([`settle`](self)), replicas have the same records and nobody else has any (`replicas.rs`), and what
-//! clients were told is so (`history.rs`).
+//! ([`settle`](self)), replicas have the same records and nobody else has any (`replicas.rs`), what
+//! clients were told is so (`history.rs`, and after splits `division.rs`), queries return what is there (`queries.rs`), indexes have it
+//! (`indexes.rs`), all have the same metadata (`metadata.rs`), and what was truncated is gone (`truncation.rs`).
 
+mod division;
 mod history;
+mod indexes;
+mod metadata;
+mod queries;
 mod replicas;
 mod settle;
+mod truncation;
 
 use std::fmt;
+use std::time::Duration;
 
 /// Something that should not be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +26,9 @@ impl fmt::Display for Finding {
         f.write_str(&self.0)
     }
 }
+
+/// By how much writes in quick succession may be later than any clock.
+const SUCCESSION: Duration = Duration::from_millis(50);
 
 /// Most findings of one kind that are told.
 const FINDINGS_MAX: usize = 8;

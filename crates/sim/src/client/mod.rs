@@ -3,48 +3,34 @@
 //! Each has one request under way at a time, as the threads of a real one have. Some follow the partition
 //! map, as real clients do; some are *stubborn* and ask any node, so that nodes have to carry requests out for
 //! each other. Nobody repeats a write whose outcome is unknown.
+//!
+//! | what they send | file |
+//! |---|---|
+//! | requests about a record, calls of functions too | `request.rs` |
+//! | batches of them | `batch.rs` |
+//! | queries | `query.rs` |
+//! | changes of metadata | `change.rs` |
 
+pub mod batch;
+pub mod change;
 pub mod history;
+mod keys;
 mod map;
+pub mod query;
 mod request;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wire::Digest;
-
+use change::Change;
 pub use history::{Deed, History, Outcome};
+pub use keys::{BRIEF_SET, Family, KeyNumber, Keys, SET};
 pub use map::Map;
-pub use request::{Seen, Verdict, info_frame, read, request_of};
+use query::Query;
+pub use request::{FUNCTIONS, MODULE, Seen, Verdict, info_frame, read, request_of};
 
 /// A call of a client, among all of a world.
 pub type CallId = u64;
-
-/// What kind of record a key is, which says what clients do with it and what must hold in the end.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Family {
-    /// Written with values that are all different.
-    Register,
-    /// Counted up by one.
-    Counter,
-    /// Gets different words appended.
-    Set,
-    /// Read, and written with the next number if nobody else did meanwhile.
-    Modified,
-    /// As a register, and deleted with a tombstone.
-    Durable,
-    /// As a register, and deleted without a trace.
-    Expunged,
-}
-
-impl Family {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Register, Self::Counter, Self::Set, Self::Modified, Self::Durable, Self::Expunged];
-}
-
-/// A key: its number among all.
-pub type KeyNumber = usize;
 
 /// What a client does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +44,8 @@ pub enum Action {
     },
     /// Adds one.
     Add,
+    /// Calls a function that adds one.
+    Call,
     /// Appends its own number as a word.
     Append,
     /// Deletes.
@@ -78,41 +66,8 @@ impl Action {
     }
 }
 
-/// The keys of a world.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    digests: Vec<Digest>,
-    per_family: usize,
-}
-
-/// The set that all records are in.
-pub const SET: &str = "set";
-
-impl Keys {
-    /// So many of each family.
-    pub fn new(per_family: usize) -> Self {
-        let digest = |number: usize| {
-            let name = format!("key-{number}");
-            Digest::of_key(SET.as_bytes(), wire::ParticleType::STRING, name.as_bytes())
-        };
-        Self { digests: (0..per_family * Family::ALL.len()).map(digest).collect(), per_family }
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.digests.len()
-    }
-
-    /// The digest of a key.
-    pub fn digest(&self, key: KeyNumber) -> Digest {
-        self.digests[key]
-    }
-
-    /// What kind of record it is.
-    pub fn family(&self, key: KeyNumber) -> Family {
-        Family::ALL[key / self.per_family]
-    }
-}
+/// Most rows of a batch.
+const ROWS_MAX: usize = 8;
 
 /// A client.
 #[derive(Debug, Default)]
@@ -121,25 +76,66 @@ pub struct Client {
     pub is_stubborn: bool,
     /// What it has read of a record that it is going to modify: key, value, generation.
     pub read: Option<(KeyNumber, i64, Option<u32>)>,
-    /// The call that it waits for.
-    pub waits: Option<CallId>,
+    /// Whether it waits for a request or a query.
+    pub waits: bool,
+}
+
+/// What a call is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// A client does this, by its place in the history.
+    Deed {
+        /// Whose it is.
+        client: usize,
+        /// What it is.
+        deed: usize,
+    },
+    /// A client does all this at once.
+    Batch {
+        /// Whose it is.
+        client: usize,
+        /// What it is; the index of a row is its place here.
+        deeds: Vec<usize>,
+    },
+    /// Part of a query, by its place among all.
+    Query(usize),
+    /// A change of metadata, by its place among all.
+    Change(usize),
+    /// The partition map.
+    Map,
+    /// An audit of a key.
+    Audit(KeyNumber),
+}
+
+impl Purpose {
+    /// Whether it is an info request.
+    pub fn is_info(&self) -> bool {
+        matches!(self, Self::Map | Self::Change(_))
+    }
 }
 
 /// A call that is not answered.
 #[derive(Debug)]
 pub struct Pending {
-    /// Whose it is; `None`: it asks for the partition map, or audits.
-    pub client: Option<usize>,
-    /// What it does, by its place in the history.
-    pub deed: Option<usize>,
+    /// What it is for.
+    pub purpose: Purpose,
     /// To which machine it goes.
     pub machine: usize,
     /// The process and the loop that have it, once it has arrived.
     pub arrived: Option<(u32, usize)>,
     /// Its body until then.
     pub body: Vec<u8>,
-    /// The key that an audit reads.
-    pub audited: Option<KeyNumber>,
+}
+
+/// What a client is about to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Plan {
+    /// One request.
+    One(KeyNumber, Action),
+    /// Several in a batch.
+    Batch(Vec<(KeyNumber, Action)>),
+    /// A query.
+    Query,
 }
 
 /// All clients.
@@ -149,8 +145,12 @@ pub struct Clients {
     pub clients: Vec<Client>,
     /// The keys.
     pub keys: Keys,
-    /// What they have done.
+    /// What they have done with records.
     pub history: History,
+    /// Their queries.
+    pub queries: Vec<Query>,
+    /// Changes of metadata.
+    pub changes: Vec<Change>,
     /// The partition map that those share who follow it.
     pub map: Map,
     /// Calls under way.
@@ -171,6 +171,8 @@ impl Clients {
             clients: clients.collect(),
             keys: Keys::new(per_family),
             history: History::default(),
+            queries: Vec::new(),
+            changes: Vec::new(),
             map: Map::new(machines),
             pending: BTreeMap::new(),
             are_active: true,
@@ -185,11 +187,25 @@ impl Clients {
         self.last_call
     }
 
-    /// What a client does next, and with which key.
-    pub fn choose(&mut self, client: usize, random: &mut fastrand::Rng) -> (KeyNumber, Action) {
+    /// What a client does next.
+    pub fn choose(&mut self, client: usize, random: &mut fastrand::Rng) -> Plan {
         if let Some((key, value, generation)) = self.clients[client].read.take() {
-            return (key, Action::Modify { value: value + 1, generation });
+            return Plan::One(key, Action::Modify { value: value + 1, generation });
         }
+        match random.u32(..100) {
+            0..3 => Plan::Query,
+            3..15 => {
+                let rows = random.usize(1..=ROWS_MAX);
+                Plan::Batch((0..rows).map(|_| self.choose_one(random)).collect())
+            }
+            _ => {
+                let (key, action) = self.choose_one(random);
+                Plan::One(key, action)
+            }
+        }
+    }
+
+    fn choose_one(&self, random: &mut fastrand::Rng) -> (KeyNumber, Action) {
         let key = random.usize(..self.keys.count());
         let reads = random.u32(..100) < 25;
         let read = Action::Read { all: random.u32(..4) == 0 };
@@ -197,7 +213,8 @@ impl Clients {
             // It writes the record when it has read it.
             Family::Modified => Action::Read { all: random.bool() },
             _ if reads => read,
-            Family::Register => Action::Write,
+            Family::Register | Family::Brief => Action::Write,
+            Family::Counter if random.u32(..4) == 0 => Action::Call,
             Family::Counter => Action::Add,
             Family::Set => Action::Append,
             Family::Durable | Family::Expunged => match random.u32(..3) {

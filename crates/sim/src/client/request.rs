@@ -1,54 +1,77 @@
 //! Requests as bytes, and what their answers mean.
 
 use wire::client::{Reply, RequestBuilder};
-use wire::{Digest, Info1, Info2, OpCode, ParticleType, ResultCode};
+use wire::{Digest, FieldType, Info1, Info2, OpCode, ParticleType, ProtoHeader, ResultCode};
 
-use super::{Action, Family, SET};
+use super::{Action, Family};
 use crate::machine::NAMESPACE;
 
 /// The bin of numbers.
-const NUMBER: &[u8] = b"n";
+pub const NUMBER: &[u8] = b"n";
 /// The bin of words.
 const WORDS: &[u8] = b"w";
 
 /// The time in ms after which a node gives a request up.
 pub const TIME_MS: u32 = 1000;
 
-/// The body of a request; `own` is the number that makes what is written different.
-pub fn request_of(family: Family, digest: &Digest, action: Action, own: i64) -> Vec<u8> {
+/// The module that has the functions.
+pub const MODULE: &str = "sim.lua";
+/// Its source.
+pub const FUNCTIONS: &str = r"
+function add(rec, bin, by)
+  rec[bin] = (rec[bin] or 0) + by
+  if aerospike:exists(rec) then aerospike:update(rec) else aerospike:create(rec) end
+  return rec[bin]
+end
+";
+
+/// A request about a record that is not named yet; `own` is the number that makes what is written different.
+pub fn builder_of(family: Family, action: Action, own: i64) -> RequestBuilder {
     let integer = |builder: RequestBuilder, code, value: i64| {
         builder.op(code, ParticleType::INTEGER, NUMBER, &value.to_be_bytes())
     };
-    let begin = RequestBuilder::new().transaction_ttl_ms(TIME_MS);
-    let about = |builder: RequestBuilder| builder.namespace(NAMESPACE).set(SET).digest(digest);
+    let begin = RequestBuilder::new().namespace(NAMESPACE).set(family.set());
     match action {
-        Action::Write => integer(about(begin.info2(Info2::WRITE)), OpCode::WRITE, own),
-        Action::Add => integer(about(begin.info2(Info2::WRITE)), OpCode::INCREMENT, 1),
+        Action::Write => integer(begin.info2(Info2::WRITE), OpCode::WRITE, own),
+        Action::Add => integer(begin.info2(Info2::WRITE), OpCode::INCREMENT, 1),
+        Action::Call => {
+            // The list of a text and a number, as msgpack.
+            let arguments = [0x92, 0xA2, ParticleType::STRING.0, NUMBER[0], 1];
+            let module = MODULE.trim_end_matches(".lua").as_bytes();
+            let call = begin.info2(Info2::WRITE).field(FieldType::UDF_FILENAME, module);
+            let call = call.field(FieldType::UDF_FUNCTION, b"add");
+            call.field(FieldType::UDF_ARGUMENTS, &arguments)
+        }
         Action::Append => {
             let word = format!("{own},");
-            let builder = about(begin.info2(Info2::WRITE));
+            let builder = begin.info2(Info2::WRITE);
             builder.op(OpCode::APPEND, ParticleType::STRING, WORDS, word.as_bytes())
         }
         Action::Read { all } => {
             let level = if all { Info1::CONSISTENCY_LEVEL_ALL } else { Info1::empty() };
-            about(begin.info1(Info1::READ | Info1::GET_ALL | level))
+            begin.info1(Info1::READ | Info1::GET_ALL | level)
         }
         Action::Delete => {
             let durable = match family {
                 Family::Durable => Info2::DURABLE_DELETE,
                 _ => Info2::empty(),
             };
-            about(begin.info2(Info2::WRITE | Info2::DELETE | durable))
+            begin.info2(Info2::WRITE | Info2::DELETE | durable)
         }
         Action::Modify { value, generation: Some(generation) } => {
             let builder = begin.info2(Info2::WRITE | Info2::GENERATION).generation(generation);
-            integer(about(builder), OpCode::WRITE, value)
+            integer(builder, OpCode::WRITE, value)
         }
         Action::Modify { value, generation: None } => {
-            integer(about(begin.info2(Info2::WRITE | Info2::CREATE_ONLY)), OpCode::WRITE, value)
+            integer(begin.info2(Info2::WRITE | Info2::CREATE_ONLY), OpCode::WRITE, value)
         }
     }
-    .into_body()
+}
+
+/// The body of such a request.
+pub fn request_of(family: Family, digest: &Digest, action: Action, own: i64) -> Vec<u8> {
+    let builder = builder_of(family, action, own).transaction_ttl_ms(TIME_MS);
+    builder.digest(digest).into_body()
 }
 
 /// The body of an info request of one command, and back.
@@ -82,18 +105,26 @@ pub enum Verdict {
 
 /// Reads the frame of a reply.
 pub fn read(frame: &[u8]) -> Verdict {
-    let Some((reply, _)) = frame.get(8..).and_then(|body| Reply::parse(body).ok()) else {
-        return Verdict::Doubt(ResultCode::UNKNOWN);
-    };
-    let result = reply.header.result;
-    match result {
-        ResultCode::OK => {}
-        ResultCode::NOT_FOUND => return Verdict::Absent,
-        ResultCode::GENERATION | ResultCode::RECORD_EXISTS | ResultCode::UNAVAILABLE => {
-            return Verdict::Refused(result);
-        }
-        other => return Verdict::Doubt(other),
+    match frame.get(8..).and_then(|body| Reply::parse(body).ok()) {
+        Some((reply, _)) => verdict_of(&reply),
+        None => Verdict::Doubt(ResultCode::UNKNOWN),
     }
+}
+
+/// What a reply about one record says.
+pub fn verdict_of(reply: &Reply<'_>) -> Verdict {
+    match reply.header.result {
+        ResultCode::OK => Verdict::Done(seen_in(reply)),
+        ResultCode::NOT_FOUND => Verdict::Absent,
+        result @ (ResultCode::GENERATION | ResultCode::RECORD_EXISTS | ResultCode::UNAVAILABLE) => {
+            Verdict::Refused(result)
+        }
+        other => Verdict::Doubt(other),
+    }
+}
+
+/// The record in a reply.
+pub fn seen_in(reply: &Reply<'_>) -> Seen {
     let mut seen = Seen { generation: reply.header.generation, ..Seen::default() };
     for op in reply.ops() {
         match (op.name, op.particle_type) {
@@ -107,5 +138,19 @@ pub fn read(frame: &[u8]) -> Verdict {
             _ => {}
         }
     }
-    Verdict::Done(seen)
+    seen
+}
+
+/// The messages in the frames of a reply, until something is none.
+pub fn messages(frames: &[u8], mut visit: impl FnMut(&Reply<'_>)) {
+    let mut rest = frames;
+    while let Some((header, after)) = rest.split_first_chunk() {
+        let Ok(header) = ProtoHeader::parse(*header) else { return };
+        let Some((mut body, next)) = after.split_at_checked(header.body_size_bytes) else { return };
+        rest = next;
+        while let Ok((reply, more)) = Reply::parse(body) {
+            visit(&reply);
+            body = more;
+        }
+    }
 }

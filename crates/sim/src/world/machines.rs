@@ -11,6 +11,7 @@ use wire::ProtoType;
 use super::{Event, World};
 use crate::machine::{Call, Inbound, Process, id_of};
 use crate::network::Spot;
+use crate::threads::{Thread, was_called};
 
 impl World {
     /// Starts a process on a machine.
@@ -30,6 +31,7 @@ impl World {
         (0..loops).for_each(|index| self.wake_loop(machine, index, Duration::ZERO));
         self.wake_conductor(machine, Duration::ZERO);
         self.wake_migration(machine, Duration::ZERO);
+        Thread::ALL.into_iter().for_each(|of| self.wake_thread(machine, of, Duration::ZERO));
         self.after_work(machine);
         Ok(())
     }
@@ -134,6 +136,18 @@ impl World {
         }
     }
 
+    fn wake_thread(&mut self, machine: usize, thread: Thread, pause: Duration) {
+        let at = self.now + pause;
+        let of = &mut self.machines[machine];
+        let life = of.life;
+        let Some(process) = &mut of.process else { return };
+        let due = process.threads.due(thread);
+        if due.is_none_or(|due| at < due) {
+            *due = Some(at);
+            self.at(at, Event::Thread(machine, life, thread));
+        }
+    }
+
     /// Whether a process is there for an event, and not stopped. One that is stopped gets it later; `slot` is
     /// where it stands when the event is due.
     fn is_due(
@@ -232,7 +246,18 @@ impl World {
         self.after_work(machine);
     }
 
-    /// Takes what a node has logged, and wakes those of its loops that it has called.
+    pub(super) fn thread(&mut self, machine: usize, life: u32, thread: Thread) {
+        let event = Event::Thread(machine, life, thread);
+        if !self.is_due(machine, life, event, |process| process.threads.due(thread)) {
+            return;
+        }
+        let Some(process) = &mut self.machines[machine].process else { return };
+        let wait = process.threads.turn(&process.node, thread);
+        self.wake_thread(machine, thread, wait);
+        self.after_work(machine);
+    }
+
+    /// Takes what a node has logged, and wakes those of its loops and threads that it has called.
     fn after_work(&mut self, machine: usize) {
         let Some(process) = &self.machines[machine].process else { return };
         for line in process.host.take_lines() {
@@ -240,9 +265,14 @@ impl World {
         }
         let loops = 0..process.loops.len();
         let raised: Vec<_> = loops.filter(|index| process.is_raised(*index)).collect();
+        let called = Thread::ALL.map(|thread| was_called(&process.node, thread));
         for index in raised {
             let pause = Duration::from_micros(self.random.u64(2..40));
             self.wake_loop(machine, index, pause);
+        }
+        for thread in Thread::ALL.into_iter().filter(|thread| called[*thread as usize]) {
+            let pause = Duration::from_micros(self.random.u64(5..100));
+            self.wake_thread(machine, thread, pause);
         }
     }
 }

@@ -4,11 +4,16 @@
 //! random numbers decides all that is open: so a seed names a course of events.
 
 mod calls;
+mod changes;
 mod machines;
+mod queries;
+mod spans;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use spans::Spans;
 
 use crate::client::{CallId, Clients, KeyNumber, Verdict};
 use crate::faults::{FaultEvent, Nemesis};
@@ -16,6 +21,7 @@ use crate::host::Clock;
 use crate::machine::{Machine, Setup};
 use crate::network::{NetEvent, Network, Outcome};
 use crate::profile::Profile;
+use crate::threads::Thread;
 use crate::trace::Trace;
 
 /// Something that happens.
@@ -27,12 +33,18 @@ pub enum Event {
     Conduct(usize, u32),
     /// The thread for migrations does.
     Migrate(usize, u32),
+    /// Another thread of a process does.
+    Thread(usize, u32, Thread),
     /// Something in the network.
     Net(NetEvent),
     /// A client begins its next request.
     Next(usize),
     /// Those who follow the partition map ask for it.
     Tend,
+    /// An operator changes some metadata.
+    Change,
+    /// A query asks for what is left of it.
+    QueryRound(usize),
     /// A request reaches its machine.
     Arrives(CallId),
     /// An answer reaches its client.
@@ -68,6 +80,8 @@ pub struct World {
     /// Times during which running nodes were of different views.
     pub divided: Vec<(Duration, Duration)>,
     divided_since: Option<Duration>,
+    /// Times during which they were, or had not told each other what they have.
+    pub apart: Spans,
     clock: Arc<Clock>,
     queue: BTreeMap<(Duration, u64), Event>,
     queued: u64,
@@ -81,6 +95,23 @@ impl World {
     pub fn new(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Self> {
         let mut random = fastrand::Rng::with_seed(seed);
         let setup = profile.setup(&mut random);
+        let running = profile.running(&mut random, setup.machines);
+        let mut world = Self::with(random, profile, setup, running, is_shown)?;
+        world.trace.line(world.now, format_args!("seed {seed}"));
+        Ok(world)
+    }
+
+    /// The same with nodes configured like this, of which so many run at first.
+    ///
+    /// # Errors
+    /// When a node cannot be started.
+    pub fn with(
+        mut random: fastrand::Rng,
+        profile: &Profile,
+        setup: Setup,
+        running: usize,
+        is_shown: bool,
+    ) -> anyhow::Result<Self> {
         let machines = (0..setup.machines).map(|number| Machine { number, ..Machine::default() });
         let rest = Duration::from_millis(random.u64(2..60));
         let mut world = Self {
@@ -93,6 +124,7 @@ impl World {
             audits: Vec::new(),
             divided: Vec::new(),
             divided_since: None,
+            apart: Spans::default(),
             clock: Arc::default(),
             queue: BTreeMap::new(),
             queued: 0,
@@ -100,8 +132,7 @@ impl World {
             setup,
         };
         world.clock.set(world.now);
-        world.trace.line(world.now, format_args!("seed {seed}: {profile:?} {setup:?}"));
-        let running = profile.running(&mut world.random, setup.machines);
+        world.trace.line(world.now, format_args!("{profile:?} {setup:?}"));
         for machine in 0..running {
             let skew_ms = profile.skew_ms;
             let skew_ms = world.random.i64(-skew_ms..=skew_ms);
@@ -173,9 +204,12 @@ impl World {
             Event::Turn(machine, life, index) => self.turn(machine, life, index),
             Event::Conduct(machine, life) => self.conduct(machine, life),
             Event::Migrate(machine, life) => self.migrate(machine, life),
+            Event::Thread(machine, life, thread) => self.thread(machine, life, thread),
             Event::Net(event) => self.net(event),
             Event::Next(client) => self.begin_request(client),
             Event::Tend => self.tend(),
+            Event::Change => self.next_change(),
+            Event::QueryRound(query) => self.query_round(query),
             Event::Arrives(call) => self.arrive(call),
             Event::Answered(call, frame) => self.answered(call, &frame),
             Event::Dropped(call) => self.dropped(call),
@@ -217,6 +251,9 @@ impl World {
         let mut keys = keys.by_ref().map(|process| process.node.cluster.state().cluster_key);
         let first = keys.next();
         let is_divided = keys.any(|key| Some(key) != first);
+        let mut states = self.machines.iter().filter_map(|machine| machine.process.as_ref());
+        let is_balancing = states.any(|process| !process.node.cluster.state().is_balanced);
+        self.apart.note(is_divided || is_balancing, self.now);
         match (is_divided, self.divided_since) {
             (true, None) => self.divided_since = Some(self.now),
             (false, Some(since)) => {

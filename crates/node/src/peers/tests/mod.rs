@@ -5,7 +5,10 @@ mod statistics;
 mod town;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use cluster::fabric::{Frame, Kind};
 use cluster::{Protocol, Protocols};
 use engine::stats::NamespaceCounter;
@@ -15,6 +18,9 @@ use wire::{
     Digest, FieldType, Info1, Info2, Info3, OpCode, ParticleType, PartitionId, ProtoHeader,
     ProtoType, ResultCode,
 };
+
+use crate::metadata::Module;
+use crate::node::Node;
 
 use town::Town;
 
@@ -83,6 +89,79 @@ fn any_node_takes_any_request() {
     assert_eq!(town.send(1, get(1)).0, ResultCode::NOT_FOUND);
 }
 
+/// Index, result and number of each row of the answer to a batch.
+fn run_batch(
+    town: &mut Town,
+    node: usize,
+    batch: BatchBuilder,
+) -> Vec<(u32, ResultCode, Option<u64>)> {
+    let message = RequestBuilder::new().info1(Info1::BATCH);
+    let message = message.field(FieldType::BATCH, &batch.into_data()).into_body();
+    let asked = town.begin(node, ProtoType::Message, &message);
+    let out = town.finish(asked);
+    let (mut rows, mut rest) = (Vec::new(), &out[..]);
+    while let Some((header, behind)) = rest.split_first_chunk() {
+        let size = ProtoHeader::parse(*header).unwrap().body_size_bytes;
+        let (mut body, behind) = behind.split_at(size);
+        while !body.is_empty() {
+            let (reply, after) = Reply::parse(body).unwrap();
+            if !reply.header.info3.contains(Info3::LAST) {
+                let value = reply.ops().next().and_then(|op| op.value.try_into().ok());
+                let index = reply.header.transaction_ttl_ms;
+                rows.push((index, reply.header.result, value.map(u64::from_be_bytes)));
+            }
+            body = after;
+        }
+        rest = behind;
+    }
+    rows
+}
+
+#[test]
+fn functions_in_a_batch_are_called_once_and_where_their_records_are() {
+    const COUNT: &str = "function count(rec) rec.a = (rec.a or 0) + 1; \
+        if aerospike:exists(rec) then aerospike:update(rec) else aerospike:create(rec) end; \
+        return rec.a end";
+    let mut town = Town::of(3, |_, _| {});
+    let content = BASE64.encode(COUNT);
+    let size = content.len();
+    let put = format!("udf-put:filename=m.lua;content={content};content-len={size};udf-type=LUA");
+    assert_eq!(town.ask(0, &put), "ok");
+    let has_module = |node: &Arc<Node>| node.metadata.get(Module::Udf, b"m.lua").is_some();
+    town.until(|town| town.nodes.iter().all(has_module));
+    let base = || RequestBuilder::new().namespace("test").set("s");
+    for round in 1..=2 {
+        let mut calls = BatchBuilder::new(BatchFlags::RESPOND_ALL);
+        for number in 0..100u64 {
+            let call = base().info2(Info2::WRITE).field(FieldType::UDF_FILENAME, b"m");
+            let call = call.field(FieldType::UDF_FUNCTION, b"count");
+            let call = call.field(FieldType::UDF_ARGUMENTS, &[0x90]);
+            calls.row(number as u32, &digest(number), &call);
+        }
+        let rows = run_batch(&mut town, 0, calls);
+        let expected: Vec<_> = (0..100).map(|row| (row, ResultCode::OK, Some(round))).collect();
+        assert_eq!(rows, expected);
+    }
+    let values = (0..100).map(|number| value_of(&town.send(1, get(number)).1));
+    assert_eq!(values.collect::<Vec<_>>(), [Some(2); 100]);
+}
+
+#[test]
+fn rows_of_a_long_batch_are_carried_out_once() {
+    let mut town = Town::of(3, |_, _| {});
+    let base = || RequestBuilder::new().namespace("test").set("s").info2(Info2::WRITE);
+    let one = 1u64.to_be_bytes();
+    let mut adds = BatchBuilder::new(BatchFlags::RESPOND_ALL);
+    for number in 0..700u64 {
+        let add = base().op(OpCode::INCREMENT, ParticleType::INTEGER, b"a", &one);
+        adds.row(number as u32, &digest(number), &add);
+    }
+    let rows = run_batch(&mut town, 0, adds);
+    assert!(rows.len() == 700 && rows.iter().all(|(_, result, _)| *result == ResultCode::OK));
+    let values: Vec<_> = (0..700).map(|number| value_of(&town.send(1, get(number)).1)).collect();
+    assert_eq!(values, [Some(1); 700]);
+}
+
 #[test]
 fn nodes_speak_the_highest_version_that_both_know() {
     let mut town = Town::of(2, |_, _| {});
@@ -130,49 +209,24 @@ fn is_master(town: &Town, node: usize, number: u64) -> bool {
 #[test]
 fn rows_of_a_batch_go_where_their_records_are() {
     let mut town = Town::of(3, |_, _| {});
-    let all = BatchFlags::RESPOND_ALL;
-    let message = |rows: BatchBuilder| {
-        let rows = rows.into_data();
-        RequestBuilder::new().info1(Info1::BATCH).field(FieldType::BATCH, &rows).into_body()
-    };
-    let run = |town: &mut Town, node: usize, batch: BatchBuilder| {
-        let asked = town.begin(node, ProtoType::Message, &message(batch));
-        let out = town.finish(asked);
-        let (mut rows, mut rest) = (Vec::new(), &out[..]);
-        while let Some((header, behind)) = rest.split_first_chunk() {
-            let size = ProtoHeader::parse(*header).unwrap().body_size_bytes;
-            let (mut body, behind) = behind.split_at(size);
-            while !body.is_empty() {
-                let (reply, after) = Reply::parse(body).unwrap();
-                if !reply.header.info3.contains(Info3::LAST) {
-                    let value = reply.ops().next().and_then(|op| op.value.try_into().ok());
-                    let index = reply.header.transaction_ttl_ms;
-                    rows.push((index, reply.header.result, value.map(u64::from_be_bytes)));
-                }
-                body = after;
-            }
-            rest = behind;
-        }
-        rows
-    };
     let base = || RequestBuilder::new().namespace("test").set("s");
-    let mut writes = BatchBuilder::new(all);
+    let mut writes = BatchBuilder::new(BatchFlags::RESPOND_ALL);
     for number in 0..400u64 {
         let value = (number * 3).to_be_bytes();
         let write = base().info2(Info2::WRITE);
         let write = write.op(OpCode::WRITE, ParticleType::INTEGER, b"a", &value);
         writes.row(number as u32, &digest(number), &write);
     }
-    let rows = run(&mut town, 0, writes);
+    let rows = run_batch(&mut town, 0, writes);
     assert_eq!(rows.len(), 400);
     assert!(rows.iter().all(|(_, result, _)| *result == ResultCode::OK));
     for node in 0..3 {
-        let mut reads = BatchBuilder::new(all);
+        let mut reads = BatchBuilder::new(BatchFlags::RESPOND_ALL);
         let read = base().info1(Info1::READ | Info1::GET_ALL);
         for number in 0..401u64 {
             reads.row(number as u32, &digest(number), &read);
         }
-        let rows = run(&mut town, node, reads);
+        let rows = run_batch(&mut town, node, reads);
         assert_eq!(rows.len(), 401);
         for (place, (index, result, value)) in rows.iter().enumerate() {
             assert_eq!(*index as usize, place, "rows keep their order");
