@@ -38,7 +38,7 @@ pub use defrag::Moved;
 pub use fetch::{Fetch, FetchDone, Fetched};
 pub use guard::{ReadGuard, WriteGuard};
 pub use pledge::{Pledge, Pledges, Settled};
-pub use reader::{Reader, Signal, Ticket};
+pub use reader::{Desk, Reader, Signal, Ticket};
 pub use records::{Miss, Records, Refusal, Size, Stored, Verdict};
 pub use start::{Bodies, Fate, OpenError, Opening, Progress, Report, Rules, Setup, Way};
 pub use tuning::TuningValues;

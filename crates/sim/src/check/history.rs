@@ -22,7 +22,11 @@ impl World {
             };
             let family = self.clients.keys.family(key);
             let history = &self.clients.history;
-            if let Some(problem) = contradiction(history, key, family, &last, is_excused) {
+            let returns_until = self.may_have_returned(key);
+            // A record that is made anew begins with generation 1, and what comes back has a higher one.
+            let is_excused = is_excused || returns_until.is_some() && self.setup.by_generation;
+            let since = returns_until.unwrap_or_default();
+            if let Some(problem) = contradiction(history, key, family, &last, is_excused, since) {
                 let partition = self.clients.keys.digest(key).partition().index();
                 report(
                     findings,
@@ -59,6 +63,13 @@ impl World {
         first
     }
 
+    /// Until when a record that is deleted without a trace may have come back with a disk.
+    fn may_have_returned(&self, key: KeyNumber) -> Option<Duration> {
+        let is_expunged = self.clients.keys.family(key) == Family::Expunged;
+        let deeds = self.clients.history.of(key).map(|(_, deed)| deed);
+        is_expunged.then(|| self.may_return_until(deeds)).flatten()
+    }
+
     /// Whether a key was written, or may have been, while nodes were of different views.
     fn was_written_divided(&self, key: KeyNumber) -> bool {
         let mut writes = self.clients.history.of(key).filter(|(_, deed)| deed.may_count());
@@ -66,13 +77,14 @@ impl World {
     }
 }
 
-/// What is wrong with the last value of a record, if anything is.
+/// What is wrong with the last value of a record, if anything is. What was done up to `since` may be undone.
 fn contradiction(
     history: &History,
     key: KeyNumber,
     family: Family,
     last: &Option<Seen>,
     is_excused: bool,
+    since: Duration,
 ) -> Option<String> {
     let number = last.as_ref().and_then(|seen| seen.number);
     let count = |which: fn(&Deed) -> bool| history.of(key).filter(|(_, deed)| which(deed)).count();
@@ -101,7 +113,8 @@ fn contradiction(
             {
                 return Some(format!("is {number}, which nobody may have written"));
             }
-            (!is_excused).then(|| superseded(history, key, found, [Duration::MAX; 2])).flatten()
+            let superseded = || superseded(history, key, found, [Duration::MAX; 2], since);
+            (!is_excused).then(superseded).flatten()
         }
     }
 }
@@ -128,12 +141,14 @@ fn lost_words(
 }
 
 /// What was acknowledged after a value of a register had been written, and before a read began: the value
-/// cannot be what was read then. `None` as value: the record was not there.
+/// cannot be what was read then. `None` as value: the record was not there. What was done up to `since` does
+/// not count.
 fn superseded(
     history: &History,
     key: KeyNumber,
     value: Option<usize>,
     [before, ended]: [Duration; 2],
+    since: Duration,
 ) -> Option<String> {
     // A record that is not there was deleted, or never written.
     let written_until = |value: usize| history.deeds[value].settled_at();
@@ -146,7 +161,8 @@ fn superseded(
         None => deed.is_acknowledged() && deed.action != Action::Delete,
     };
     let later = history.of(key).filter(|(_, deed)| counts(deed) && deed.ended <= before);
-    let later = later.filter(|(place, deed)| deed.begun > until && Some(*place) != value).last()?;
+    let later = later.filter(|(_, deed)| deed.begun > until && deed.begun >= since);
+    let later = later.filter(|(place, _)| Some(*place) != value).last()?;
     let (place, deed) = later;
     let (action, value) = (deed.action, value.map_or("absent".into(), |value| value.to_string()));
     Some(format!("is {value}, though {place} ({action:?}) was acknowledged later"))
@@ -181,7 +197,10 @@ fn check_reads(
                 (value < least).then(|| format!("counts {value} of {least}"))
             }
             Family::Set => None,
-            _ => superseded(history, key, number.map(|of| of as usize), [read.begun, read.ended]),
+            _ => {
+                let value = number.map(|of| of as usize);
+                superseded(history, key, value, [read.begun, read.ended], Duration::ZERO)
+            }
         };
         if let Some(problem) = problem {
             report(

@@ -2,8 +2,10 @@
 //!
 //! In the end, when all has healed and nobody writes: the nodes agree on one view and on who has what
 //! ([`settle`](self)), replicas have the same records and nobody else has any (`replicas.rs`), and what
-//! clients were told is so (`history.rs`).
+//! clients were told is so (`history.rs`). Starts find nothing damaged on disks that keep what was written
+//! in order (`disks.rs`).
 
+mod disks;
 mod history;
 mod replicas;
 mod settle;

@@ -4,7 +4,9 @@
 //! random numbers decides all that is open: so a seed names a course of events.
 
 mod calls;
+mod crashes;
 mod machines;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +20,12 @@ use crate::network::{NetEvent, Network, Outcome};
 use crate::profile::Profile;
 use crate::trace::Trace;
 
+pub use crashes::Crash;
+pub use upkeep::Chore;
+
+use crashes::Absence;
+use storage::{Fetch, Report, Ticket};
+
 /// Something that happens.
 #[derive(Debug)]
 pub enum Event {
@@ -27,6 +35,10 @@ pub enum Event {
     Conduct(usize, u32),
     /// The thread for migrations does.
     Migrate(usize, u32),
+    /// A thread for the devices of a process does.
+    Upkeep(usize, u32, Chore),
+    /// A read that a loop wants done is.
+    HasRead(usize, u32, usize, Ticket, Fetch),
     /// Something in the network.
     Net(NetEvent),
     /// A client begins its next request.
@@ -68,6 +80,12 @@ pub struct World {
     /// Times during which running nodes were of different views.
     pub divided: Vec<(Duration, Duration)>,
     divided_since: Option<Duration>,
+    /// Times during which machines were away with what their disks hold.
+    absences: Vec<Absence>,
+    /// What nodes that started found on their disks.
+    pub starts: Vec<(usize, Report)>,
+    /// Blocks whose records were moved.
+    pub moves: u64,
     clock: Arc<Clock>,
     queue: BTreeMap<(Duration, u64), Event>,
     queued: u64,
@@ -93,6 +111,9 @@ impl World {
             audits: Vec::new(),
             divided: Vec::new(),
             divided_since: None,
+            absences: Vec::new(),
+            starts: Vec::new(),
+            moves: 0,
             clock: Arc::default(),
             queue: BTreeMap::new(),
             queued: 0,
@@ -100,6 +121,7 @@ impl World {
             setup,
         };
         world.clock.set(world.now);
+        world.place_disks();
         world.trace.line(world.now, format_args!("seed {seed}: {profile:?} {setup:?}"));
         let running = profile.running(&mut world.random, setup.machines);
         for machine in 0..running {
@@ -173,6 +195,10 @@ impl World {
             Event::Turn(machine, life, index) => self.turn(machine, life, index),
             Event::Conduct(machine, life) => self.conduct(machine, life),
             Event::Migrate(machine, life) => self.migrate(machine, life),
+            Event::Upkeep(machine, life, chore) => self.tend_devices(machine, life, chore),
+            Event::HasRead(machine, life, index, ticket, fetch) => {
+                self.has_read(machine, life, index, (ticket, &fetch));
+            }
             Event::Net(event) => self.net(event),
             Event::Next(client) => self.begin_request(client),
             Event::Tend => self.tend(),
@@ -224,6 +250,9 @@ impl World {
                 self.divided_since = None;
             }
             _ => {}
+        }
+        if !is_divided {
+            self.end_absences();
         }
     }
 

@@ -55,7 +55,7 @@ pub struct Setup {
     pub cold_start_empty: bool,
     /// Where the image of the index is, for a warm start. `None`: no warm start.
     pub image: Option<PathBuf>,
-    /// Threads that a start uses.
+    /// Threads that a start uses; 0: the calling one alone, which reads in order.
     pub threads: usize,
     /// How records are encrypted, if they are.
     pub encryption: Option<Encryption>,

@@ -82,21 +82,9 @@ impl Volume {
     /// Waits until something is to be written, and says how much of it; not longer than `flush-max-ms`.
     pub fn await_work(&self, last_flush: Instant) -> Extent {
         let mut front = self.front.lock();
-        let ripe = |front: &Front| {
-            front.stopping
-                || !front.full.is_empty()
-                || (self.tuning.commits() && self.has_unwritten(front))
-                || front.filling.iter().flatten().any(|filling| self.is_ripe(filling))
-                || self.may_free(front)
-                || self.awaits_emptied(front)
-        };
-        let wait = match self.tuning.flush_max_ms() {
-            0 => Duration::from_secs(60),
-            millis => Duration::from_millis(millis),
-        };
-        let until = last_flush + wait;
+        let until = last_flush + self.flush_wait();
         let mut extent = Extent::Ripe;
-        while !ripe(&front) {
+        while !(front.stopping || self.is_any_ripe(&front)) {
             if self.to_write.wait_until(&mut front, until).timed_out() {
                 if self.tuning.flush_max_ms() != 0 || self.unneeded_wait(&front) {
                     extent = Extent::All;
@@ -106,6 +94,38 @@ impl Volume {
         }
         let at_once = self.tuning.commits() || self.awaits_emptied(&front);
         if at_once || Instant::now() >= until { Extent::All } else { extent }
+    }
+
+    /// What [`Self::await_work`] says, so long after everything was written; `None` where it would wait.
+    pub fn due(&self, since_last: Duration) -> Option<Extent> {
+        if self.has_failed() {
+            return None;
+        }
+        let front = self.front.lock();
+        let is_late = since_last >= self.flush_wait();
+        if !self.is_any_ripe(&front) {
+            let is_worth = self.has_unwritten(&front) || self.unneeded_wait(&front);
+            return (is_late && is_worth).then_some(Extent::All);
+        }
+        let at_once = self.tuning.commits() || self.awaits_emptied(&front);
+        Some(if at_once || is_late { Extent::All } else { Extent::Ripe })
+    }
+
+    /// How long it may take until everything is written.
+    fn flush_wait(&self) -> Duration {
+        match self.tuning.flush_max_ms() {
+            0 => Duration::from_secs(60),
+            millis => Duration::from_millis(millis),
+        }
+    }
+
+    /// Whether something is to be written before that.
+    fn is_any_ripe(&self, front: &Front) -> bool {
+        !front.full.is_empty()
+            || (self.tuning.commits() && self.has_unwritten(front))
+            || front.filling.iter().flatten().any(|filling| self.is_ripe(filling))
+            || self.may_free(front)
+            || self.awaits_emptied(front)
     }
 
     /// Whether writers wait for blocks that are free once what replaced their records is written.
