@@ -239,6 +239,10 @@ impl Volume {
         filling.in_pieces = true;
         if extent == Extent::Ripe && !commits {
             let to = from + flush_size;
+            if to == filling.at {
+                // Nothing is left for a piece that takes the rest.
+                filling.first_unwritten = None;
+            }
             return Some(piece(filling, (from, to), to, false));
         }
         filling.first_unwritten = None;
@@ -350,10 +354,89 @@ const COPIED_WHOLE_BYTES_MAX: usize = 64 * 1024;
 /// The end of the piece from `from` to `at`, padded with zeros: at least the sector in which records
 /// may still be appended while it is written.
 fn copy_of_tail(buffer: &Buffer, from: usize, at: usize) -> AlignedBuf {
+    debug_assert!(from < at, "a piece is not empty");
     let last_sector = at.saturating_sub(1) / ALIGN_BYTES * ALIGN_BYTES;
     let from = if at - from <= COPIED_WHOLE_BYTES_MAX { from } else { last_sector };
     let mut tail = AlignedBuf::zeroed(at - from);
     // SAFETY: the front lock is held, under which these bytes were written.
     tail[..at - from].copy_from_slice(unsafe { buffer.read(from, at - from) });
     tail
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Generation, LastUpdateTime};
+    use wire::Digest;
+
+    use super::*;
+    use crate::device::Device;
+    use crate::device::ram::RamDevice;
+    use crate::format::{Geometry, block, flat};
+    use crate::tuning::{Tuning, TuningValues};
+    use crate::volume::Urgency;
+
+    const BLOCK_BYTES: u32 = 16 * 1024;
+
+    fn volume(tuning: TuningValues) -> (Arc<RamDevice>, Volume) {
+        let size_bytes = u64::from(BLOCK_BYTES) * 33;
+        let device = Arc::new(RamDevice::new("ram", size_bytes as usize, true));
+        let geometry = Geometry::of(size_bytes, BLOCK_BYTES).unwrap();
+        let tuning = Arc::new(Tuning::new(tuning));
+        (Arc::clone(&device), Volume::new(0, device, (1, geometry), tuning))
+    }
+
+    /// Appends a record that takes so many bytes.
+    fn append(volume: &Volume, size_bytes: usize) -> u64 {
+        let mut record = vec![7; size_bytes];
+        record[..flat::HEADER_BYTES].fill(0);
+        let header = flat::Header::grave(Digest([1; 20]), LastUpdateTime(5), Generation(1));
+        flat::finish(&mut record, &header);
+        let summed = (&record[..], flat::content_checksum(&record));
+        let appended = volume.append(Stream::Writes, Urgency::Ordinary, summed);
+        appended.unwrap().offset_bytes
+    }
+
+    /// Once the zeros of an empty piece took the place of what was written before it.
+    #[test]
+    fn a_record_may_end_where_a_piece_does() {
+        let values = TuningValues { flush_size_bytes: 4096, ..TuningValues::default() };
+        let (device, volume) = volume(values);
+        let at = append(&volume, ALIGN_BYTES - block::HEADER_BYTES);
+        assert!(volume.flush(Extent::Ripe));
+        assert!(!volume.flush(Extent::All), "all is written");
+        let mut page = AlignedBuf::zeroed(ALIGN_BYTES);
+        device.read_at(&mut page, at - block::HEADER_BYTES as u64).unwrap();
+        assert!(flat::read(&page[block::HEADER_BYTES..], &volume.place(at)).is_some());
+    }
+
+    #[test]
+    fn a_host_without_threads_learns_when_to_write() {
+        let millis = Duration::from_millis;
+        let values = TuningValues { flush_max_ms: 100, ..TuningValues::default() };
+        let (_, volume) = volume(values);
+        assert_eq!(volume.due(millis(500)), None, "there is nothing to write");
+        append(&volume, 64);
+        assert_eq!(volume.due(millis(99)), None);
+        assert_eq!(volume.due(millis(100)), Some(Extent::All));
+        volume.flush(Extent::All);
+        assert_eq!(volume.due(millis(500)), None);
+        while volume.free_blocks() == 31 {
+            append(&volume, 4096);
+        }
+        assert_eq!(volume.due(millis(1)), Some(Extent::Ripe), "a block is full");
+        assert_eq!(volume.due(millis(100)), Some(Extent::All));
+    }
+
+    /// The end mark is written before anybody may say that the block is free.
+    #[test]
+    fn a_block_is_not_free_before_it_has_ended() {
+        let (_, volume) = volume(TuningValues::default());
+        append(&volume, 8192);
+        volume.flush(Extent::All);
+        volume.release(1, 8192);
+        append(&volume, 8192);
+        assert!(!volume.free_emptied(), "the mark is not written");
+        assert!(volume.flush(Extent::Ripe));
+        assert_eq!(volume.table.state(1), State::Free);
+    }
 }
