@@ -9,8 +9,8 @@ use std::time::Duration;
 use config::{Compression, EngineKind, Namespace as NamespaceConfig, StorageEngine};
 use record::{RecordMeta, SecondsSince2010, SetId, VoidTime};
 use storage::device::Device;
-use storage::format::header::Memory;
 use storage::format::flat::Packing;
+use storage::format::header::Memory;
 use storage::{
     Bodies, DeviceStats, Encryption, Fate, ImagePlan, Incident, Moved, OpenError, Opening,
     Progress, Report, Rules, Setup, Space, TuningValues,

@@ -16,6 +16,7 @@ mod guard;
 mod headers;
 mod log;
 mod memory;
+mod order;
 pub mod packing;
 mod pledge;
 mod raid;
