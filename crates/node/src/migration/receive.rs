@@ -8,7 +8,7 @@ use cluster::fabric::migration::{Known, SPRIGS, Step, What, records};
 use engine::copies::Written;
 use engine::{Namespace, Stripe, Turn};
 use record::RecordMeta;
-use storage::{Fetched, Pledges};
+use storage::{Fetched, Pledges, Settled};
 
 use super::contents::{hashes, known};
 use super::{Active, Place};
@@ -83,8 +83,9 @@ impl Node {
     /// Stores records of another node. False if some could not be: they come again.
     fn store(&self, namespace: &Namespace, place: Place, list: &[u8]) -> bool {
         let (mut scratch, mut received, mut all) = (Vec::new(), 0, true);
+        let mut pledges = Pledges::default();
         for (digest, transfer) in records(list) {
-            let (mut fetched, mut pledges) = (Fetched::default(), Pledges::default());
+            let mut fetched = Fetched::default();
             let taken = loop {
                 let mut turn = Turn {
                     now: self.record_time(),
@@ -107,6 +108,11 @@ impl Node {
         }
         let counts = self.migrations.counts(place.0);
         counts.records_received.fetch_add(received, Ordering::Relaxed);
+        if !pledges.is_empty() {
+            // Whoever gave them may give them up next: with `commit-to-device` they must last here before.
+            namespace.flush_devices();
+            all &= namespace.settled(&pledges) != Settled::Failed;
+        }
         all
     }
 }
