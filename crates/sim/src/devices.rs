@@ -128,7 +128,9 @@ impl Storage {
         now: SecondsSince2010,
         seed: u64,
     ) -> anyhow::Result<(Namespace, Option<Report>)> {
-        let Self::Disks(of) = self else { return Ok((Namespace::new(config.clone(), loops), None)) };
+        let Self::Disks(of) = self else {
+            return Ok((Namespace::new(config.clone(), loops), None));
+        };
         let disks = ground.disks();
         disks.iter().for_each(|disk| disk.set_trouble(Trouble::None));
         // Ids are drawn by a function without a state of its own.

@@ -200,7 +200,12 @@ pub const PROFILES: &[Profile] = &[
         machines: (1, 5),
         seconds: 40,
         period_ms: (100, 2000),
-        faults: &[(Fault::SafePower, 5), (Fault::PowerAll, 1), (Fault::SafeKill, 1), (Fault::SlowDisks, 1)],
+        faults: &[
+            (Fault::SafePower, 5),
+            (Fault::PowerAll, 1),
+            (Fault::SafeKill, 1),
+            (Fault::SlowDisks, 1),
+        ],
         promise: Promise::Kept,
         keeping: Keeping::Disks,
         ..BASE
@@ -210,7 +215,12 @@ pub const PROFILES: &[Profile] = &[
         machines: (2, 5),
         seconds: 40,
         period_ms: (100, 2000),
-        faults: &[(Fault::SafeLoss, 4), (Fault::SafePower, 1), (Fault::SafeKill, 1), (Fault::Break, 1)],
+        faults: &[
+            (Fault::SafeLoss, 4),
+            (Fault::SafePower, 1),
+            (Fault::SafeKill, 1),
+            (Fault::Break, 1),
+        ],
         promise: Promise::Kept,
         keeping: Keeping::Disks,
         ..BASE

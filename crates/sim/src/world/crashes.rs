@@ -126,10 +126,7 @@ impl World {
     ///
     /// Records that a node with devices had when it went down, and that were deleted meanwhile without a
     /// tombstone, come back with it.
-    pub fn may_return_until<'d>(
-        &self,
-        deeds: impl Iterator<Item = &'d Deed>,
-    ) -> Option<Duration> {
+    pub fn may_return_until<'d>(&self, deeds: impl Iterator<Item = &'d Deed>) -> Option<Duration> {
         let deletes = deeds.filter(|deed| deed.action == Action::Delete && deed.may_count());
         let was_missed = |deed: &&Deed| {
             let missed = |absence: &Absence| {
