@@ -24,6 +24,7 @@ use engine::devices::{DevicePlan, NamespaceOpening};
 use engine::{Namespace, Turn};
 use record::LastUpdateTime;
 use storage::device::{FileDevice, OpenOptions};
+use storage::format::BLOCK_BYTES;
 use storage::{Fetch, Fetched, Pledges};
 use wire::client::RequestBuilder;
 use wire::reply::ReplyWriter;
@@ -91,6 +92,7 @@ fn namespace(place: &str, file: &Path) -> Result<Namespace, String> {
     let plan = DevicePlan {
         devices: vec![Arc::new(opened.device)],
         image: None,
+        block_bytes: BLOCK_BYTES,
         encryption: None,
         threads: 1,
         random: || 1,

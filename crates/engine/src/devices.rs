@@ -4,12 +4,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use config::{Compression, EngineKind, Namespace as NamespaceConfig, StorageEngine};
 use record::{RecordMeta, SecondsSince2010, SetId, VoidTime};
 use storage::device::Device;
+use storage::format::flat::Packing;
 use storage::format::header::Memory;
-use storage::format::{BLOCK_BYTES, flat::Packing};
 use storage::{
     Bodies, DeviceStats, Encryption, Fate, ImagePlan, Incident, Moved, OpenError, Opening,
     Progress, Report, Rules, Setup, Space, TuningValues,
@@ -26,9 +27,11 @@ pub struct DevicePlan {
     pub devices: Vec<Arc<dyn Device>>,
     /// Where the image of its index is kept for a warm start.
     pub image: Option<PathBuf>,
+    /// Size of a write block in bytes: [`storage::format::BLOCK_BYTES`], smaller in tests and simulations.
+    pub block_bytes: u32,
     /// How its records are encrypted.
     pub encryption: Option<Encryption>,
-    /// Threads that a start uses.
+    /// Threads that a start uses; 0: the calling one alone, which reads in order.
     pub threads: usize,
     /// Random numbers, for ids.
     pub random: fn() -> u64,
@@ -60,7 +63,7 @@ impl NamespaceOpening {
             namespace: config.name.as_str().to_owned(),
             bodies,
             devices: plan.devices,
-            block_bytes: BLOCK_BYTES,
+            block_bytes: plan.block_bytes,
             tuning: tuning(engine),
             cold_start_empty: engine.cold_start_empty,
             image: plan.image,
@@ -230,6 +233,24 @@ impl Namespace {
     /// Defragments a device until [`Self::stop_devices`]: for a thread.
     pub fn run_mover(&self, device: usize) {
         self.records.run_mover(device);
+    }
+
+    /// Whether something is to be written to a device, so long after [`Self::flush_due`] has written
+    /// everything: for a host that has no thread for [`Self::run_flusher`].
+    pub fn is_flush_due(&self, device: usize, since_last: Duration) -> bool {
+        self.records.is_flush_due(device, since_last)
+    }
+
+    /// Writes what is to be written to a device, and says whether that was everything: see
+    /// [`Self::is_flush_due`].
+    pub fn flush_due(&self, device: usize, since_last: Duration) -> bool {
+        self.records.flush_due(device, since_last)
+    }
+
+    /// Moves the records of one block of a device together with others, if one waits for that: for a host
+    /// that has no thread for [`Self::run_mover`].
+    pub fn move_block(&self, device: usize) -> Moved {
+        self.records.move_block(device)
     }
 
     /// Moves records together until so many blocks of each device are free, in percent, or there is

@@ -117,6 +117,7 @@ impl Spec {
             has_key: self.key.is_some(),
             packing,
             encrypted: self.encrypted,
+            ordered_at: None,
         };
         flat::finish(&mut bytes, &header);
         let content = flat::content_checksum(&bytes);

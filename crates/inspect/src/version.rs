@@ -7,6 +7,8 @@ use std::cmp::Ordering;
 pub struct Version {
     /// When it was written, in ms since 2010.
     pub last_update_time: u64,
+    /// What counts in place of that between versions of one record, as a rule the same.
+    pub order: u64,
     /// How often the record had been written then.
     pub generation: u16,
     /// When it expires, in seconds since 2010; 0 for never.
@@ -14,13 +16,13 @@ pub struct Version {
 }
 
 impl Version {
-    /// Compares by age: the greater one is the newer. Last-update-time decides, then generation,
-    /// which wraps around, then void-time, of which never is the greatest. (Not `Ord`: with a wrap
+    /// Compares by age: the greater one is the newer. Last-update-time decides, or what stands for it,
+    /// then generation, which wraps around, then void-time, of which never is the greatest. (Not `Ord`: with a wrap
     /// three generations can go round in a circle.)
     pub fn compare(&self, other: &Self) -> Ordering {
         let void_time = |version: &Self| version.void_time.wrapping_sub(1);
-        self.last_update_time
-            .cmp(&other.last_update_time)
+        self.order
+            .cmp(&other.order)
             .then_with(|| compare_generations(self.generation, other.generation))
             .then_with(|| void_time(self).cmp(&void_time(other)))
     }
@@ -47,6 +49,7 @@ mod tests {
     fn the_newest_version_is_found() {
         let version = |last_update_time, generation, void_time| Version {
             last_update_time,
+            order: last_update_time,
             generation,
             void_time,
         };

@@ -88,6 +88,7 @@ fn record(place: &Place) -> Vec<u8> {
         has_key: false,
         packing: Packing::Plain,
         encrypted: false,
+        ordered_at: None,
     };
     flat::finish(&mut bytes, &header);
     let content = flat::content_checksum(&bytes);

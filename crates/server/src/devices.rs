@@ -14,6 +14,7 @@ use engine::Namespace;
 use engine::devices::{DevicePlan, NamespaceOpening};
 use parking_lot::Mutex;
 use storage::device::{Device, FileDevice, MappedDevice, OpenOptions, Shadowed};
+use storage::format::BLOCK_BYTES;
 use storage::{CipherKind, Encryption, Report, Secret, Way};
 
 use crate::host::now;
@@ -63,6 +64,7 @@ fn open(of: &NamespaceConfig, image: Option<PathBuf>, loops: usize) -> anyhow::R
     let plan = DevicePlan {
         devices: open_devices(engine)?,
         image,
+        block_bytes: BLOCK_BYTES,
         encryption: encryption(engine)?,
         threads: thread::available_parallelism().map_or(1, usize::from),
         random: || fastrand::u64(1..),
@@ -375,7 +377,7 @@ fn writes(namespace: &Namespace) -> u64 {
 }
 
 fn checkpoint_after(namespace: &Namespace) -> u64 {
-    let blocks = namespace.data_total_bytes() / u64::from(storage::format::BLOCK_BYTES);
+    let blocks = namespace.data_total_bytes() / u64::from(BLOCK_BYTES);
     (blocks * CHECKPOINT_PCT / 100).max(CHECKPOINT_BLOCKS_MIN)
 }
 

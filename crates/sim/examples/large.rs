@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use sim::devices::Storage;
 use sim::machine::Setup;
 use sim::profile::Profile;
 use sim::world::World;
@@ -19,6 +20,8 @@ fn main() -> anyhow::Result<()> {
         loops: 1,
         by_generation: false,
         migrate_threads: 4,
+        min_cluster_size: 1,
+        storage: Storage::Memory,
     };
     let profile = Profile { name: "large", keys: 2, ..sim::profile::PROFILES[0] };
     let mut world = World::with(fastrand::Rng::with_seed(1), &profile, setup, machines - 1, false)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::network::{FAIR, Weather};
 use crate::profile::{Fault, Profile, Promise};
-use crate::world::{Event, World};
+use crate::world::{Crash, Event, World};
 
 /// How often it is looked whether a quiesced node is empty.
 const DRAIN_PERIOD: Duration = Duration::from_millis(200);
@@ -33,8 +33,8 @@ pub struct Nemesis {
     pub profile: Profile,
     /// Whether anything does.
     pub is_active: bool,
-    /// Whether a machine is on its way out, or away for a while.
-    is_one_away: bool,
+    /// How many machines are on their way out, or away for a while.
+    away: usize,
     /// Faults so far.
     pub strikes: u64,
 }
@@ -42,7 +42,7 @@ pub struct Nemesis {
 impl Nemesis {
     /// One that follows a profile, and rests so far.
     pub fn new(profile: Profile) -> Self {
-        Self { profile, is_active: false, is_one_away: false, strikes: 0 }
+        Self { profile, is_active: false, away: 0, strikes: 0 }
     }
 
     fn choose(&self, random: &mut fastrand::Rng) -> Option<Fault> {
@@ -113,7 +113,7 @@ impl World {
                 self.plan_strike();
             }
             FaultEvent::Restart(machine) => {
-                self.nemesis.is_one_away = false;
+                self.nemesis.away = self.nemesis.away.saturating_sub(1);
                 if self.machines[machine].process.is_none() {
                     self.start(machine)?;
                 }
@@ -176,11 +176,19 @@ impl World {
             }
             Fault::Join => {
                 let away = self.machines.iter().position(|machine| machine.process.is_none());
-                if let Some(machine) = away.filter(|_| !self.nemesis.is_one_away) {
+                if let Some(machine) = away.filter(|_| self.nemesis.away == 0) {
                     self.start(machine)?;
                 }
             }
-            Fault::SafeKill | Fault::Kill => self.kill_for_a_while(fault == Fault::SafeKill),
+            Fault::SafeKill => self.crash_for_a_while(Crash::Process, true),
+            Fault::SafePower => self.crash_for_a_while(Crash::Power, true),
+            Fault::SafeLoss => self.crash_for_a_while(Crash::Disks, true),
+            Fault::Kill => self.crash_for_a_while(Crash::Process, false),
+            Fault::Power => self.crash_for_a_while(Crash::Power, false),
+            Fault::Loss => self.crash_for_a_while(Crash::Disks, false),
+            Fault::KillAll => self.crash_all(Crash::Process),
+            Fault::PowerAll => self.crash_all(Crash::Power),
+            Fault::SlowDisks => self.slow_disks(),
             Fault::Roll | Fault::Leave => self.quiesce(fault == Fault::Roll),
         }
         Ok(())
@@ -230,26 +238,50 @@ impl World {
         }
     }
 
-    fn kill_for_a_while(&mut self, is_safe: bool) {
-        let is_ready = !self.nemesis.is_one_away && self.unsettled().is_none();
-        if self.machines.len() < 2 || is_safe && !is_ready {
+    fn crash_for_a_while(&mut self, crash: Crash, is_safe: bool) {
+        let is_ready = self.nemesis.away == 0 && self.unsettled().is_none();
+        let is_needed = self.setup.replication_factor < 2 || self.machines.len() < 2;
+        // Who is the only one to have something must bring it back with it.
+        let is_needed = is_needed && !(self.setup.storage.commits() && crash != Crash::Disks);
+        if is_safe && (is_needed || !is_ready) || self.machines.len() < 2 && !is_safe {
             return;
         }
         let Some(machine) = self.one() else { return };
         let away = Duration::from_millis(self.random.u64(1..8000));
-        self.nemesis.is_one_away = true;
-        self.kill(machine);
+        self.nemesis.away += 1;
+        self.crash(machine, crash);
         self.after(away, Event::Fault(FaultEvent::Restart(machine)));
     }
 
+    /// All go down, and come up again within a short time of each other.
+    fn crash_all(&mut self, crash: Crash) {
+        if !self.setup.storage.commits() || self.nemesis.away > 0 {
+            return;
+        }
+        let away = Duration::from_millis(self.random.u64(1..4000));
+        for machine in self.running().collect::<Vec<_>>() {
+            self.nemesis.away += 1;
+            self.crash(machine, crash);
+            let later = Duration::from_millis(self.random.u64(..300));
+            self.after(away + later, Event::Fault(FaultEvent::Restart(machine)));
+        }
+    }
+
+    fn slow_disks(&mut self) {
+        let Some(machine) = self.one() else { return };
+        let time = Duration::from_millis(self.random.u64(200..5000));
+        self.trace.line(self.now, format_args!("disks of {machine} are slow for {time:?}"));
+        self.machines[machine].slow_until = self.now + time;
+    }
+
     fn quiesce(&mut self, returns: bool) {
-        let is_ready = !self.nemesis.is_one_away && self.unsettled().is_none();
+        let is_ready = self.nemesis.away == 0 && self.unsettled().is_none();
         let enough = self.setup.replication_factor as usize;
         if !is_ready || self.running().count() <= enough.max(1) {
             return;
         }
         let Some(machine) = self.one() else { return };
-        self.nemesis.is_one_away = true;
+        self.nemesis.away += 1;
         self.command(machine, "quiesce:");
         self.recluster();
         let away = Duration::from_millis(self.random.u64(1..5000));
@@ -265,10 +297,13 @@ impl World {
             let again = FaultEvent::EndWhenEmpty(machine, returns);
             return self.after(DRAIN_PERIOD, Event::Fault(again));
         }
+        if self.setup.storage.disks().is_some() && self.random.bool() {
+            self.stop_in_order(machine);
+        }
         self.kill(machine);
         match returns {
             Some(away) => self.after(away, Event::Fault(FaultEvent::Restart(machine))),
-            None => self.nemesis.is_one_away = false,
+            None => self.nemesis.away -= 1,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use config::{Config, LOG_CONTEXTS, LogLevel};
@@ -12,6 +12,8 @@ use node::host::{Connections, Log, MetadataFiles};
 use node::{Host, Vitals};
 use parking_lot::Mutex;
 use record::LastUpdateTime;
+
+use crate::disk::Disk;
 
 /// The wall clock when a world begins, in ms since 2010.
 pub const START_MS: u64 = 533_082_403_000;
@@ -32,11 +34,13 @@ impl Clock {
     }
 }
 
-/// What outlives a process on its machine: files, and how far the wall clock is off.
+/// What outlives a process on its machine: files, disks, and how far the wall clock is off.
 #[derive(Debug, Default)]
 pub struct Ground {
     /// The files of the system metadata.
     pub files: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// Its disks, once it has any.
+    pub disks: OnceLock<Vec<Arc<Disk>>>,
     /// The machine's wall clock less the true one, in ms.
     pub skew_ms: AtomicI64,
 }
@@ -68,6 +72,13 @@ pub fn address_of(machine: usize) -> Ipv4Addr {
 pub fn machine_at(address: SocketAddr) -> Option<usize> {
     let SocketAddr::V4(address) = address else { return None };
     u32::from(*address.ip()).checked_sub(0x0A00_0001).map(|number| number as usize)
+}
+
+impl Ground {
+    /// The disks.
+    pub fn disks(&self) -> &[Arc<Disk>] {
+        self.disks.get().map_or(&[], Vec::as_slice)
+    }
 }
 
 impl SimHost {

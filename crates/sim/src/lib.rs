@@ -15,6 +15,8 @@
 //! | a node's process, its loops and threads | `machine.rs` |
 //! | what its further threads do | `threads.rs` |
 //! | clock, log, files of a node | `host.rs` |
+//! | disks, and what they may do | `disk.rs` |
+//! | what a node keeps on them, and how it opens them | `devices.rs` |
 //! | what clients do, and what they were told | `client/` |
 //! | what breaks, when | `faults.rs`, `profile.rs` |
 //! | what must hold in the end | `check/` |
@@ -22,6 +24,8 @@
 
 pub mod check;
 pub mod client;
+pub mod devices;
+pub mod disk;
 pub mod faults;
 pub mod host;
 pub mod machine;

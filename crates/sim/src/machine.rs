@@ -9,13 +9,15 @@ use std::time::Duration;
 use anyhow::Context;
 use config::{Config, ConflictResolution, HeartbeatMode, HostPort};
 use node::peers::Remote;
-use node::{Answer, Node, Progress, Unfinished, Worker};
-use storage::{Reader, Signal, Ticket};
+use node::{Answer, Host, Node, Progress, Unfinished, Worker};
+use storage::{Desk, Fetch, Reader, Report, Signal, Ticket};
 use wire::ProtoType;
 
 use crate::client::CallId;
+use crate::devices::Storage;
 use crate::host::{CONTROL_PORT, Clock, FABRIC_PORT, Ground, SERVICE_PORT, SimHost, address_of};
 use crate::threads::Threads;
+use crate::world::Chore;
 
 /// The one namespace.
 pub const NAMESPACE: &str = "test";
@@ -33,6 +35,10 @@ pub struct Setup {
     pub by_generation: bool,
     /// How many partitions a node gives at a time.
     pub migrate_threads: u32,
+    /// How many nodes a view needs at least.
+    pub min_cluster_size: u32,
+    /// Where records are.
+    pub storage: Storage,
 }
 
 /// What a client sends to a node.
@@ -79,6 +85,7 @@ struct Parked {
 pub struct Loop {
     worker: Worker,
     signal: Signal,
+    desk: Desk,
     /// What it has not taken in.
     pub inbox: VecDeque<Inbound>,
     parked: BTreeMap<Ticket, Parked>,
@@ -103,6 +110,43 @@ pub struct Process {
     pub rebalances: u64,
     /// Its further threads.
     pub threads: Threads,
+    /// When its threads for devices are next to look.
+    pub upkeep: Upkeep,
+    /// What its start has found on its disks.
+    pub found: Option<Report>,
+}
+
+/// The threads that tend a node's devices.
+#[derive(Debug, Default)]
+pub struct Upkeep {
+    /// Those of each device.
+    pub devices: Vec<Chores>,
+    /// When the one of the namespace is to look.
+    pub house_at: Option<Duration>,
+    /// When traces of deletes were removed last.
+    pub raided_at: Duration,
+}
+
+impl Upkeep {
+    /// When something is to be done.
+    pub fn due(&mut self, chore: Chore) -> &mut Option<Duration> {
+        match chore {
+            Chore::Flush(device) => &mut self.devices[device].flush_at,
+            Chore::Move(device) => &mut self.devices[device].move_at,
+            Chore::House => &mut self.house_at,
+        }
+    }
+}
+
+/// The threads that tend a device.
+#[derive(Debug, Default)]
+pub struct Chores {
+    /// When something is to be written.
+    pub flush_at: Option<Duration>,
+    /// When everything was written last.
+    pub flushed_at: Duration,
+    /// When a block is to be emptied.
+    pub move_at: Option<Duration>,
 }
 
 /// A machine.
@@ -118,6 +162,8 @@ pub struct Machine {
     pub process: Option<Process>,
     /// Stopped until then; what is to happen on it happens then.
     pub paused_until: Duration,
+    /// Until then its disks take long.
+    pub slow_until: Duration,
 }
 
 /// A node's id, by the number of its machine: not in the order of the machines.
@@ -131,6 +177,7 @@ fn config_of(setup: &Setup, machine: usize) -> Config {
     let address = || vec![address_of(machine).to_string()];
     config.service.cluster_name = Some("sim".into());
     config.service.migrate_threads = setup.migrate_threads;
+    config.service.min_cluster_size = setup.min_cluster_size;
     config.network.service.addresses = address();
     config.network.service.port = Some(SERVICE_PORT);
     config.network.fabric.addresses = address();
@@ -144,6 +191,7 @@ fn config_of(setup: &Setup, machine: usize) -> Config {
     config.namespaces.truncate(1);
     for namespace in &mut config.namespaces {
         namespace.replication_factor = setup.replication_factor;
+        setup.storage.configure(namespace, machine);
         namespace.nsup_period_seconds = 0;
         namespace.conflict_resolution_policy = match setup.by_generation {
             true => ConflictResolution::Generation,
@@ -162,7 +210,7 @@ impl Process {
     /// Starts a node on a machine.
     ///
     /// # Errors
-    /// When the system has no descriptor left, or the node does not take its own metadata.
+    /// When the system has no descriptor left, or the node takes its own metadata or disks for another's.
     pub fn start(
         setup: &Setup,
         machine: &Machine,
@@ -172,14 +220,30 @@ impl Process {
         let ground = Arc::clone(&machine.ground);
         let host = Arc::new(SimHost::new(Arc::clone(clock), ground, machine.number, seed));
         let config = config_of(setup, machine.number);
-        let node = Arc::new(Node::new(config, Arc::clone(&host) as _, setup.loops));
+        let now = host.now();
+        let (namespace, found) = setup.storage.open(
+            &config.namespaces[0],
+            setup.loops,
+            &machine.ground,
+            now.seconds(),
+            seed,
+        )?;
+        let upkeep = Upkeep {
+            devices: (0..namespace.device_count()).map(|_| Chores::default()).collect(),
+            ..Upkeep::default()
+        };
+        let namespaces = vec![Arc::new(namespace)];
+        let node = Arc::new(Node::with(config, namespaces, Arc::clone(&host) as _, setup.loops));
         node.restore_metadata().context("a node does not take its metadata")?;
         let new_loop = |index| {
             let signal = Signal::new()?;
-            let worker = Worker::new(Arc::clone(&node), index, Reader::inline(), signal.clone());
+            let desk = Desk::new(signal.clone());
+            let reader = Reader::on_desk(desk.clone());
+            let worker = Worker::new(Arc::clone(&node), index, reader, signal.clone());
             anyhow::Ok(Loop {
                 worker,
                 signal,
+                desk,
                 inbox: VecDeque::new(),
                 parked: BTreeMap::new(),
                 streams: Vec::new(),
@@ -190,8 +254,9 @@ impl Process {
         let seeds = (0..setup.machines).filter(|of| *of != machine.number);
         let seeds = seeds.map(|of| SocketAddr::from((address_of(of), CONTROL_PORT))).collect();
         node.set_seeds(seeds);
+        let (conduct_at, migrate_at, rebalances) = (None, None, 0);
         let threads = Threads::new(&node);
-        Ok(Self { node, host, loops, conduct_at: None, migrate_at: None, rebalances: 0, threads })
+        Ok(Self { node, host, loops, conduct_at, migrate_at, rebalances, threads, upkeep, found })
     }
 
     /// The table of the one namespace.
@@ -259,6 +324,16 @@ impl Loop {
             Progress::Over => result.answers.push((parked.id, parked.out)),
             Progress::Waits(ticket) => _ = self.parked.insert(ticket, parked),
         }
+    }
+
+    /// Takes the reads that it wants done.
+    pub fn reads(&self) -> Vec<(Ticket, Fetch)> {
+        self.desk.take()
+    }
+
+    /// Hands it what was read.
+    pub fn has_read(&self, ticket: Ticket, fetch: &Fetch) {
+        self.desk.put(ticket, fetch.read_now());
     }
 
     /// How long it may sleep; `None`: until something comes.

@@ -1,5 +1,6 @@
 //! Kinds of trouble, and what must hold in spite of each.
 
+use crate::devices::{Disks, Storage};
 use crate::machine::Setup;
 
 /// What must hold of what was acknowledged, beside that all nodes agree in the end.
@@ -51,6 +52,29 @@ pub enum Fault {
     Cut,
     /// A wall clock jumps.
     ClockJump,
+    /// As [`Self::SafeKill`], but the machine goes down, without power.
+    SafePower,
+    /// A machine goes down without power.
+    Power,
+    /// As [`Self::SafeKill`], but the machine goes down, and comes back with empty disks.
+    SafeLoss,
+    /// A machine goes down, and comes back with empty disks.
+    Loss,
+    /// All processes end, if disks have all that was acknowledged; they start again.
+    KillAll,
+    /// All machines go down without power, if disks have all that was acknowledged.
+    PowerAll,
+    /// The disks of a machine take a hundred times as long for a while.
+    SlowDisks,
+}
+
+/// Where worlds of a profile keep records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keeping {
+    /// Some of them on disks.
+    Mixed,
+    /// All of them on disks.
+    Disks,
 }
 
 /// See the module.
@@ -76,6 +100,8 @@ pub struct Profile {
     pub promise: Promise,
     /// Whether some machines do not run at first.
     pub joins: bool,
+    /// Where records are.
+    pub keeping: Keeping,
 }
 
 const BASE: Profile = Profile {
@@ -89,6 +115,7 @@ const BASE: Profile = Profile {
     faults: &[],
     promise: Promise::Fresh,
     joins: false,
+    keeping: Keeping::Mixed,
 };
 
 /// All profiles.
@@ -153,6 +180,52 @@ pub const PROFILES: &[Profile] = &[
         ..BASE
     },
     Profile {
+        name: "disks",
+        machines: (1, 5),
+        seconds: 40,
+        period_ms: (100, 2000),
+        faults: &[
+            (Fault::SafeKill, 5),
+            (Fault::KillAll, 1),
+            (Fault::Roll, 1),
+            (Fault::SlowDisks, 2),
+            (Fault::Break, 2),
+        ],
+        promise: Promise::Kept,
+        keeping: Keeping::Disks,
+        ..BASE
+    },
+    Profile {
+        name: "power",
+        machines: (1, 5),
+        seconds: 40,
+        period_ms: (100, 2000),
+        faults: &[
+            (Fault::SafePower, 5),
+            (Fault::PowerAll, 1),
+            (Fault::SafeKill, 1),
+            (Fault::SlowDisks, 1),
+        ],
+        promise: Promise::Kept,
+        keeping: Keeping::Disks,
+        ..BASE
+    },
+    Profile {
+        name: "diskloss",
+        machines: (2, 5),
+        seconds: 40,
+        period_ms: (100, 2000),
+        faults: &[
+            (Fault::SafeLoss, 4),
+            (Fault::SafePower, 1),
+            (Fault::SafeKill, 1),
+            (Fault::Break, 1),
+        ],
+        promise: Promise::Kept,
+        keeping: Keeping::Disks,
+        ..BASE
+    },
+    Profile {
         name: "chaos",
         machines: (2, 6),
         seconds: 40,
@@ -172,6 +245,9 @@ pub const PROFILES: &[Profile] = &[
             (Fault::Split, 2),
             (Fault::Cut, 2),
             (Fault::ClockJump, 1),
+            (Fault::Power, 2),
+            (Fault::Loss, 1),
+            (Fault::SlowDisks, 1),
         ],
         promise: Promise::Nothing,
         ..BASE
@@ -190,12 +266,33 @@ impl Profile {
         let machines = random.usize(fewest..=most);
         let needs_copies = self.promise != Promise::Nothing && self.promise != Promise::Fresh;
         let least = if needs_copies && machines > 1 { 2 } else { 1 };
-        Setup {
+        let mut setup = Setup {
             machines,
             replication_factor: random.u32(least..=(machines as u32).clamp(least, 3)),
             loops: random.usize(1..=2),
             by_generation: random.bool(),
             migrate_threads: random.u32(1..=4),
+            min_cluster_size: 1,
+            storage: self.storage(random),
+        };
+        if setup.storage.commits() && self.may_strike_all() {
+            // Whoever comes up first must not serve what only others have.
+            setup.min_cluster_size = machines as u32 - setup.replication_factor + 1;
+        }
+        setup
+    }
+
+    fn may_strike_all(&self) -> bool {
+        self.faults.iter().any(|(fault, _)| matches!(fault, Fault::KillAll | Fault::PowerAll))
+    }
+
+    /// Where records are. Draws from a generator of its own, so that worlds in memory take the same course
+    /// whatever there is to know of disks.
+    fn storage(&self, random: &fastrand::Rng) -> Storage {
+        let mut random = random.clone();
+        match self.keeping {
+            Keeping::Mixed if random.u32(..3) > 0 => Storage::Memory,
+            Keeping::Mixed | Keeping::Disks => Storage::Disks(Disks::draw(&mut random)),
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Report {
     pub outcomes: [usize; 4],
     /// Faults.
     pub strikes: u64,
+    /// Blocks of disks whose records were moved.
+    pub moves: u64,
     /// The last lines of the trace.
     pub lines: Vec<String>,
 }
@@ -47,6 +49,14 @@ pub struct Report {
 pub fn run(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Report> {
     let mut world = World::new(seed, profile, is_shown)?;
     let mut findings = Vec::new();
+    if let Err(error) = live(&mut world, &mut findings) {
+        findings.push(Finding(format!("a node does not start: {error:#}")));
+    }
+    Ok(report(seed, profile, &world, findings))
+}
+
+/// A world from its first to its last moment.
+fn live(world: &mut World, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
     if !world.run_while(FORMING, |world| world.unsettled().is_some())? {
         let why = world.unsettled().unwrap_or_default();
         findings.push(Finding(format!("the nodes do not find each other: {why}")));
@@ -56,7 +66,7 @@ pub fn run(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Repor
     world.begin_clients();
     world.begin_changes();
     world.begin_faults();
-    world.run_until(world.now + Duration::from_secs(profile.seconds))?;
+    world.run_until(world.now + Duration::from_secs(world.nemesis.profile.seconds))?;
     world.heal()?;
     // Clients go on for a while, so that a world that has healed is seen to work.
     world.run_until(world.now + Duration::from_secs(5))?;
@@ -75,17 +85,18 @@ pub fn run(seed: u64, profile: &Profile, is_shown: bool) -> anyhow::Result<Repor
         }
         world.audit();
         world.run_until(world.now + DRAINING)?;
-        world.check_replicas(&mut findings);
-        world.check_history(&mut findings);
-        world.check_metadata(&mut findings);
-        world.check_truncations(&mut findings);
-        world.check_indexes(&mut findings);
-        world.check_queries(&mut findings);
+        world.check_replicas(findings);
+        world.check_history(findings);
+        world.check_metadata(findings);
+        world.check_truncations(findings);
+        world.check_indexes(findings);
+        world.check_queries(findings);
+        world.check_starts(findings);
     } else {
         let why = world.unsettled().unwrap_or_default();
         findings.push(Finding(format!("the nodes do not come to rest: {why}")));
     }
-    Ok(report(seed, profile, &world, findings))
+    Ok(())
 }
 
 fn report(seed: u64, profile: &Profile, world: &World, findings: Vec<Finding>) -> Report {
@@ -102,6 +113,7 @@ fn report(seed: u64, profile: &Profile, world: &World, findings: Vec<Finding>) -
         time: world.now,
         outcomes,
         strikes: world.nemesis.strikes,
+        moves: world.moves,
         lines: world.trace.last(60).map(str::to_owned).collect(),
     }
 }
@@ -132,7 +144,7 @@ impl fmt::Display for Report {
         let [done, absent, refused, doubt] = self.outcomes;
         write!(
             f,
-            "{:<10} seed {:>6}  {}  {:>6.1} s  {:>8} events  {:>3} faults  {done} done, {absent} absent, \
+            "{:<10} seed {:>6}  {}  {:>6.1} s  {:>8} events  {:>3} faults  {:>4} moves  {done} done, {absent} absent, \
              {refused} refused, {doubt} in doubt  {:016x}",
             self.profile.name,
             self.seed,
@@ -140,6 +152,7 @@ impl fmt::Display for Report {
             self.time.as_secs_f64(),
             self.events,
             self.strikes,
+            self.moves,
             self.hash,
         )
     }

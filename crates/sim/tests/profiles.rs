@@ -52,3 +52,20 @@ fn splits() {
 fn chaos() {
     check("chaos", 1, 15);
 }
+
+/// Once a block lost a page, and replicas differed in the times of records.
+#[test]
+fn disks() {
+    let moves: u64 = [1, 4, 7].map(|seed| check("disks", seed, 15).moves).iter().sum();
+    assert!(moves > 0, "blocks are used again");
+}
+
+#[test]
+fn power() {
+    check("power", 1, 15);
+}
+
+#[test]
+fn diskloss() {
+    check("diskloss", 2, 15);
+}

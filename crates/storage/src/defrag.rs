@@ -5,6 +5,7 @@
 use std::cell::Cell;
 
 use index::{Entry, Location};
+use record::RecordMeta;
 
 use crate::aligned::AlignedBuf;
 use crate::engine::Engine;
@@ -99,7 +100,9 @@ impl Records {
             return Ok(false);
         }
         let new = if entry.is_grave() {
-            log.move_grave(digest, &entry.meta)?
+            // What expired where it is may have had a place above its time.
+            let last_update_time = entry.meta.last_update_time.max(found.header.order());
+            log.move_grave(digest, &RecordMeta { last_update_time, ..entry.meta })?
         } else {
             log.move_record(volume, found)?
         };

@@ -259,11 +259,12 @@ impl<'a> WriteGuard<'a> {
         pledges: &mut Pledges,
     ) -> Result<(), Refusal> {
         let old = self.guard.find();
-        let meta = RecordMeta { last_update_time: after_grave(&meta, old.as_ref()), ..meta };
         let home = self.home_for(body)?;
         // SAFETY: the guard holds the sprig's lock, and the entry is in the index.
         let old_place = old.as_ref().and_then(|old| unsafe { self.engine.device_location(old) });
-        let draft = Draft { digest: self.guard.digest(), meta, set_name, body };
+        let digest = self.guard.digest();
+        let ordered_at = old.as_ref().and_then(|old| log.order.after(digest, &meta, &old.meta));
+        let draft = Draft { digest, meta, ordered_at, set_name, body };
         // What a grave stands for must stay where it is until the new version is written.
         let replaceable = old_place.filter(|_| !old.as_ref().is_some_and(Entry::is_grave));
         let place = match log.store(&draft, replaceable, pledges) {
@@ -330,10 +331,13 @@ impl<'a> WriteGuard<'a> {
             }
             Engine::Device(log) => (log, DeviceLocation(entry.location.0)),
         };
-        let held = log.find(old, self.guard.digest(), fetched).map_err(|_| None)?;
+        let digest = self.guard.digest();
+        let held = log.find(old, digest, fetched).map_err(|_| None)?;
+        let ordered_at = log.order.after(digest, &meta, &entry.meta);
         let place = log.store_again(
             held_bytes(held, &mut self.unpacked.get_or_insert_default().kept),
             &meta,
+            ordered_at,
             pledges,
         )?;
         let marks = entry.marks.with(Marks::SOLE, false);
@@ -395,6 +399,10 @@ impl<'a> WriteGuard<'a> {
             tombstone: false,
             xdr_write: false,
         };
+        let ordered_at = log.order.after(self.guard.digest(), &meta, &entry.meta);
+        // Nobody sees a grave's time, so its place can be that.
+        let meta =
+            RecordMeta { last_update_time: ordered_at.unwrap_or(meta.last_update_time), ..meta };
         let mut empty = Vec::new();
         BodyWriter::new(&mut empty, None).finish();
         let home = match self.engine.heap() {
@@ -406,18 +414,6 @@ impl<'a> WriteGuard<'a> {
         let marks = Marks::default().with(Marks::GRAVE, true);
         let grave = Entry { meta, marks, location: home.settle(&empty, place) };
         self.set_entry(Some(entry), grave)
-    }
-}
-
-/// The last-update-time of a version that may follow a grave: a start must see that it is the later
-/// one, though its generation begins anew.
-fn after_grave(meta: &RecordMeta, old: Option<&Entry>) -> LastUpdateTime {
-    match old.filter(|old| old.is_grave()) {
-        Some(grave) => {
-            let LastUpdateTime(last) = grave.meta.last_update_time;
-            meta.last_update_time.max(LastUpdateTime(last + 1))
-        }
-        None => meta.last_update_time,
     }
 }
 

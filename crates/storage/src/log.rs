@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use index::Location;
-use record::{Body, RecordMeta, VoidTime};
+use record::{Body, LastUpdateTime, RecordMeta, VoidTime};
 use wire::Digest;
 
 use crate::aligned::Span;
@@ -13,6 +13,7 @@ use crate::codec::Codec;
 use crate::fetch::{Fetch, Fetched, Identity, Lookup};
 use crate::format::flat::{self, Found, Header, Kind};
 use crate::format::{Place, UNIT_BYTES};
+use crate::order::Order;
 use crate::pledge::{Pledge, Pledges, Settled};
 use crate::records::{Miss, Refusal};
 use crate::tuning::Tuning;
@@ -59,6 +60,8 @@ impl DeviceLocation {
 pub(crate) struct Draft<'d> {
     pub digest: &'d Digest,
     pub meta: RecordMeta,
+    /// What counts in place of its last-update-time on the device: see [`Order`].
+    pub ordered_at: Option<LastUpdateTime>,
     pub set_name: &'d [u8],
     pub body: &'d [u8],
 }
@@ -69,6 +72,7 @@ pub(crate) struct Log {
     pub volumes: Vec<Arc<Volume>>,
     pub tuning: Arc<Tuning>,
     pub codec: Codec,
+    pub order: Order,
 }
 
 thread_local! {
@@ -200,6 +204,7 @@ impl Log {
         &self,
         bytes: &[u8],
         meta: &RecordMeta,
+        ordered_at: Option<LastUpdateTime>,
         pledges: &mut Pledges,
     ) -> Result<DeviceLocation, Refusal> {
         let (header, payload) = flat::peek(bytes).ok_or(Refusal::Offline)?;
@@ -208,6 +213,7 @@ impl Log {
             generation: meta.generation,
             void_time: meta.void_time,
             xdr_write: meta.xdr_write,
+            ordered_at,
             ..header
         };
         let volume = self.volume_of(&header.digest);
@@ -260,6 +266,7 @@ impl Log {
             has_key: Body::new(draft.body).key().is_some(),
             packing: flat::Packing::Plain,
             encrypted: false,
+            ordered_at: draft.ordered_at,
         };
         flat::begin(out);
         self.codec.encode(&mut header, draft.set_name, draft.body, out);
@@ -411,7 +418,7 @@ pub(crate) fn is_later(first: &RecordMeta, second: &RecordMeta) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use record::{Generation, LastUpdateTime};
+    use record::Generation;
 
     #[test]
     fn locations_keep_their_parts() {

@@ -1,7 +1,8 @@
 //! What a namespace's devices need done: writing, defragmentation, a clean end; and how they are.
 //!
 //! The host gives each device two threads, which run [`Records::run_flusher`] and [`Records::run_mover`]
-//! until [`Records::stop`]. Tests do the same in steps: [`Records::flush`], [`Records::move_block`].
+//! until [`Records::stop`]. Tests and simulations do the same in steps: [`Records::flush`],
+//! [`Records::flush_due`], [`Records::move_block`].
 
 use std::io;
 use std::path::Path;
@@ -88,6 +89,19 @@ impl Records {
                 volume.await_stop();
             }
         }
+    }
+
+    /// Whether [`Self::run_flusher`] would write something now, so long after it has written everything.
+    pub fn is_flush_due(&self, device: usize, since_last: Duration) -> bool {
+        self.volumes().get(device).is_some_and(|volume| volume.due(since_last).is_some())
+    }
+
+    /// A step of [`Self::run_flusher`]; says whether everything was to be written.
+    pub fn flush_due(&self, device: usize, since_last: Duration) -> bool {
+        let Some(volume) = self.volumes().get(device) else { return false };
+        let Some(extent) = volume.due(since_last) else { return false };
+        volume.flush(extent);
+        extent == Extent::All
     }
 
     /// Moves records of a device, until [`Self::stop`].

@@ -8,6 +8,7 @@ use config::{Compression, EngineKind, Namespace as NamespaceConfig};
 use record::LastUpdateTime;
 use storage::device::Device;
 use storage::device::ram::RamDevice;
+use storage::format::BLOCK_BYTES;
 use storage::{Report, Way};
 use wire::ResultCode;
 use wire::client::RequestBuilder;
@@ -47,6 +48,7 @@ fn open_with(
     let plan = DevicePlan {
         devices: vec![device],
         image,
+        block_bytes: BLOCK_BYTES,
         encryption: None,
         threads: 1,
         random: || fastrand::u64(1..),

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use config::{DevicePath, Namespace as NamespaceConfig};
 use record::{LastUpdateTime, RecordMeta, SetId, VoidTime};
 use storage::device::ram::RamDevice;
+use storage::format::BLOCK_BYTES;
 use storage::{Fetch, Fetched, Pledges};
 use wire::client::{Reply, RequestBuilder};
 use wire::reply::ReplyWriter;
@@ -83,6 +84,7 @@ impl Fixture {
         let plan = DevicePlan {
             devices: vec![device],
             image: None,
+            block_bytes: BLOCK_BYTES,
             encryption: None,
             threads: 1,
             random: || fastrand::u64(1..),

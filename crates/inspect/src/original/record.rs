@@ -180,13 +180,10 @@ fn meta<'b>(rest: &mut Cursor<'b>, bits: u32) -> Result<FlatRecord<'b>, Malforme
     if has(IS_COMPRESSED) {
         return Err(Malformed::Enterprise("it is compressed"));
     }
+    let last_update_time = u64::from_le_bytes([l0, l1, l2, l3, l4, 0, 0, 0]);
     Ok(FlatRecord {
         digest,
-        version: Version {
-            last_update_time: u64::from_le_bytes([l0, l1, l2, l3, l4, 0, 0, 0]),
-            generation,
-            void_time,
-        },
+        version: Version { last_update_time, order: last_update_time, generation, void_time },
         tree: (bits >> 26) as u8,
         set,
         key,

@@ -174,6 +174,7 @@ impl<'d> Walk<'d> {
             digest: header.digest,
             version: Version {
                 last_update_time: header.last_update_time.0,
+                order: header.order().0,
                 generation: header.generation.0,
                 void_time: header.void_time.0,
             },

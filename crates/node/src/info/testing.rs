@@ -14,6 +14,7 @@ use engine::devices::{DevicePlan, NamespaceOpening};
 use parking_lot::Mutex;
 use record::LastUpdateTime;
 use storage::device::Device;
+use storage::format::BLOCK_BYTES;
 use storage::{Reader, Signal, Ticket};
 use wire::client::RequestBuilder;
 use wire::{Digest, Info2, OpCode, ParticleType, ProtoType};
@@ -193,7 +194,14 @@ pub(crate) fn node_on_with(
     config.resolve(&config::Host { cpus: 2, node_id: 0xA1, heartbeat_mtu_bytes: 65_536 });
     config.namespaces.truncate(1);
     config.namespaces[0].storage_engine = engine;
-    let plan = DevicePlan { devices, image: None, encryption: None, threads: 1, random: || 0xD15C };
+    let plan = DevicePlan {
+        devices,
+        image: None,
+        block_bytes: BLOCK_BYTES,
+        encryption: None,
+        threads: 1,
+        random: || 0xD15C,
+    };
     let opening = NamespaceOpening::begin(config.namespaces[0].clone(), 1, plan).unwrap();
     let (namespace, _) = opening.finish(START.seconds()).unwrap();
     Arc::new(Node::with(config, vec![Arc::new(namespace)], host.clone(), 1))

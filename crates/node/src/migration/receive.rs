@@ -8,7 +8,7 @@ use cluster::fabric::migration::{Known, SPRIGS, Step, What, records};
 use engine::copies::Written;
 use engine::{Namespace, Stripe, Turn};
 use record::RecordMeta;
-use storage::Pledges;
+use storage::{Pledges, Settled};
 
 use super::contents::{hashes, known};
 use super::{Active, Place};
@@ -83,8 +83,8 @@ impl Node {
     /// Stores records of another node. False if some could not be: they come again.
     fn store(&self, namespace: &Namespace, place: Place, list: &[u8]) -> bool {
         let (mut scratch, mut received, mut all) = (Vec::new(), 0, true);
+        let mut pledges = Pledges::default();
         for (digest, transfer) in records(list) {
-            let mut pledges = Pledges::default();
             let taken = storage::blocking(|fetched| {
                 let mut turn = Turn {
                     now: self.record_time(),
@@ -101,6 +101,11 @@ impl Node {
         }
         let counts = self.migrations.counts(place.0);
         counts.records_received.fetch_add(received, Ordering::Relaxed);
+        if !pledges.is_empty() {
+            // Whoever gave them may give them up next: with `commit-to-device` they must last here before.
+            namespace.flush_devices();
+            all &= namespace.settled(&pledges) != Settled::Failed;
+        }
         all
     }
 }

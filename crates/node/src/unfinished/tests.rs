@@ -11,6 +11,7 @@ use engine::devices::{DevicePlan, NamespaceOpening};
 use engine::stats::NamespaceCounter;
 use storage::device::ram::{Faults, RamDevice};
 use storage::device::{Device, FileDevice, OpenOptions};
+use storage::format::BLOCK_BYTES;
 use wire::batch::{BatchBuilder, BatchFlags};
 use wire::client::RequestBuilder;
 use wire::{FieldType, Info1, Info2, Info3, OpCode, ParticleType, ProtoType};
@@ -34,6 +35,7 @@ fn node_on(device: Arc<dyn Device>, commits: bool) -> (Arc<TestHost>, Arc<Node>)
     let plan = DevicePlan {
         devices: vec![device],
         image: None,
+        block_bytes: BLOCK_BYTES,
         encryption: None,
         threads: 1,
         random: || fastrand::u64(1..),

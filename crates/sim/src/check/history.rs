@@ -24,11 +24,17 @@ impl World {
             };
             let family = self.clients.keys.family(key);
             let history = &self.clients.history;
-            let truncated_at = self.truncated_at(family);
-            let problem = contradiction(history, key, family, &last, is_excused, truncated_at);
+            let returns_until = self.may_have_returned(key);
+            let undone = Undone {
+                truncated_at: self.truncated_at(family),
+                returned_until: returns_until.unwrap_or_default(),
+            };
             let division = self.division_of(key).filter(|_| is_excused && !is_anything);
+            // A record that is made anew begins with generation 1, and what comes back has a higher one.
+            let is_excused = is_excused || returns_until.is_some() && self.setup.by_generation;
+            let problem = contradiction(history, key, family, &last, is_excused, undone);
             let of_division = |division: Division| {
-                division.contradiction(history, key, family, &last, truncated_at)
+                division.contradiction(history, key, family, &last, undone.truncated_at)
             };
             let problem = problem.or_else(|| division.and_then(of_division));
             if let Some(problem) = problem {
@@ -40,7 +46,7 @@ impl World {
                 );
             }
             if promise == Promise::Fresh {
-                check_reads(history, (key, family), truncated_at, findings, &mut already);
+                check_reads(history, (key, family), undone.truncated_at, findings, &mut already);
             }
         }
     }
@@ -72,11 +78,27 @@ impl World {
         first
     }
 
+    /// Until when a record that is deleted without a trace may have come back with a disk.
+    fn may_have_returned(&self, key: KeyNumber) -> Option<Duration> {
+        let is_expunged = self.clients.keys.family(key) == Family::Expunged;
+        let deeds = self.clients.history.of(key).map(|(_, deed)| deed);
+        is_expunged.then(|| self.may_return_until(deeds)).flatten()
+    }
+
     /// Whether a key was written, or may have been, while nodes were of different views.
     pub(super) fn was_written_divided(&self, key: KeyNumber) -> bool {
         let mut writes = self.clients.history.of(key).filter(|(_, deed)| deed.may_count());
         writes.any(|(_, deed)| self.was_divided(deed.begun, deed.settled_at()))
     }
+}
+
+/// Until when what was done may have been undone without anybody having been told so.
+#[derive(Clone, Copy, Debug, Default)]
+struct Undone {
+    /// What began before may have been truncated.
+    truncated_at: Duration,
+    /// What was done up to then does not count: a version may have come back with a disk.
+    returned_until: Duration,
 }
 
 /// What is wrong with the last value of a record, if anything is.
@@ -86,7 +108,7 @@ fn contradiction(
     family: Family,
     last: &Option<Seen>,
     is_excused: bool,
-    truncated_at: Duration,
+    undone: Undone,
 ) -> Option<String> {
     let number = last.as_ref().and_then(|seen| seen.number);
     let count = |which: fn(&Deed) -> bool| history.of(key).filter(|(_, deed)| which(deed)).count();
@@ -115,7 +137,7 @@ fn contradiction(
             {
                 return Some(format!("is {number}, which nobody may have written"));
             }
-            let superseded = || superseded(history, key, found, [Duration::MAX; 2], truncated_at);
+            let superseded = || superseded(history, key, found, [Duration::MAX; 2], undone);
             (!is_excused).then(superseded).flatten()
         }
     }
@@ -143,27 +165,27 @@ fn lost_words(
 }
 
 /// What was acknowledged after a value of a register had been written, and before a read began: the value
-/// cannot be what was read then. `None` as value: the record was not there. What began before `truncated_at`
-/// may have been truncated.
+/// cannot be what was read then. `None` as value: the record was not there.
 fn superseded(
     history: &History,
     key: KeyNumber,
     value: Option<usize>,
     [before, ended]: [Duration; 2],
-    truncated_at: Duration,
+    undone: Undone,
 ) -> Option<String> {
     // A record that is not there was deleted, or never written.
     let written_until = |value: usize| history.deeds[value].settled_at();
     let until = match value {
         Some(value) => written_until(value),
-        None => last_delete(history, key, ended).max(truncated_at),
+        None => last_delete(history, key, ended).max(undone.truncated_at),
     };
     let counts = |deed: &Deed| match value {
         Some(_) => deed.is_acknowledged(),
         None => deed.is_acknowledged() && deed.action != Action::Delete,
     };
     let later = history.of(key).filter(|(_, deed)| counts(deed) && deed.ended <= before);
-    let later = later.filter(|(place, deed)| deed.begun > until && Some(*place) != value).last()?;
+    let later = later.filter(|(_, deed)| deed.begun > until && deed.begun >= undone.returned_until);
+    let later = later.filter(|(place, _)| Some(*place) != value).last()?;
     let (place, deed) = later;
     let (action, value) = (deed.action, value.map_or("absent".into(), |value| value.to_string()));
     Some(format!("is {value}, though {place} ({action:?}) was acknowledged later"))
@@ -200,7 +222,8 @@ fn check_reads(
             Family::Set => None,
             _ => {
                 let value = number.map(|of| of as usize);
-                superseded(history, key, value, [read.begun, read.ended], truncated_at)
+                let undone = Undone { truncated_at, ..Undone::default() };
+                superseded(history, key, value, [read.begun, read.ended], undone)
             }
         };
         if let Some(problem) = problem {

@@ -4,7 +4,9 @@
 //! ([`settle`](self)), replicas have the same records and nobody else has any (`replicas.rs`), what
 //! clients were told is so (`history.rs`, and after splits `division.rs`), queries return what is there (`queries.rs`), indexes have it
 //! (`indexes.rs`), all have the same metadata (`metadata.rs`), and what was truncated is gone (`truncation.rs`).
+//! Starts find nothing damaged on disks that keep what was written in order (`disks.rs`).
 
+mod disks;
 mod division;
 mod history;
 mod indexes;

@@ -25,6 +25,7 @@ impl World {
         of.paused_until = Duration::ZERO;
         let (life, loops) = (of.life, self.setup.loops);
         of.process = Some(Process::start(&self.setup, of, &self.clock, seed)?);
+        of.slow_until = Duration::ZERO;
         self.network.started(machine, life, loops);
         let id = id_of(machine);
         self.trace.line(self.now, format_args!("node {machine} ({id:X}) starts, life {life}"));
@@ -32,16 +33,14 @@ impl World {
         self.wake_conductor(machine, Duration::ZERO);
         self.wake_migration(machine, Duration::ZERO);
         Thread::ALL.into_iter().for_each(|of| self.wake_thread(machine, of, Duration::ZERO));
+        self.begin_upkeep(machine);
         self.after_work(machine);
         Ok(())
     }
 
-    /// Ends the process on a machine, with all that it has in memory.
-    pub fn kill(&mut self, machine: usize) {
-        if self.machines[machine].process.take().is_none() {
-            return;
-        }
-        self.trace.line(self.now, format_args!("node {machine} is killed"));
+    /// A process is no more.
+    pub(super) fn bury(&mut self, machine: usize) {
+        self.machines[machine].process = None;
         self.network.ended(machine, self.now, &mut self.random);
         let lost = self.clients.pending.iter();
         let lost = lost.filter(|(_, of)| of.machine == machine && of.arrived.is_some());
@@ -150,7 +149,7 @@ impl World {
 
     /// Whether a process is there for an event, and not stopped. One that is stopped gets it later; `slot` is
     /// where it stands when the event is due.
-    fn is_due(
+    pub(super) fn is_due(
         &mut self,
         machine: usize,
         life: u32,
@@ -258,7 +257,7 @@ impl World {
     }
 
     /// Takes what a node has logged, and wakes those of its loops and threads that it has called.
-    fn after_work(&mut self, machine: usize) {
+    pub(super) fn after_work(&mut self, machine: usize) {
         let Some(process) = &self.machines[machine].process else { return };
         for line in process.host.take_lines() {
             self.trace.line(self.now, format_args!("node {machine}: {line}"));
@@ -274,6 +273,7 @@ impl World {
             let pause = Duration::from_micros(self.random.u64(5..100));
             self.wake_thread(machine, thread, pause);
         }
+        self.look_after_devices(machine);
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod calls;
 mod changes;
+mod crashes;
 mod machines;
 mod queries;
 mod spans;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +26,12 @@ use crate::profile::Profile;
 use crate::threads::Thread;
 use crate::trace::Trace;
 
+pub use crashes::Crash;
+pub use upkeep::Chore;
+
+use crashes::Absence;
+use storage::{Fetch, Report, Ticket};
+
 /// Something that happens.
 #[derive(Debug)]
 pub enum Event {
@@ -35,6 +43,10 @@ pub enum Event {
     Migrate(usize, u32),
     /// Another thread of a process does.
     Thread(usize, u32, Thread),
+    /// A thread for the devices of a process does.
+    Upkeep(usize, u32, Chore),
+    /// A read that a loop wants done is.
+    HasRead(usize, u32, usize, Ticket, Fetch),
     /// Something in the network.
     Net(NetEvent),
     /// A client begins its next request.
@@ -82,6 +94,12 @@ pub struct World {
     divided_since: Option<Duration>,
     /// Times during which they were, or had not told each other what they have.
     pub apart: Spans,
+    /// Times during which machines were away with what their disks hold.
+    absences: Vec<Absence>,
+    /// What nodes that started found on their disks.
+    pub starts: Vec<(usize, Report)>,
+    /// Blocks whose records were moved.
+    pub moves: u64,
     clock: Arc<Clock>,
     queue: BTreeMap<(Duration, u64), Event>,
     queued: u64,
@@ -125,6 +143,9 @@ impl World {
             divided: Vec::new(),
             divided_since: None,
             apart: Spans::default(),
+            absences: Vec::new(),
+            starts: Vec::new(),
+            moves: 0,
             clock: Arc::default(),
             queue: BTreeMap::new(),
             queued: 0,
@@ -132,6 +153,7 @@ impl World {
             setup,
         };
         world.clock.set(world.now);
+        world.place_disks();
         world.trace.line(world.now, format_args!("{profile:?} {setup:?}"));
         for machine in 0..running {
             let skew_ms = profile.skew_ms;
@@ -205,6 +227,10 @@ impl World {
             Event::Conduct(machine, life) => self.conduct(machine, life),
             Event::Migrate(machine, life) => self.migrate(machine, life),
             Event::Thread(machine, life, thread) => self.thread(machine, life, thread),
+            Event::Upkeep(machine, life, chore) => self.tend_devices(machine, life, chore),
+            Event::HasRead(machine, life, index, ticket, fetch) => {
+                self.has_read(machine, life, index, (ticket, &fetch));
+            }
             Event::Net(event) => self.net(event),
             Event::Next(client) => self.begin_request(client),
             Event::Tend => self.tend(),
@@ -261,6 +287,9 @@ impl World {
                 self.divided_since = None;
             }
             _ => {}
+        }
+        if !is_divided {
+            self.end_absences();
         }
     }
 

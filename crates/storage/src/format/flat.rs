@@ -6,7 +6,7 @@
 //! | 4 | 4 | sequence number of its block, low half |
 //! | 8 | 2 | magic |
 //! | 10 | 1 | version of the form |
-//! | 11 | 1 | flags: kind, written by XDR, has a key, compression, encryption |
+//! | 11 | 1 | flags: kind, written by XDR, has a key, compression, encryption, has a place |
 //! | 12 | 4 | size in bytes without padding |
 //! | 16 | 20 | digest |
 //! | 36 | 5 | last-update-time |
@@ -17,7 +17,8 @@
 //!
 //! The payload is a set name (1 byte of length, then the name) and the body, which may be compressed
 //! (4 bytes of original size in front); or all of this encrypted (12 bytes of nonce in front, 16 bytes
-//! of tag behind). Zeros pad a record to a multiple of 16 bytes.
+//! of tag behind). Behind it stand 5 bytes more if the version's place in the order of versions is not its
+//! last-update-time. Zeros pad a record to a multiple of 16 bytes.
 
 use record::{Generation, LastUpdateTime, VoidTime};
 use wire::Digest;
@@ -26,6 +27,10 @@ use super::{Cursor, Place, UNIT_BYTES, checksum};
 
 /// Bytes in front of the payload.
 pub const HEADER_BYTES: usize = 48;
+/// Bytes of a place behind the payload.
+const PLACED_BYTES: usize = 5;
+/// The flag that says that there is one.
+const PLACED: u8 = 0x80;
 
 const MAGIC: u16 = 0xB01D;
 const VERSION: u8 = 1;
@@ -103,6 +108,9 @@ pub struct Header {
     pub packing: Packing,
     /// Whether its payload is encrypted.
     pub encrypted: bool,
+    /// What counts in place of its last-update-time where versions are compared: it took the place of one of
+    /// a later time.
+    pub ordered_at: Option<LastUpdateTime>,
 }
 
 impl Header {
@@ -118,7 +126,13 @@ impl Header {
             has_key: false,
             packing: Packing::Plain,
             encrypted: false,
+            ordered_at: None,
         }
+    }
+
+    /// What counts first where versions are compared.
+    pub fn order(&self) -> LastUpdateTime {
+        self.ordered_at.unwrap_or(self.last_update_time)
     }
 
     /// Its bytes in front of a payload; checksum and sequence are still missing.
@@ -129,8 +143,7 @@ impl Header {
         out[11] = self.flags();
         out[12..16].copy_from_slice(&size_bytes.to_le_bytes());
         out[16..36].copy_from_slice(&self.digest.0);
-        let last_update_time = self.last_update_time.0.min(LAST_UPDATE_TIME_MAX).to_le_bytes();
-        out[36..41].copy_from_slice(&last_update_time[..5]);
+        out[36..41].copy_from_slice(&encode_time(self.last_update_time));
         out[41..43].copy_from_slice(&self.generation.0.to_le_bytes());
         out[44..48].copy_from_slice(&self.void_time.0.to_le_bytes());
         out
@@ -146,24 +159,26 @@ impl Header {
             | u8::from(self.has_key) << 3
             | self.packing.number() << 4
             | u8::from(self.encrypted) << 6
+            | if self.ordered_at.is_some() { PLACED } else { 0 }
     }
 
-    fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<(Self, u32)> {
+    /// Reads it; its place is still missing, of which it is known whether there is one.
+    fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<(Self, u32, bool)> {
         let mut cursor = Cursor(&bytes[CONTENT_FROM..]);
         let (magic, version, flags) = (cursor.u16()?, cursor.u8()?, cursor.u8()?);
-        if magic != MAGIC || version != VERSION || flags & 0x80 != 0 {
+        if magic != MAGIC || version != VERSION {
             return None;
         }
         let size_bytes = cursor.u32()?;
         let digest = Digest(cursor.array()?);
-        let [l0, l1, l2, l3, l4] = cursor.array()?;
+        let last_update_time = decode_time(cursor.array()?);
         let generation = Generation(cursor.u16()?);
         if cursor.u8()? != 0 {
             return None;
         }
         let header = Self {
             digest,
-            last_update_time: LastUpdateTime(u64::from_le_bytes([l0, l1, l2, l3, l4, 0, 0, 0])),
+            last_update_time,
             generation,
             void_time: VoidTime(cursor.u32()?),
             kind: match flags & 3 {
@@ -176,9 +191,30 @@ impl Header {
             has_key: flags & 8 != 0,
             packing: Packing::of(flags >> 4),
             encrypted: flags & 0x40 != 0,
+            ordered_at: None,
         };
-        Some((header, size_bytes))
+        Some((header, size_bytes, flags & PLACED != 0))
     }
+
+    /// Reads it with what stands behind the payload of a record of this size; returns the payload, too.
+    fn decode_all(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (header, size_bytes, is_placed) = Self::decode(bytes.first_chunk()?)?;
+        let payload = bytes.get(HEADER_BYTES..size_bytes as usize)?;
+        if !is_placed {
+            return Some((header, payload));
+        }
+        let (payload, place) = payload.split_last_chunk::<PLACED_BYTES>()?;
+        Some((Self { ordered_at: Some(decode_time(*place)), ..header }, payload))
+    }
+}
+
+fn encode_time(time: LastUpdateTime) -> [u8; 5] {
+    let [l0, l1, l2, l3, l4, ..] = time.0.min(LAST_UPDATE_TIME_MAX).to_le_bytes();
+    [l0, l1, l2, l3, l4]
+}
+
+fn decode_time([l0, l1, l2, l3, l4]: [u8; 5]) -> LastUpdateTime {
+    LastUpdateTime(u64::from_le_bytes([l0, l1, l2, l3, l4, 0, 0, 0]))
 }
 
 /// Size in bytes that a record of this size takes on a device.
@@ -195,6 +231,9 @@ pub fn begin(out: &mut Vec<u8>) {
 /// Completes the record in `out`, which began with [`begin`] and got its payload, and pads it. It is
 /// then to be put in its place by [`settle`].
 pub fn finish(out: &mut Vec<u8>, header: &Header) {
+    if let Some(place) = header.ordered_at {
+        out.extend_from_slice(&encode_time(place));
+    }
     let size_bytes = out.len();
     out.resize(padded_bytes(size_bytes), 0);
     out[..HEADER_BYTES].copy_from_slice(&header.encode(size_bytes as u32));
@@ -237,7 +276,7 @@ pub struct Found<'b> {
 /// none, or not a whole one, or one that belongs elsewhere.
 pub fn read<'b>(bytes: &'b [u8], place: &Place) -> Option<Found<'b>> {
     let front = bytes.first_chunk::<HEADER_BYTES>()?;
-    let (header, size_bytes) = Header::decode(front)?;
+    let (_, size_bytes, _) = Header::decode(front)?;
     let size_bytes = size_bytes as usize;
     if size_bytes < HEADER_BYTES {
         return None;
@@ -252,21 +291,20 @@ pub fn read<'b>(bytes: &'b [u8], place: &Place) -> Option<Found<'b>> {
     if expected != place.tie(content) {
         return None;
     }
-    Some(Found { header, payload: bytes.get(HEADER_BYTES..size_bytes)?, bytes, content })
+    let (header, payload) = Header::decode_all(bytes)?;
+    Some(Found { header, payload, bytes, content })
 }
 
 /// Header and payload of a record that was just encoded here, which needs no check. `None` if it is
 /// none.
 pub fn peek(bytes: &[u8]) -> Option<(Header, &[u8])> {
-    let (header, size_bytes) = Header::decode(bytes.first_chunk()?)?;
-    Some((header, bytes.get(HEADER_BYTES..size_bytes as usize)?))
+    Header::decode_all(bytes)
 }
 
 /// The sequence number (low half) of the record that seems to be at the beginning of `bytes`, without
 /// any check but that of its magic.
 pub fn sequence_hint(bytes: &[u8]) -> Option<u32> {
-    let (header, _) = Header::decode(bytes.first_chunk()?)?;
-    let _ = header;
+    Header::decode(bytes.first_chunk()?)?;
     Cursor(bytes.get(4..)?).u32()
 }
 
@@ -287,6 +325,7 @@ mod tests {
             has_key: true,
             packing: Packing::Zstd,
             encrypted: true,
+            ordered_at: Some(LastUpdateTime(LAST_UPDATE_TIME_MAX - 1)),
         }
     }
 

@@ -8,7 +8,9 @@
 //! | `ring` (`ring.rs`) | the kernel reads (`io_uring`); 7 times less CPU per read at depth 32 |
 //! | `pool` (`pool.rs`) | threads read: where the kernel offers no ring, and for devices without a descriptor |
 //! | inline | the caller reads, and waits |
+//! | desk (`desk.rs`) | the host reads, when it likes: simulations |
 
+mod desk;
 mod pool;
 mod ring;
 mod signal;
@@ -17,6 +19,7 @@ mod tests;
 
 use std::marker::PhantomData;
 
+pub use desk::Desk;
 pub use signal::Signal;
 
 use self::pool::PoolReads;
@@ -42,6 +45,7 @@ enum Way {
     /// With a pool for what the ring cannot read.
     Ring(Box<Ring>, PoolReads),
     Pool(PoolReads),
+    Desk(Desk),
 }
 
 impl Reader {
@@ -65,6 +69,11 @@ impl Reader {
         Self::of(Way::Inline(Vec::new()))
     }
 
+    /// A reader that leaves its reads on a desk, where the host finds them.
+    pub fn on_desk(desk: Desk) -> Self {
+        Self::of(Way::Desk(desk))
+    }
+
     fn of(way: Way) -> Self {
         Self { way, not_send: PhantomData }
     }
@@ -75,6 +84,7 @@ impl Reader {
             Way::Inline(_) => "inline",
             Way::Ring(..) => "io_uring",
             Way::Pool(_) => "threads",
+            Way::Desk(_) => "host",
         }
     }
 
@@ -83,6 +93,7 @@ impl Reader {
         match &mut self.way {
             Way::Inline(done) => done.push((ticket, fetch.read_now())),
             Way::Pool(pool) => pool.submit(fetch, ticket),
+            Way::Desk(desk) => desk.submit(fetch, ticket),
             Way::Ring(ring, pool) => match fetch.device.read_fd() {
                 Some(fd) => ring.submit(fetch, fd, ticket),
                 None => pool.submit(fetch, ticket),
@@ -93,7 +104,7 @@ impl Reader {
     /// Sees to it that all reads submitted so far are under way.
     pub fn flush(&mut self) {
         match &mut self.way {
-            Way::Inline(_) => {}
+            Way::Inline(_) | Way::Desk(_) => {}
             Way::Ring(ring, pool) => {
                 ring.flush();
                 pool.flush();
@@ -111,6 +122,7 @@ impl Reader {
                 pool.reap(&mut collect);
             }
             Way::Pool(pool) => pool.reap(&mut collect),
+            Way::Desk(desk) => desk.reap(collect),
         }
     }
 }

@@ -288,3 +288,23 @@ impl Device for Odd {
         Ok(())
     }
 }
+
+#[test]
+fn reads_on_a_desk_wait_for_the_host() {
+    let folder = Folder::new();
+    let device = device(&folder, false);
+    let signal = Signal::new().unwrap();
+    let desk = Desk::new(signal.clone());
+    let mut reader = Reader::on_desk(desk.clone());
+    reader.submit(&fetch(&device, 3, 1), 7);
+    reader.flush();
+    reader.reap(|ticket, _| panic!("nobody has read {ticket}"));
+    assert!(!signal.lower());
+    for (ticket, fetch) in desk.take() {
+        desk.put(ticket, fetch.read_now());
+    }
+    let done = collect(&mut reader, &signal, 1);
+    assert_eq!(done[0].0, 7);
+    check(&done[0].1, 3, 1);
+    assert!(desk.take().is_empty());
+}

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use index::{Entry, Location, Marks};
 use parking_lot::Mutex;
 use record::body::BodyWriter;
-use record::{RecordMeta, SetId};
+use record::{LastUpdateTime, RecordMeta, SetId};
 use wire::PartitionId;
 
 use super::{Fate, OpenError, Progress, Report, Rules, Setup, Way, share_out};
@@ -273,7 +273,8 @@ impl<'r> BlockReader<'r> {
         }
         let location = DeviceLocation::new(volume.number, offset_bytes, size_bytes);
         let (has_key, sight) = (found.header.has_key, self.sight);
-        let version = Version { meta, is_grave, has_key, location, sight };
+        let ordered_at = found.header.ordered_at;
+        let version = Version { meta, ordered_at, is_grave, has_key, location, sight };
         let replaced = self.records.adopt(&found.header.digest, &version, body);
         match replaced.map_err(|_| OpenError::OutOfMemory)? {
             Adopted::First => {}
@@ -314,6 +315,8 @@ impl<'r> BlockReader<'r> {
 /// A version of a record that was found on a device.
 pub(super) struct Version {
     pub meta: RecordMeta,
+    /// What counts in place of its last-update-time.
+    pub ordered_at: Option<LastUpdateTime>,
     pub is_grave: bool,
     pub has_key: bool,
     pub location: DeviceLocation,
@@ -339,10 +342,17 @@ impl Records {
         version: &Version,
         body: &[u8],
     ) -> Result<Adopted, index::OutOfMemory> {
+        let Some(order) = self.engine.log().map(|log| &log.order) else {
+            return Ok(Adopted::Superseded);
+        };
         let mut guard = self.index.write(digest);
         let old = guard.find();
+        let placed = RecordMeta {
+            last_update_time: version.ordered_at.unwrap_or(version.meta.last_update_time),
+            ..version.meta
+        };
         if let Some(old) = &old
-            && !is_later(&version.meta, &old.meta)
+            && !is_later(&placed, &order.placed(digest, &old.meta))
         {
             let marks = old.marks.with(Marks::SOLE, false);
             guard.replace(Some(old), &Entry { marks, ..*old })?;
@@ -356,6 +366,7 @@ impl Records {
         let location = self.house(version, body).ok_or(index::OutOfMemory)?;
         let meta = RecordMeta { set, ..version.meta };
         guard.replace(old.as_ref(), &Entry { meta, marks, location })?;
+        order.found(digest, version.ordered_at);
         if let Some(log) = self.engine.log() {
             let block = log.volume(version.location);
             block.count_live(version.location);

@@ -22,7 +22,7 @@ use crate::format::{Cursor, checksum};
 use crate::records::Records;
 use crate::volume::State;
 
-const MAGIC: u64 = u64::from_le_bytes(*b"BOLIDX\0\x01");
+const MAGIC: u64 = u64::from_le_bytes(*b"BOLIDX\0\x02");
 /// Bytes of an entry.
 const ENTRY_BYTES: usize = 20 + 8 + 5 + 4 + 2 + 2 + 1 + 1;
 /// Directory's offset and size, its checksum, magic.
@@ -44,6 +44,8 @@ pub(super) struct DeviceState {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Directory {
     pub id: u64,
+    /// The last place in the order of versions that was given: see [`crate::order`].
+    pub latest_place: LastUpdateTime,
     pub devices: Vec<DeviceState>,
     pub sets: BTreeMap<u16, Box<[u8]>>,
     chunks: Vec<Chunk>,
@@ -91,6 +93,9 @@ impl Records {
             directory.chunks.push(Chunk { offset: at, count, checksum: checksum(&bytes) });
             out.write_all(&bytes)?;
             at += bytes.len() as u64;
+        }
+        if let Some(log) = self.engine.log() {
+            directory.latest_place = log.order.latest();
         }
         let listed = directory.encode();
         out.write_all(&listed)?;
@@ -159,6 +164,7 @@ impl Directory {
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(&self.id.to_le_bytes());
+        out.extend_from_slice(&self.latest_place.0.to_le_bytes());
         out.extend_from_slice(&(self.devices.len() as u16).to_le_bytes());
         for device in &self.devices {
             out.extend_from_slice(&device.device.to_le_bytes());
@@ -183,8 +189,8 @@ impl Directory {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut cursor = Cursor(bytes);
-        let id = cursor.u64()?;
-        let mut directory = Self { id, ..Self::default() };
+        let (id, latest_place) = (cursor.u64()?, LastUpdateTime(cursor.u64()?));
+        let mut directory = Self { id, latest_place, ..Self::default() };
         for _ in 0..cursor.u16()? {
             let (device, next_sequence) = (cursor.u64()?, cursor.u64()?);
             let count = cursor.u32()? as usize;
@@ -287,6 +293,7 @@ mod tests {
     fn directories_come_back_whole_or_not_at_all() {
         let directory = Directory {
             id: 5,
+            latest_place: LastUpdateTime(4),
             devices: vec![DeviceState { device: 6, full: vec![0, 7, 8], next_sequence: 9 }],
             sets: BTreeMap::from([(3, b"set".as_slice().into())]),
             chunks: vec![Chunk { offset: 10, count: 11, checksum: 12 }],

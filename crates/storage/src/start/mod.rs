@@ -25,6 +25,7 @@ use crate::format::Geometry;
 use crate::format::header::{DeviceHeader, Memory};
 use crate::headers::{Headers, Region, blank_blocks, read_region, write_header};
 use crate::log::{Log, VOLUMES_MAX};
+use crate::order::Order;
 use crate::records::Records;
 use crate::tuning::{Tuning, TuningValues};
 use crate::volume::Volume;
@@ -55,7 +56,7 @@ pub struct Setup {
     pub cold_start_empty: bool,
     /// Where the image of the index is, for a warm start. `None`: no warm start.
     pub image: Option<PathBuf>,
-    /// Threads that a start uses.
+    /// Threads that a start uses; 0: the calling one alone, which reads in order.
     pub threads: usize,
     /// How records are encrypted, if they are.
     pub encryption: Option<Encryption>,
@@ -296,7 +297,7 @@ impl Opening {
         });
         let volumes = volumes.collect();
         let codec = Codec::new(Arc::clone(&tuning), self.cipher.take());
-        let log = Log { volumes, tuning, codec };
+        let log = Log { volumes, tuning, codec, order: Order::default() };
         let engine = match self.setup.bodies {
             Bodies::OnDevices => Engine::Device(log),
             Bodies::InMemory => Engine::Backed(log),
@@ -306,6 +307,9 @@ impl Opening {
         let mut report = Report { damaged: self.damaged_headers, ..Report::default() };
         if !self.is_fresh {
             self.load_into(&records, rules, &mut report)?;
+        }
+        if let Some(log) = records.engine.log() {
+            log.order.forget_found();
         }
         records.volumes().iter().for_each(|volume| volume.reconsider_all());
         let counts = records.total_counts();

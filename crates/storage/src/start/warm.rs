@@ -35,6 +35,9 @@ pub(super) fn load(
             return Ok(false);
         }
     };
+    if let Some(log) = records.engine.log() {
+        log.order.note(image.directory.latest_place);
+    }
     let is_clean = records.headers.lock().devices.iter().all(|(_, header)| header.clean);
     let to_read = if is_clean {
         adopt_blocks(records, &image);

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use record::RecordMeta;
+use record::{Generation, LastUpdateTime, RecordMeta};
 
 use super::world::{
     BLOCK_BYTES, BLOCKS, Kind, Options, Version, World, body, digest, open, open_on, options, read,
@@ -163,4 +163,53 @@ fn persistent_memory() {
     assert_eq!((report.records, report.damaged), (100, 0));
     check(&records);
     std::fs::remove_file(&folder).unwrap();
+}
+
+/// What other nodes have written need not be later than what it replaces.
+#[test]
+fn a_start_finds_what_was_stored_last() {
+    for kind in [Kind::Device, Kind::Backed] {
+        let mut world = World::new(kind, 1, false);
+        let meta = |time_ms, generation| RecordMeta {
+            last_update_time: LastUpdateTime(time_ms),
+            generation: Generation(generation),
+            ..RecordMeta::default()
+        };
+        let (first, second, third) = (meta(100, 5), meta(50, 6), meta(60, 7));
+        let store = |world: &World, meta, payload: &[u8]| {
+            let mut guard = world.records.write(&digest(1));
+            guard.store(meta, &[], &body(payload), &mut Pledges::default()).unwrap();
+            drop(guard);
+            world.records.flush();
+        };
+        let seen = |world: &World| world.records.read(&digest(1)).find().map(|stored| stored.meta);
+        store(&world, first, b"first");
+        store(&world, second, b"second");
+        world = world.restart();
+        assert_eq!(seen(&world), Some(second), "it counts more though it is older");
+        store(&world, third, b"third");
+        world = world.crash(&mut fastrand::Rng::with_seed(1)).restart();
+        assert_eq!(
+            seen(&world),
+            Some(third),
+            "it is later than its predecessor, not than the first"
+        );
+
+        // It is given up here, and comes back as it was.
+        let removed =
+            world.records.write(&digest(1)).remove(LastUpdateTime(200), &mut Pledges::default());
+        assert!(removed.unwrap());
+        store(&world, third, b"third");
+        assert_eq!(seen(&world), Some(third), "its time is the same on all nodes");
+        world = world.restart();
+        assert_eq!(seen(&world), Some(third));
+
+        let removed =
+            world.records.write(&digest(1)).remove(LastUpdateTime(55), &mut Pledges::default());
+        assert!(removed.unwrap());
+        world.records.flush();
+        world = world.restart();
+        assert_eq!(seen(&world), None, "the trace of a removal is the last as well");
+        world.model.clear();
+    }
 }

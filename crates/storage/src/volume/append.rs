@@ -189,7 +189,9 @@ impl Volume {
             filling.buffer.write(at, &mark);
             filling.buffer.write(filling.at, padding);
         }
-        // The mark is to be written as well, before anybody may say that the block is free.
+        // The mark is to be written as well, before anybody may say that the block is free: it is a write by
+        // itself, since all others may be written.
+        front.appended += 1;
         filling.first_unwritten.get_or_insert(front.appended);
         self.unwritten_bytes.fetch_add(mark.len() as u64, Ordering::Relaxed);
         let block = filling.block;

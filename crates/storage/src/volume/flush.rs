@@ -82,21 +82,9 @@ impl Volume {
     /// Waits until something is to be written, and says how much of it; not longer than `flush-max-ms`.
     pub fn await_work(&self, last_flush: Instant) -> Extent {
         let mut front = self.front.lock();
-        let ripe = |front: &Front| {
-            front.stopping
-                || !front.full.is_empty()
-                || (self.tuning.commits() && self.has_unwritten(front))
-                || front.filling.iter().flatten().any(|filling| self.is_ripe(filling))
-                || self.may_free(front)
-                || self.awaits_emptied(front)
-        };
-        let wait = match self.tuning.flush_max_ms() {
-            0 => Duration::from_secs(60),
-            millis => Duration::from_millis(millis),
-        };
-        let until = last_flush + wait;
+        let until = last_flush + self.flush_wait();
         let mut extent = Extent::Ripe;
-        while !ripe(&front) {
+        while !(front.stopping || self.is_any_ripe(&front)) {
             if self.to_write.wait_until(&mut front, until).timed_out() {
                 if self.tuning.flush_max_ms() != 0 || self.unneeded_wait(&front) {
                     extent = Extent::All;
@@ -106,6 +94,38 @@ impl Volume {
         }
         let at_once = self.tuning.commits() || self.awaits_emptied(&front);
         if at_once || Instant::now() >= until { Extent::All } else { extent }
+    }
+
+    /// What [`Self::await_work`] says, so long after everything was written; `None` where it would wait.
+    pub fn due(&self, since_last: Duration) -> Option<Extent> {
+        if self.has_failed() {
+            return None;
+        }
+        let front = self.front.lock();
+        let is_late = since_last >= self.flush_wait();
+        if !self.is_any_ripe(&front) {
+            let is_worth = self.has_unwritten(&front) || self.unneeded_wait(&front);
+            return (is_late && is_worth).then_some(Extent::All);
+        }
+        let at_once = self.tuning.commits() || self.awaits_emptied(&front);
+        Some(if at_once || is_late { Extent::All } else { Extent::Ripe })
+    }
+
+    /// How long it may take until everything is written.
+    fn flush_wait(&self) -> Duration {
+        match self.tuning.flush_max_ms() {
+            0 => Duration::from_secs(60),
+            millis => Duration::from_millis(millis),
+        }
+    }
+
+    /// Whether something is to be written before that.
+    fn is_any_ripe(&self, front: &Front) -> bool {
+        !front.full.is_empty()
+            || (self.tuning.commits() && self.has_unwritten(front))
+            || front.filling.iter().flatten().any(|filling| self.is_ripe(filling))
+            || self.may_free(front)
+            || self.awaits_emptied(front)
     }
 
     /// Whether writers wait for blocks that are free once what replaced their records is written.
@@ -219,6 +239,10 @@ impl Volume {
         filling.in_pieces = true;
         if extent == Extent::Ripe && !commits {
             let to = from + flush_size;
+            if to == filling.at {
+                // Nothing is left for a piece that takes the rest.
+                filling.first_unwritten = None;
+            }
             return Some(piece(filling, (from, to), to, false));
         }
         filling.first_unwritten = None;
@@ -330,10 +354,89 @@ const COPIED_WHOLE_BYTES_MAX: usize = 64 * 1024;
 /// The end of the piece from `from` to `at`, padded with zeros: at least the sector in which records
 /// may still be appended while it is written.
 fn copy_of_tail(buffer: &Buffer, from: usize, at: usize) -> AlignedBuf {
+    debug_assert!(from < at, "a piece is not empty");
     let last_sector = at.saturating_sub(1) / ALIGN_BYTES * ALIGN_BYTES;
     let from = if at - from <= COPIED_WHOLE_BYTES_MAX { from } else { last_sector };
     let mut tail = AlignedBuf::zeroed(at - from);
     // SAFETY: the front lock is held, under which these bytes were written.
     tail[..at - from].copy_from_slice(unsafe { buffer.read(from, at - from) });
     tail
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Generation, LastUpdateTime};
+    use wire::Digest;
+
+    use super::*;
+    use crate::device::Device;
+    use crate::device::ram::RamDevice;
+    use crate::format::{Geometry, block, flat};
+    use crate::tuning::{Tuning, TuningValues};
+    use crate::volume::Urgency;
+
+    const BLOCK_BYTES: u32 = 16 * 1024;
+
+    fn volume(tuning: TuningValues) -> (Arc<RamDevice>, Volume) {
+        let size_bytes = u64::from(BLOCK_BYTES) * 33;
+        let device = Arc::new(RamDevice::new("ram", size_bytes as usize, true));
+        let geometry = Geometry::of(size_bytes, BLOCK_BYTES).unwrap();
+        let tuning = Arc::new(Tuning::new(tuning));
+        (Arc::clone(&device), Volume::new(0, device, (1, geometry), tuning))
+    }
+
+    /// Appends a record that takes so many bytes.
+    fn append(volume: &Volume, size_bytes: usize) -> u64 {
+        let mut record = vec![7; size_bytes];
+        record[..flat::HEADER_BYTES].fill(0);
+        let header = flat::Header::grave(Digest([1; 20]), LastUpdateTime(5), Generation(1));
+        flat::finish(&mut record, &header);
+        let summed = (&record[..], flat::content_checksum(&record));
+        let appended = volume.append(Stream::Writes, Urgency::Ordinary, summed);
+        appended.unwrap().offset_bytes
+    }
+
+    /// Once the zeros of an empty piece took the place of what was written before it.
+    #[test]
+    fn a_record_may_end_where_a_piece_does() {
+        let values = TuningValues { flush_size_bytes: 4096, ..TuningValues::default() };
+        let (device, volume) = volume(values);
+        let at = append(&volume, ALIGN_BYTES - block::HEADER_BYTES);
+        assert!(volume.flush(Extent::Ripe));
+        assert!(!volume.flush(Extent::All), "all is written");
+        let mut page = AlignedBuf::zeroed(ALIGN_BYTES);
+        device.read_at(&mut page, at - block::HEADER_BYTES as u64).unwrap();
+        assert!(flat::read(&page[block::HEADER_BYTES..], &volume.place(at)).is_some());
+    }
+
+    #[test]
+    fn a_host_without_threads_learns_when_to_write() {
+        let millis = Duration::from_millis;
+        let values = TuningValues { flush_max_ms: 100, ..TuningValues::default() };
+        let (_, volume) = volume(values);
+        assert_eq!(volume.due(millis(500)), None, "there is nothing to write");
+        append(&volume, 64);
+        assert_eq!(volume.due(millis(99)), None);
+        assert_eq!(volume.due(millis(100)), Some(Extent::All));
+        volume.flush(Extent::All);
+        assert_eq!(volume.due(millis(500)), None);
+        while volume.free_blocks() == 31 {
+            append(&volume, 4096);
+        }
+        assert_eq!(volume.due(millis(1)), Some(Extent::Ripe), "a block is full");
+        assert_eq!(volume.due(millis(100)), Some(Extent::All));
+    }
+
+    /// The end mark is written before anybody may say that the block is free.
+    #[test]
+    fn a_block_is_not_free_before_it_has_ended() {
+        let (_, volume) = volume(TuningValues::default());
+        append(&volume, 8192);
+        volume.flush(Extent::All);
+        volume.release(1, 8192);
+        append(&volume, 8192);
+        assert!(!volume.free_emptied(), "the mark is not written");
+        assert!(volume.flush(Extent::Ripe));
+        assert_eq!(volume.table.state(1), State::Free);
+    }
 }
