@@ -147,7 +147,8 @@ impl Membership {
             .filter_map(|node| self.peers.get(*node).map(|peer| (*node, peer)))
             .map(|(node, peer)| Candidate {
                 node,
-                is_present: view.is_some_and(|held| held.lives.contains_key(&node)),
+                is_present: view
+                    .is_some_and(|held| held.lives.get(&node) == Some(&peer.incarnation)),
                 held: (peer.key != 0 && peer.key != own_key && peer.held_members > 0)
                     .then_some((peer.key, peer.held_members)),
             })
@@ -189,14 +190,25 @@ impl Membership {
                 .all(|(at, (a, _))| rest(at).all(|(b, _)| self.are_adjacent(**a, **b)))
     }
 
+    /// Members of the present view that still live the lives with which they came into it. One that has restarted
+    /// is a newcomer: what it had may be gone.
+    fn survivors(&self) -> Vec<NodeId> {
+        let lives = |(node, life): &(&NodeId, &u64)| {
+            let incarnation = self.peers.get(**node).map(|peer| peer.incarnation);
+            **node == self.own || incarnation == Some(**life)
+        };
+        let held = self.view.iter().flat_map(|held| held.lives.iter().rev());
+        held.filter(lives).map(|(node, _)| *node).collect()
+    }
+
     /// Whether to be in a view with these members is no worse than what this node would choose, if `proposer`
     /// proposes it.
     pub(super) fn is_no_worse(&mut self, members: &[NodeId], proposer: NodeId) -> bool {
-        let is_good = self.is_good();
-        let present = self.view().map(|view| view.members.as_slice()).unwrap_or_default();
-        if !is_good {
-            return rank(members, present) >= rank(&self.candidate(), present);
+        if !self.is_good() {
+            let present = self.survivors();
+            return rank(members, &present) >= rank(&self.candidate(), &present);
         }
+        let present = self.view().map(|view| view.members.as_slice()).unwrap_or_default();
         let is_of_principal = present.first() == Some(&proposer);
         members.len() > present.len()
             || (is_of_principal && rank(members, present) >= rank(present, present))

@@ -48,6 +48,32 @@ fn a_restart_within_the_timeout_forms_a_new_view() {
     }
 }
 
+/// It has to begin anew; who stayed has what others may not have.
+#[test]
+fn a_member_that_stayed_comes_before_one_that_restarted() {
+    for seed in 0..10 {
+        for (restarted, stays) in [(4, 1), (3, 0), (1, 3)] {
+            let mut world = formed(seed, 5);
+            world.kill(restarted);
+            world.run(Duration::from_millis(300));
+            let views = world.views(2).len();
+            world.start(restarted);
+            world.cut_both(restarted, stays);
+            world.run(SECOND * 4);
+            let views: Vec<_> =
+                world.views(2).iter().skip(views).map(|(_, view)| &view.members).collect();
+            let keeps = |members: &&Vec<_>| members.contains(&id(stays));
+            assert!(
+                !views.is_empty() && views.iter().all(keeps),
+                "seed {seed}, {restarted} restarts, {stays} stays: {views:?}\n{}",
+                world.shown()
+            );
+            world.heal();
+            assert!(world.wait(SECOND * 10, World::all_together), "{}", world.shown());
+        }
+    }
+}
+
 #[test]
 fn both_sides_of_a_split_have_views_and_merge() {
     for seed in 0..20 {

@@ -3,11 +3,11 @@
 use wire::PartitionId;
 
 use super::Finding;
+use super::replicas::stored;
 use crate::machine::Process;
 use crate::world::World;
 use engine::sindex::{Definition, Sindex, Source};
 use record::Body;
-use storage::Fetched;
 
 impl World {
     /// Recounts the entries of all indexes.
@@ -42,10 +42,8 @@ fn recount(process: &Process, index: &Sindex) -> u64 {
         });
     }
     let has_bin = |digest: &&wire::Digest| {
-        let mut bytes = Vec::new();
-        let found = namespace.copy_out(digest, &Fetched::default(), &mut bytes);
-        matches!(found, Ok(Some(_)))
-            && Body::checked(&bytes).is_some_and(|body| body.bin(name).is_some())
+        let body = stored(namespace, digest).map(|(_, bytes)| bytes).unwrap_or_default();
+        Body::checked(&body).is_some_and(|body| body.bin(name).is_some())
     };
     digests.iter().filter(has_bin).count() as u64
 }

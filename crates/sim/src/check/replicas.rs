@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use cluster::NodeId;
 use engine::Namespace;
 use record::RecordMeta;
-use storage::Fetched;
 use wire::{Digest, PartitionId};
 
 use super::{Finding, report};
@@ -39,21 +38,17 @@ fn records_of(namespace: &Namespace, partition: PartitionId) -> BTreeMap<[u8; 20
     let mut digests = Vec::new();
     namespace.visit_partition(partition, |digest, _| digests.push(*digest));
     let records = digests.into_iter().filter_map(|digest| {
-        let (meta, bytes) = read(namespace, &digest)?;
+        let (meta, bytes) = stored(namespace, &digest)?;
         Some((digest.0, version(&meta, bytes)))
     });
     records.collect()
 }
 
 /// A record as it is stored, from its device if it is there.
-fn read(namespace: &Namespace, digest: &Digest) -> Option<(RecordMeta, Vec<u8>)> {
-    let (mut fetched, mut bytes) = (Fetched::default(), Vec::new());
-    loop {
-        match namespace.copy_out(digest, &fetched, &mut bytes) {
-            Ok(found) => return found.map(|(meta, _)| (meta, bytes)),
-            Err(fetch) => fetched.add(fetch.read_now()),
-        }
-    }
+pub(super) fn stored(namespace: &Namespace, digest: &Digest) -> Option<(RecordMeta, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let found = storage::blocking(|fetched| namespace.copy_out(digest, fetched, &mut bytes));
+    found.map(|(meta, _)| (meta, bytes))
 }
 
 fn version(meta: &RecordMeta, bytes: Vec<u8>) -> Version {
