@@ -83,6 +83,9 @@ impl Membership {
             return;
         }
         let members = self.candidate();
+        if members.len() == 1 && self.is_newcomer() {
+            return;
+        }
         let is_better = self.view().is_none_or(|view| members.len() > view.members.len());
         if is_good && !is_better && !is_forced {
             self.decision.waiting_for = None;
@@ -112,6 +115,15 @@ impl Membership {
         is_new(self.started)
             && ((is_alone && self.has_unknown_seeds())
                 || self.peers.iter().any(|(_, peer)| awaits(peer)))
+    }
+
+    /// Whether the node has come to a view that it hears and was never in one: that is to take it in. Alone, it would
+    /// serve without what the others have. If they don't, it goes its own way after some time.
+    fn is_newcomer(&self) -> bool {
+        let hears_view = || self.peers.iter().any(|(_, peer)| peer.is_here && peer.key != 0);
+        self.counters.views_formed == 0
+            && self.time() < self.started + self.timing.orphaned()
+            && hears_view()
     }
 
     /// It is for another to propose. One that never does is left out.

@@ -74,6 +74,26 @@ fn a_member_that_stayed_comes_before_one_that_restarted() {
     }
 }
 
+/// Alone, it would serve without what the others have.
+#[test]
+fn one_that_restarts_waits_for_the_view_that_it_hears() {
+    for seed in 0..10 {
+        for restarted in [1, 4] {
+            let mut world = formed(seed, 5);
+            world.kill(restarted);
+            world.run(Duration::from_millis(300));
+            world.start(restarted);
+            world.cut_both(restarted, 2);
+            world.cut_both(restarted, 3);
+            world.run(Duration::from_millis(2500));
+            world.heal();
+            assert!(world.wait(SECOND * 10, World::all_together), "{}", world.shown());
+            let mut views = world.views(restarted).iter().map(|(_, view)| view.members.len());
+            assert!(views.all(|members| members > 1), "seed {seed}\n{}", world.shown());
+        }
+    }
+}
+
 #[test]
 fn both_sides_of_a_split_have_views_and_merge() {
     for seed in 0..20 {
