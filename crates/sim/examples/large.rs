@@ -22,6 +22,7 @@ fn main() -> anyhow::Result<()> {
         migrate_threads: 4,
         min_cluster_size: 1,
         storage: Storage::Memory,
+        is_upgraded: false,
     };
     let profile = Profile { name: "large", keys: 2, ..sim::profile::PROFILES[0] };
     let mut world = World::with(fastrand::Rng::with_seed(1), &profile, setup, machines - 1, false)?;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use cluster::Protocols;
 use config::{Config, LOG_CONTEXTS, LogLevel};
 use node::host::{Connections, Log, MetadataFiles};
 use node::{Host, Vitals};
@@ -54,6 +55,8 @@ pub struct SimHost {
     address: Ipv4Addr,
     /// Lines of the log that nobody has taken.
     lines: Mutex<Vec<String>>,
+    /// What it speaks with other nodes.
+    protocols: Protocols,
 }
 
 /// Port for clients.
@@ -82,14 +85,20 @@ impl Ground {
 }
 
 impl SimHost {
-    /// The host of a process on a machine.
-    pub fn new(clock: Arc<Clock>, ground: Arc<Ground>, machine: usize, seed: u64) -> Self {
+    /// The host of a process on a machine, which speaks these versions of what nodes say.
+    pub fn new(
+        clock: Arc<Clock>,
+        ground: Arc<Ground>,
+        (machine, seed): (usize, u64),
+        protocols: Protocols,
+    ) -> Self {
         Self {
             clock,
             ground,
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             address: address_of(machine),
             lines: Mutex::default(),
+            protocols,
         }
     }
 
@@ -107,6 +116,10 @@ impl Host for SimHost {
     fn now(&self) -> LastUpdateTime {
         let true_ms = START_MS + self.clock.now().as_millis() as u64;
         LastUpdateTime(true_ms.saturating_add_signed(self.ground.skew_ms.load(Ordering::Relaxed)))
+    }
+
+    fn protocols(&self) -> Protocols {
+        self.protocols
     }
 
     fn monotonic(&self) -> Duration {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use cluster::{Protocol, Protocols};
 use config::{Config, ConflictResolution, HeartbeatMode, HostPort};
 use node::peers::Remote;
 use node::{Answer, Host, Node, Progress, Unfinished, Worker};
@@ -39,6 +40,17 @@ pub struct Setup {
     pub min_cluster_size: u32,
     /// Where records are.
     pub storage: Storage,
+    /// Whether machines begin with an older release, and are upgraded one by one when they start again. Some go
+    /// back.
+    pub is_upgraded: bool,
+}
+
+impl Setup {
+    /// What a process speaks with other nodes.
+    fn protocols(&self, life: u32, seed: u64) -> Protocols {
+        let is_old = self.is_upgraded && (life <= 1 || seed.is_multiple_of(4));
+        if is_old { Protocols::ALL.up_to(Protocol::FIRST) } else { Protocols::ALL }
+    }
 }
 
 /// What a client sends to a node.
@@ -218,7 +230,9 @@ impl Process {
         seed: u64,
     ) -> anyhow::Result<Self> {
         let ground = Arc::clone(&machine.ground);
-        let host = Arc::new(SimHost::new(Arc::clone(clock), ground, machine.number, seed));
+        let protocols = setup.protocols(machine.life, seed);
+        let of = (machine.number, seed);
+        let host = Arc::new(SimHost::new(Arc::clone(clock), ground, of, protocols));
         let config = config_of(setup, machine.number);
         let now = host.now();
         let (namespace, found) = setup.storage.open(

@@ -274,6 +274,8 @@ impl Profile {
             migrate_threads: random.u32(1..=4),
             min_cluster_size: 1,
             storage: self.storage(random),
+            // Every other world, whatever else is drawn.
+            is_upgraded: random.clone().bool(),
         };
         if setup.storage.commits() && self.may_strike_all() {
             // Whoever comes up first must not serve what only others have.

@@ -14,7 +14,7 @@
 //! | 20 | .. | body, by kind |
 //! | end | 4 | from [`Protocol::CHECKED`] on: CRC-32C of all that stands before |
 //!
-//! The sums of TCP miss one damaged segment in some ten thousand. Between the log of one node and that of another, a record
+//! The sums of TCP miss one damaged segment in 65,000. Between the log of one node and that of another, a record
 //! has no other checksum.
 //!
 //! Messages about the cluster have bodies of their own machines. Those about single records are [`Change`],
