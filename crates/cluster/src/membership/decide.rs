@@ -159,8 +159,7 @@ impl Membership {
             .filter_map(|node| self.peers.get(*node).map(|peer| (*node, peer)))
             .map(|(node, peer)| Candidate {
                 node,
-                is_present: view
-                    .is_some_and(|held| held.lives.get(&node) == Some(&peer.incarnation)),
+                is_present: self.has_survived(node),
                 held: (peer.key != 0 && peer.key != own_key && peer.held_members > 0)
                     .then_some((peer.key, peer.held_members)),
             })
@@ -202,15 +201,21 @@ impl Membership {
                 .all(|(at, (a, _))| rest(at).all(|(b, _)| self.are_adjacent(**a, **b)))
     }
 
-    /// Members of the present view that still live the lives with which they came into it. One that has restarted
-    /// is a newcomer: what it had may be gone.
-    fn survivors(&self) -> Vec<NodeId> {
-        let lives = |(node, life): &(&NodeId, &u64)| {
-            let incarnation = self.peers.get(**node).map(|peer| peer.incarnation);
-            **node == self.own || incarnation == Some(**life)
+    /// Whether a member of the present view still lives the life with which it came into it. One that has
+    /// restarted is a newcomer: what it had may be gone.
+    fn has_survived(&self, node: NodeId) -> bool {
+        let incarnation = match node == self.own {
+            true => Some(self.incarnation),
+            false => self.peers.get(node).map(|peer| peer.incarnation),
         };
-        let held = self.view.iter().flat_map(|held| held.lives.iter().rev());
-        held.filter(lives).map(|(node, _)| *node).collect()
+        let life = self.view.as_ref().and_then(|held| held.lives.get(&node).copied());
+        life.is_some() && life == incarnation
+    }
+
+    /// Members of the present view that have.
+    fn survivors(&self) -> Vec<NodeId> {
+        let members = self.view().map_or(&[][..], |view| &view.members).iter().copied();
+        members.filter(|node| self.has_survived(*node)).collect()
     }
 
     /// Whether to be in a view with these members is no worse than what this node would choose, if `proposer`
