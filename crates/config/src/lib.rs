@@ -18,8 +18,8 @@ mod tree;
 
 pub use check::{Conflict, validate};
 pub use info::{
-    Applied, Change, SetConfigError, get_config, namespace_config_pairs, set_config,
-    set_config_pairs,
+    Applied, Change, SetConfigError, get_config, is_about_set, namespace_config_pairs, set_config,
+    set_config_pairs, set_in_set,
 };
 pub use outline::{Outline, Row};
 pub use page::reference_page;

@@ -26,7 +26,8 @@ namespace test {                     namespace:
 ```
 
 Numbers may end in K, M, G, T or P (powers of 1024), durations in s, m, h or d. *Dynamic* settings
-can be changed while the server runs, by `set-config` under the name given there. Settings marked
+can be changed while the server runs, by `set-config` under the name given there: on one node, until it
+stops; those of a set on all nodes of the cluster, and for good. Settings marked
 *EE* exist only in the original's Enterprise edition; here they are like any other. Settings
 marked *later* are accepted with a warning but have no effect yet (commands that would change one
 of the *EE* settings among them are refused); *inert* ones never will.

@@ -21,6 +21,7 @@ mod dispatch;
 mod migration;
 mod outcome;
 mod query;
+mod settings;
 mod single;
 mod traffic;
 mod unfinished;

@@ -2,10 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use config::Config;
 use engine::Namespace;
 use engine::compression::CompressionStat;
@@ -20,10 +18,11 @@ use crate::clock::HybridClock;
 use crate::clustering::Clustering;
 use crate::counters::ServiceCounter;
 use crate::host::Host;
-use crate::metadata::{self, Spread, Store, Unreadable};
+use crate::metadata::{self, Acceptor, Module, Spread, Store, Unreadable};
 use crate::migration::Migrations;
 use crate::peers::{Cause, Uncopied};
 use crate::query::{Jobs, Queue};
+use crate::settings::Settings;
 use crate::ticker::Slices;
 use crate::traffic::Traffic;
 use crate::udf::{Calls, Runner};
@@ -67,15 +66,11 @@ pub struct Node {
     pub(crate) batch_compression: CompressionStat,
     /// The last slice of each latency histogram, as `latencies` shows it.
     pub(crate) slices: Mutex<Slices>,
-    config: ArcSwap<Config>,
+    settings: Arc<Settings>,
     /// Runs functions of UDF modules.
     pub(crate) udf: Arc<Runner>,
     /// Calls of functions that wait for a thread.
     pub(crate) calls: Calls,
-    /// `microsecond-histograms`, at hand for every request.
-    histograms_in_micros: AtomicBool,
-    /// Held while settings change, so that no change is lost.
-    changing: Mutex<()>,
     started: Duration,
 }
 
@@ -97,7 +92,6 @@ impl Node {
         host: Arc<dyn Host>,
         loops: usize,
     ) -> Self {
-        set_builder_threads(&namespaces, &config);
         for (number, namespace) in namespaces.iter().enumerate() {
             namespace.set_number(number);
         }
@@ -107,7 +101,9 @@ impl Node {
         let metadata = Arc::new(store);
         metadata::register(&metadata, &namespaces);
         let udf = Arc::new(Runner::new(&config.mod_lua, Arc::clone(&host)));
-        metadata.register(metadata::Module::Udf, Arc::clone(&udf) as Arc<dyn metadata::Acceptor>);
+        metadata.register(Module::Udf, Arc::clone(&udf) as Arc<dyn Acceptor>);
+        let settings = Arc::new(Settings::new(config, &namespaces, Arc::clone(&host)));
+        metadata.register(Module::SetSettings, Arc::clone(&settings) as Arc<dyn Acceptor>);
         let node = Self {
             clock: HybridClock::default(),
             traffic: Traffic::new(loops),
@@ -126,12 +122,10 @@ impl Node {
             batch_compression: CompressionStat::default(),
             slices: Mutex::default(),
             started: host.monotonic(),
-            histograms_in_micros: AtomicBool::new(config.service.microsecond_histograms),
             host,
-            config: ArcSwap::from_pointee(config),
+            settings,
             udf,
             calls: Calls::default(),
-            changing: Mutex::new(()),
         };
         node.begin_clustering();
         node
@@ -194,17 +188,17 @@ impl Node {
 
     /// The settings now in force.
     pub fn config(&self) -> Arc<Config> {
-        self.config.load_full()
+        self.settings.current()
     }
 
     /// Its id in the cluster: `node-id`, which the host fills in when the file has none.
     pub fn id(&self) -> u64 {
-        self.config.load().service.node_id.unwrap_or_default()
+        self.settings.load().service.node_id.unwrap_or_default()
     }
 
     /// Whether latency histograms count microseconds instead of milliseconds.
     pub fn histograms_in_micros(&self) -> bool {
-        self.histograms_in_micros.load(Ordering::Relaxed)
+        self.settings.histograms_in_micros()
     }
 
     /// Changes settings: `change` makes new ones of those in force, or refuses.
@@ -215,17 +209,7 @@ impl Node {
         &self,
         change: impl FnOnce(&Config) -> Result<(Config, T), E>,
     ) -> Result<T, E> {
-        let _changing = self.changing.lock();
-        let (config, outcome) = change(&self.config.load())?;
-        for (namespace, of_namespace) in self.namespaces.iter().zip(&config.namespaces) {
-            if **namespace.config() != *of_namespace {
-                namespace.configure(of_namespace.clone());
-            }
-        }
-        set_builder_threads(&self.namespaces, &config);
-        self.histograms_in_micros.store(config.service.microsecond_histograms, Ordering::Relaxed);
-        self.host.configured(&config);
-        let before = self.config.swap(Arc::new(config));
+        let (before, outcome) = self.settings.change(change)?;
         self.mind_membership(&before);
         Ok(outcome)
     }
@@ -243,13 +227,6 @@ impl Node {
     /// Time since the node came up.
     pub fn uptime(&self) -> Duration {
         self.host.monotonic().saturating_sub(self.started)
-    }
-}
-
-/// Tells namespaces how many threads may fill a secondary index.
-fn set_builder_threads(namespaces: &[Arc<Namespace>], config: &Config) {
-    for namespace in namespaces {
-        namespace.sindexes.set_builder_threads(config.service.sindex_builder_threads);
     }
 }
 

@@ -102,6 +102,31 @@ fn truncations_last_in_memory_too() -> Result<()> {
     Ok(())
 }
 
+/// They count more than what the configuration file says.
+#[test]
+fn settings_of_sets_last() -> Result<()> {
+    for is_killed in [false, true] {
+        let mut server = launch()?.start()?;
+        let setting = "set-config:context=namespace;namespace=test;set=s;";
+        command(&server, &format!("{setting}stop-writes-count=2"))?;
+        command(&server, &format!("{setting}enable-index=true"))?;
+        ensure!(result(&server, Draft::write_number("one", 1))? == OK);
+        for _ in 0..2 {
+            server = restart(server, is_killed)?;
+            let set = ask(&server, "sets/test/s")?;
+            ensure!(set.contains(":stop-writes-count=2:"), "{set}");
+            ensure!(set.contains(":enable-index=true:"), "{set}");
+        }
+        command(&server, &format!("{setting}stop-writes-count=0"))?;
+        let server = restart(server, is_killed)?;
+        let set = ask(&server, "sets/test/s")?;
+        ensure!(set.contains(":stop-writes-count=0:"), "{set}");
+        let shown = ask(&server, "smd-show:module=set-settings")?;
+        ensure!(shown == "test|s|stop-writes-count=0;test|s|enable-index=true", "{shown}");
+    }
+    Ok(())
+}
+
 #[test]
 fn modules_of_the_original_are_taken_over() -> Result<()> {
     let launch = launch()?;
@@ -134,10 +159,11 @@ fn modules_of_the_original_are_taken_over() -> Result<()> {
 #[test]
 fn a_damaged_file_is_refused_and_left_alone() -> Result<()> {
     let cut = MODULES.len() / 2;
-    let cases: [(&str, String, &[&str]); 4] = [
+    let cases: [(&str, String, &[&str]); 5] = [
         ("UDF", MODULES[..cut].to_owned(), &["line 1", "without the UDF modules"]),
         ("truncate", "[\n[1, 2],\n{\"key\": 5}\n]".into(), &["line 3", "without the truncations"]),
         ("evict", String::new(), &["line 1", "without the thresholds of eviction"]),
+        ("set-settings", "[]".into(), &["line 1", "without the settings of sets"]),
         ("sindex", "nonsense".into(), &["line 1", "definitions of secondary indexes"]),
     ];
     for (module, text, named) in cases {

@@ -8,7 +8,7 @@ mod set;
 mod xdr;
 
 pub use get::{get_config, namespace_config_pairs, set_config_pairs};
-pub use set::{Applied, Change, set_config};
+pub use set::{Applied, Change, is_about_set, set_config, set_in_set};
 #[cfg(test)]
 pub(crate) use xdr::set as set_xdr;
 

@@ -80,10 +80,37 @@ pub fn set_config(
     if is_alone && ABOUT_OTHERS.contains(&&*change.name) {
         return Err(refused("it has no effect on a node that is alone"));
     }
-    let before = validate(config);
-    match validate(&changed).into_iter().find(|conflict| !before.contains(conflict)) {
+    without_conflict(config, Applied { config: changed, change })
+}
+
+/// Whether `set-config:<params>` is about a setting of a set.
+pub fn is_about_set(params: &str) -> bool {
+    let params = Params(params);
+    params.get("context") == Some("namespace") && params.get("set").is_some()
+}
+
+/// Gives a setting of a set of a namespace a value, which is text as a command has it. Nothing but the
+/// returned copy changes.
+///
+/// # Errors
+/// As those of [`set_config`].
+pub fn set_in_set(
+    config: &Config,
+    (namespace, set): (&str, &str),
+    (name, value): (&str, &str),
+) -> Result<Applied, SetConfigError> {
+    let mut changed = config.clone();
+    let assignment = format!("{name}={value}");
+    let change = in_namespace(&mut changed, namespace, Some(set), &Params(&assignment))?;
+    without_conflict(config, Applied { config: changed, change })
+}
+
+/// Refuses what contradicts itself where the configuration before did not.
+fn without_conflict(before: &Config, applied: Applied) -> Result<Applied, SetConfigError> {
+    let before = validate(before);
+    match validate(&applied.config).into_iter().find(|conflict| !before.contains(conflict)) {
         Some(conflict) => Err(SetConfigError::InvalidParameter(conflict.to_string())),
-        None => Ok(Applied { config: changed, change }),
+        None => Ok(applied),
     }
 }
 
@@ -140,12 +167,20 @@ fn network(config: &mut Config, params: &Params<'_>) -> Result<Change, SetConfig
 
 fn namespace(config: &mut Config, params: &Params<'_>) -> Result<Change, SetConfigError> {
     let name = required(params, "namespace", Some("id"), NAMESPACE_NAME_MAX)?;
+    in_namespace(config, name, params.get("set"), params)
+}
+
+fn in_namespace(
+    config: &mut Config,
+    name: &str,
+    set_name: Option<&str>,
+    params: &Params<'_>,
+) -> Result<Change, SetConfigError> {
     let namespace = config
         .namespaces
         .iter_mut()
         .find(|namespace| namespace.name == name)
         .ok_or(SetConfigError::UnknownNamespace)?;
-    let set_name = params.get("set");
     let changed = match set_name {
         None => apply(namespace, params)?,
         Some(set_name) => apply(find_or_add_set(&mut namespace.sets, set_name)?, params)?,

@@ -44,6 +44,38 @@ fn a_change_says_what_it_did() {
 }
 
 #[test]
+fn a_setting_of_a_set_is_set_as_by_a_command() {
+    let config = golden_config();
+    for (name, value) in [
+        ("stop-writes-count", "10"),
+        ("stop-writes-size", "1M"),
+        ("default-ttl", "-1"),
+        ("default-ttl", "2d"),
+        ("default-read-touch-ttl-pct", "80"),
+        ("enable-index", "true"),
+        ("disable-eviction", "true"),
+    ] {
+        let params = format!("context=namespace;id=test;set=a|b;{name}={value}");
+        assert!(is_about_set(&params));
+        let by_command = set_config(&config, &params, true).unwrap();
+        let by_itself = set_in_set(&config, ("test", "a|b"), (name, value)).unwrap();
+        assert_eq!(by_command, by_itself, "{name}");
+        assert_ne!(by_itself.change.old, by_itself.change.new, "{name}");
+    }
+    for (namespace, set, name, value) in [
+        ("none", "s", "stop-writes-count", "1"),
+        ("test", "", "stop-writes-count", "1"),
+        ("test", "s", "nsup-period", "1"),
+        ("test", "s", "enable-index", "yes"),
+    ] {
+        assert!(set_in_set(&config, (namespace, set), (name, value)).is_err(), "{name}={value}");
+    }
+    for params in ["context=namespace;id=test;nsup-period=1", "context=service;set=s", ""] {
+        assert!(!is_about_set(params), "{params}");
+    }
+}
+
+#[test]
 fn an_error_changes_nothing() {
     let config = golden_config();
     for params in [
@@ -86,6 +118,9 @@ fn a_command_may_not_lead_where_a_file_could_not() {
     set(&mut config, "context=namespace;namespace=test;allow-ttl-without-nsup=false");
     set(&mut config, "context=namespace;namespace=test;default-ttl=1d");
     refused(&config, "context=namespace;namespace=test;nsup-period=0", INVALID);
+    config.namespaces[0].default_ttl_seconds = 0;
+    config.namespaces[0].nsup_period_seconds = 0;
+    assert!(set_in_set(&config, ("test", "s"), ("default-ttl", "1d")).is_err(), "as a command");
     refused(&config, "context=network;heartbeat.connect-timeout-ms=501", INVALID);
     refused(&config, "context=namespace;namespace=test;geo2dsphere-within-min-level=21", INVALID);
 }

@@ -144,7 +144,7 @@ impl Administration {
         now: Duration,
     ) -> Option<Vec<u8>> {
         let command = as_c_string(line);
-        let module = module_of(command.name);
+        let module = module_of(&command);
         let state = node.cluster.state();
         let principal = state.principal().filter(|_| module.is_some());
         if let Some(principal) = principal.filter(|principal| *principal != node.cluster.me()) {

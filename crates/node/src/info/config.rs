@@ -2,8 +2,11 @@
 
 use config::{Change, SetConfigError};
 use engine::latencies::LatencyKind;
+use wire::info::Command;
 
 use super::call::{Call, Refusal, put};
+use super::truncate::not_kept;
+use crate::metadata::{Module, SetSetting};
 use crate::node::Node;
 
 /// The setting that says what latency histograms count.
@@ -17,13 +20,18 @@ pub(super) fn get(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
 pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let params = call.text();
     let is_alone = call.node.cluster.state().members.len() <= 1;
-    let change = call.node.reconfigure(|config| {
+    let apply = |config: &_| {
         ::config::set_config(config, &params, is_alone)
             .map(|applied| (applied.config, applied.change))
-    });
+    };
+    let change = match is_about_set(&call.command) {
+        true => apply(&call.node.config()).map(|(_, change)| change),
+        false => call.node.reconfigure(apply),
+    };
     let log = call.node.host.log();
     match change {
         Ok(change) => {
+            set_on_all_nodes(call, &change)?;
             if change.old != change.new {
                 clear_histograms(call.node, &change);
             }
@@ -37,6 +45,23 @@ pub(super) fn set(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
             put(out, error);
         }
     }
+    Ok(())
+}
+
+/// Whether a command that changes settings is about those of a set: all nodes of a cluster have the same,
+/// and keep them.
+pub(super) fn is_about_set(command: &Command<'_>) -> bool {
+    ::config::is_about_set(&String::from_utf8_lossy(command.arguments))
+}
+
+/// Makes a change of a set's setting one of the metadata. It takes effect from there.
+fn set_on_all_nodes(call: &Call<'_>, change: &Change) -> Result<(), Refusal> {
+    let (Some(namespace), Some(set)) = (&change.namespace, &change.set) else { return Ok(()) };
+    let name = &*change.name;
+    let given = call.params().pairs().find(|(key, _)| *key == name.as_bytes());
+    let value = given.map(|(_, value)| value);
+    let key = SetSetting { namespace, set, name }.key();
+    call.node.metadata.set(Module::SetSettings, &key, value).map_err(not_kept)?;
     Ok(())
 }
 

@@ -75,7 +75,7 @@ pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) -> 
         }
     } else {
         for command in commands(body) {
-            changes += usize::from(changes_metadata(command.name));
+            changes += usize::from(module_of(&command).is_some());
             let is_long = append(&as_c_string(command.line)) > ANSWER_BYTES_MAX;
             if is_long || changes == CHANGES_MAX {
                 break;
@@ -86,25 +86,22 @@ pub fn answer(node: &Node, body: &[u8], from: SocketAddr, out: &mut Vec<u8>) -> 
     changes
 }
 
-fn changes_metadata(name: &[u8]) -> bool {
-    registry::find(name).is_some_and(|command| command.permission.is_about_metadata())
-}
-
 /// The metadata that a command may change.
-fn module_of(name: &[u8]) -> Option<Module> {
-    Some(match registry::find(name)?.permission {
+fn module_of(command: &Command<'_>) -> Option<Module> {
+    Some(match registry::find(command.name)?.permission {
         Permission::Truncate => Module::Truncate,
         Permission::EvictAdmin => Module::Evict,
         Permission::SindexAdmin => Module::Sindex,
         Permission::UdfAdmin => Module::Udf,
+        Permission::SetConfig if config::is_about_set(command) => Module::SetSettings,
         _ => return None,
     })
 }
 
 /// The commands of a request if other nodes have to do with any of them; otherwise [`answer`] is for it.
 pub(crate) fn shared_commands(node: &Node, body: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let is_shared = |command: &Command<'_>| changes_metadata(command.name);
-    if node.cluster.state().members.len() <= 1 || !commands(body).any(|of| is_shared(&of)) {
+    let is_shared = |command| module_of(&command).is_some();
+    if node.cluster.state().members.len() <= 1 || !commands(body).any(is_shared) {
         return None;
     }
     let lines = commands(body).map(|command| command.line.to_vec());

@@ -67,11 +67,6 @@ pub enum Permission {
 }
 
 impl Permission {
-    /// Whether it is needed to change what nodes have in common.
-    pub const fn is_about_metadata(self) -> bool {
-        matches!(self, Self::Truncate | Self::EvictAdmin | Self::SindexAdmin | Self::UdfAdmin)
-    }
-
     /// Its name in the refusal of a user without it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -45,7 +45,7 @@ fn truncate(
 }
 
 /// The disk does not take what has to last.
-fn not_kept(error: SetError) -> Refusal {
+pub(super) fn not_kept(error: SetError) -> Refusal {
     Refusal::new(ResultCode::UNKNOWN, format!("cannot be kept through a restart: {error}"))
 }
 

@@ -1,5 +1,5 @@
 //! The system metadata: what the nodes of a cluster have in common beside records. Definitions of
-//! secondary indexes, UDF modules, truncations, thresholds of eviction.
+//! secondary indexes, UDF modules, truncations, thresholds of eviction, settings of sets.
 //!
 //! A [`Store`] holds a [`Module`] for each of them: keys with values, as the original has them (cluster
 //! reference, SMD). A change becomes durable, then it holds, then the module's [`Acceptor`]s act on it.
@@ -10,6 +10,7 @@ pub mod file;
 pub mod merge;
 
 mod namespaces;
+mod set_setting;
 mod spread;
 mod store;
 
@@ -21,6 +22,7 @@ use engine::sindex::Definition;
 use record::LastUpdateTime;
 
 pub(crate) use namespaces::{recall, register, truncation_key};
+pub(crate) use set_setting::SetSetting;
 pub(crate) use spread::Spread;
 pub use store::{Store, verify};
 
@@ -41,11 +43,14 @@ pub enum Module {
     Udf,
     /// Filters of shipping.
     Xdr,
+    /// Settings of sets, which the original does not keep. Key: see [`SetSetting::key`]; value: as a
+    /// command has it.
+    SetSettings,
 }
 
 impl Module {
-    /// All of them, in the order of their names.
-    pub const ALL: [Self; 7] = [
+    /// All of them: those of the original in the order of their names, then our own.
+    pub const ALL: [Self; 8] = [
         Self::Evict,
         Self::Roster,
         Self::Security,
@@ -53,6 +58,7 @@ impl Module {
         Self::Truncate,
         Self::Udf,
         Self::Xdr,
+        Self::SetSettings,
     ];
 
     /// Its name in info texts and of its file.
@@ -65,6 +71,7 @@ impl Module {
             Self::Truncate => "truncate",
             Self::Udf => "UDF",
             Self::Xdr => "XDR",
+            Self::SetSettings => "set-settings",
         }
     }
 
@@ -83,6 +90,7 @@ impl Module {
             Self::Truncate => "truncations",
             Self::Udf => "UDF modules",
             Self::Xdr => "filters of shipping",
+            Self::SetSettings => "settings of sets",
         }
     }
 
@@ -99,6 +107,9 @@ impl Module {
             }
             Self::Udf if crate::udf::Stored::of_value(value).is_none() => {
                 Some("the value is not that of a UDF module")
+            }
+            Self::SetSettings if SetSetting::of_item(item).is_none() => {
+                Some("that is no setting of a set")
             }
             _ => None,
         }

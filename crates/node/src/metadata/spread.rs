@@ -59,12 +59,17 @@ struct Known {
     due: Duration,
 }
 
-/// A hash over the items of each module.
-type Hashes = [u64; Module::ALL.len()];
+/// A hash over the items of each module, in the order of [`Module::ALL`]; not of those that came after the
+/// version of the node that sends it.
+type Hashes = Vec<u64>;
+
+/// Modules that there have always been.
+const MODULES_AT_FIRST: usize = 7;
 
 /// Some items, or none; and a hash over all that the sender has.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Wire {
+    /// Of the modules that there have always been: nodes that know no others take nothing else.
     #[prost(fixed64, repeated, tag = "1")]
     hashes: Vec<u64>,
     /// The module's name; empty if there are no items.
@@ -75,6 +80,24 @@ struct Wire {
     /// Whether these are all items of the module.
     #[prost(bool, tag = "4")]
     is_all: bool,
+    /// Hashes of the modules that came later.
+    #[prost(fixed64, repeated, tag = "5")]
+    later_hashes: Vec<u64>,
+}
+
+impl Wire {
+    /// A message without items, of a node with these hashes.
+    fn of(hashes: &[u64]) -> Self {
+        let (hashes, later_hashes) = hashes.split_at(MODULES_AT_FIRST);
+        let (hashes, later_hashes) = (hashes.to_vec(), later_hashes.to_vec());
+        Self { hashes, later_hashes, ..Self::default() }
+    }
+
+    /// The sender's hashes; `None` if this is no message.
+    fn all_hashes(&self) -> Option<Hashes> {
+        let is_whole = self.hashes.len() == MODULES_AT_FIRST;
+        is_whole.then(|| [&self.hashes[..], &self.later_hashes].concat())
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -109,7 +132,7 @@ impl Node {
         let of_members = letters.iter().filter(|letter| state.members.contains(&letter.from));
         let decoded = of_members.filter_map(|letter| {
             let wire = Wire::decode(&letter.body[..]).ok()?;
-            Some((letter.from, Hashes::try_from(&*wire.hashes).ok()?, wire))
+            Some((letter.from, wire.all_hashes()?, wire))
         });
         let letters: Vec<_> = decoded.collect();
         self.merge_metadata(letters.iter().map(|(.., wire)| wire), principal == Some(me));
@@ -118,7 +141,7 @@ impl Node {
             *known = Known { cluster_key: state.cluster_key, ..Known::default() };
         }
         for (from, theirs, wire) in &letters {
-            known.states.insert(*from, *theirs);
+            known.states.insert(*from, theirs.clone());
             self.answer_metadata((*from, theirs, wire), principal == Some(me));
         }
         let changed = std::mem::take(&mut *self.spread.changed.lock());
@@ -153,13 +176,15 @@ impl Node {
         self.spread.mailbox.wake();
     }
 
-    /// Whether all members of the view have what this node has of a module.
+    /// Whether all members of the view that know a module have what this node has of it.
     pub(crate) fn is_spread(&self, module: Module) -> bool {
         let (state, me) = (self.cluster.state(), self.cluster.me());
         let own = self.metadata.hash(module);
         let known = self.spread.known.lock();
         let has = |node: &NodeId| {
-            known.states.get(node).is_some_and(|hashes| hashes[module as usize] == own)
+            let hash =
+                |hashes: &Hashes| hashes.get(module as usize).is_none_or(|hash| *hash == own);
+            known.states.get(node).is_some_and(hash)
         };
         let is_current = known.cluster_key == state.cluster_key;
         state.members.len() <= 1
@@ -171,9 +196,9 @@ impl Node {
         let Some(principal) = principal else { return PERIOD };
         let now = self.host.monotonic();
         let own = self.hashes();
-        let is_same = known.states.get(&principal) == Some(&own);
+        let is_same = known.states.get(&principal).is_some_and(|theirs| are_same(&own, theirs));
         if known.due <= now {
-            self.send_metadata(principal, &Wire { hashes: own.to_vec(), ..Wire::default() });
+            self.send_metadata(principal, &Wire::of(&own));
             known.due = now + if is_same { PERIOD } else { RETRY };
         }
         known.due - now
@@ -220,14 +245,14 @@ impl Node {
             }
         }
         if module.is_some() && !is_answered {
-            self.send_metadata(from, &Wire { hashes: own.to_vec(), ..Wire::default() });
+            self.send_metadata(from, &Wire::of(&own));
         }
     }
 
     fn send_items(&self, to: NodeId, module: Module, items: &[Item], is_all: bool) {
         let items = items.iter().map(WireItem::from).collect();
-        let (hashes, module) = (self.hashes().to_vec(), module.name().to_owned());
-        self.send_metadata(to, &Wire { hashes, module, items, is_all });
+        let module = module.name().to_owned();
+        self.send_metadata(to, &Wire { module, items, is_all, ..Wire::of(&self.hashes()) });
     }
 
     /// Sends a message; it may get lost.
@@ -237,8 +262,13 @@ impl Node {
     }
 
     fn hashes(&self) -> Hashes {
-        Module::ALL.map(|module| self.metadata.hash(module))
+        Module::ALL.map(|module| self.metadata.hash(module)).to_vec()
     }
+}
+
+/// Whether two nodes have the same items of all modules that both know.
+fn are_same(ours: &[u64], theirs: &[u64]) -> bool {
+    ours.iter().zip(theirs).all(|(ours, theirs)| ours == theirs)
 }
 
 /// A hash that is the same where the same items are, in whatever order.
@@ -287,5 +317,31 @@ impl From<WireItem> for Item {
 impl fmt::Debug for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spread").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes whose version does not know the last module send as many hashes as it has modules.
+    #[test]
+    fn a_module_that_one_of_two_nodes_does_not_know_is_none_of_their_difference() {
+        let ours: Hashes = (0..Module::ALL.len() as u64).collect();
+        let wire = Wire::decode(&*Wire::of(&ours).encode_to_vec()).unwrap();
+        assert_eq!(wire.all_hashes(), Some(ours.clone()));
+        assert_eq!(wire.hashes.len(), MODULES_AT_FIRST);
+        let older = Wire { later_hashes: Vec::new(), ..wire.clone() };
+        let newer = Wire { later_hashes: [&wire.later_hashes[..], &[9]].concat(), ..wire.clone() };
+        for theirs in [older, newer] {
+            assert!(are_same(&ours, &theirs.all_hashes().unwrap()));
+        }
+        let mut other = wire.clone();
+        other.later_hashes[0] ^= 1;
+        assert!(!are_same(&ours, &other.all_hashes().unwrap()));
+        for count in [0, 6, 8] {
+            let none = Wire { hashes: vec![0; count], ..wire.clone() };
+            assert_eq!(none.all_hashes(), None);
+        }
     }
 }

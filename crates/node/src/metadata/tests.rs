@@ -1,6 +1,7 @@
 //! The store, what decides in it, its files, and the namespaces behind it.
 
 mod devices;
+mod set_settings;
 
 use std::io;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ fn sorted(mut items: Vec<Item>) -> Vec<Item> {
 #[test]
 fn merging_is_commutative_associative_and_idempotent() {
     let mut random = fastrand::Rng::with_seed(11);
-    for module in [Module::Udf, Module::Truncate, Module::Evict, Module::Sindex] {
+    for module in Module::ALL {
         let merge = |a: &[Item], b: &[Item]| sorted(merge(module, a, b));
         for _ in 0..5_000 {
             let [a, b, c] = std::array::from_fn(|_| any_items(&mut random));
@@ -267,6 +268,7 @@ fn what_a_file_may_not_hold_is_not_set() {
         (Module::Evict, "test", "-1"),
         (Module::Sindex, "test|b", "name"),
         (Module::Udf, "a.lua", "{}"),
+        (Module::SetSettings, "test|enable-index", "true"),
     ] {
         let set = node.metadata.set(module, key.as_bytes(), Some(value.as_bytes()));
         assert!(matches!(set, Err(SetError::Invalid(_))), "{module:?}");

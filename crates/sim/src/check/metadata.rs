@@ -11,12 +11,12 @@ use node::metadata::{Item, Module, merge};
 
 use super::{Finding, report};
 use crate::client::Outcome;
-use crate::client::change::Change;
+use crate::client::change::{Change, SETTING_SET};
 use crate::machine::Process;
 use crate::world::World;
 
 /// The modules that are changed.
-const MODULES: [Module; 3] = [Module::Sindex, Module::Truncate, Module::Udf];
+const MODULES: [Module; 4] = [Module::Sindex, Module::Truncate, Module::Udf, Module::SetSettings];
 /// All nodes know of a change that is so old, if they were of one view all the time.
 const SPREAD_TIME: Duration = Duration::from_secs(12);
 
@@ -97,9 +97,17 @@ fn sorted(process: &Process, module: Module) -> Vec<Item> {
     items
 }
 
-/// Whether a node does what its metadata say: has the indexes, filled, and truncates.
+/// Whether a node does what its metadata say: has the indexes, filled, and the setting.
 fn check_effect(process: &Process, findings: &mut Vec<Finding>) {
     let (me, namespace) = (process.node.cluster.me(), &process.node.namespaces[0]);
+    let kept = process.node.metadata.items(Module::SetSettings).pop();
+    let wanted = kept.and_then(|item| item.value);
+    let config = namespace.config();
+    let count = config.set(SETTING_SET).map(|set| set.stop_writes_count.to_string());
+    if count.as_deref().map(str::as_bytes) != wanted.as_deref() {
+        let text = format!("{me} has the setting {count:?}, and should have {wanted:?}");
+        findings.push(Finding(text));
+    }
     let items = process.node.metadata.items(Module::Sindex);
     let mut wanted: Vec<_> = items.iter().filter_map(|item| item.value.clone()).collect();
     wanted.sort_unstable();

@@ -15,6 +15,11 @@ const INDEXES: u32 = 3;
 /// Modules that do.
 const MODULES: u32 = 3;
 
+/// A set without records, which has a setting.
+pub const SETTING_SET: &str = "tuned";
+/// That setting.
+const SETTING: &str = "stop-writes-count";
+
 /// What is changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Matter {
@@ -44,6 +49,8 @@ pub enum Matter {
         /// The file name.
         name: String,
     },
+    /// So many records may be in the set of that setting, which has none.
+    Setting(u64),
     /// Records of the set that is truncated go if they were written before this time, in ms since 2010;
     /// `None`: before now.
     Truncation(Option<u64>),
@@ -78,7 +85,7 @@ impl Matter {
     pub fn random(number: usize, now: Duration, random: &mut fastrand::Rng) -> Self {
         let index = random.u32(..INDEXES);
         let module = format!("module{}.lua", random.u32(..MODULES));
-        match random.u32(..10) {
+        match random.u32(..12) {
             0..2 => {
                 Self::Index { name: format!("index{index}"), set: SET, bin: format!("b{index}") }
             }
@@ -87,6 +94,7 @@ impl Matter {
                 Self::Module { name: module, source: format!("function f() return {number} end") }
             }
             6 => Self::NoModule { name: module },
+            10.. => Self::Setting(number as u64),
             _ => {
                 let before = random.u64(1..3000);
                 let time = ms_since_2010(now).saturating_sub(before);
@@ -108,6 +116,9 @@ impl Matter {
                 format!("udf-put:filename={name};content={content};content-len={size};udf-type=LUA")
             }
             Self::NoModule { name } => format!("udf-remove:filename={name}"),
+            Self::Setting(count) => format!(
+                "set-config:context=namespace;namespace={NAMESPACE};set={SETTING_SET};{SETTING}={count}"
+            ),
             Self::Truncation(None) => format!("truncate:namespace={NAMESPACE};set={BRIEF_SET}"),
             Self::Truncation(Some(ms)) => {
                 // In ns since 1970.
@@ -123,6 +134,7 @@ impl Matter {
             Self::Index { .. } | Self::NoIndex { .. } => Module::Sindex,
             Self::Module { .. } | Self::NoModule { .. } => Module::Udf,
             Self::Truncation(_) => Module::Truncate,
+            Self::Setting(_) => Module::SetSettings,
         }
     }
 
@@ -136,6 +148,7 @@ impl Matter {
             }
             Self::Module { name, .. } | Self::NoModule { name } => name.clone(),
             Self::Truncation(_) => format!("{NAMESPACE}|{BRIEF_SET}"),
+            Self::Setting(_) => format!("{NAMESPACE}|{SETTING_SET}|{SETTING}"),
         }
     }
 
@@ -155,6 +168,7 @@ impl Matter {
                 value.windows(content.len()).any(|part| part == content.as_bytes())
             }),
             Self::Truncation(_) => value.is_some(),
+            Self::Setting(count) => value == Some(count.to_string().as_bytes()),
         }
     }
 }

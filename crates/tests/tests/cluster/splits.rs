@@ -34,7 +34,7 @@ fn both_sides_of_a_split_serve_and_become_one_again() -> Result<()> {
         return Ok(());
     }
     let plan = Plan::in_memory(2).with("conflict-resolution-policy last-update-time");
-    let cluster = Cluster::start(plan.isolated(), 5)?;
+    let mut cluster = Cluster::start(plan.isolated(), 5)?;
     let (ones, others) = ([0, 1], [2, 3, 4]);
     let load = Load::start(&cluster.addresses(), "split", 200);
     load.await_successes(800)?;
@@ -55,6 +55,10 @@ fn both_sides_of_a_split_serve_and_become_one_again() -> Result<()> {
             ensure!(client.read(record) == Ok((1, v)));
         }
     }
+    let sides = [("left", ones[0]), ("right", others[0])];
+    for (generation, (side, place)) in sides.into_iter().enumerate() {
+        change_metadata(&cluster, side, place, generation + 1)?;
+    }
     // What only one side writes is taken over.
     for (label, place) in [("left", ones[1]), ("right", others[1])] {
         let load = Load::start(&[cluster.address(place)], label, 50);
@@ -74,7 +78,55 @@ fn both_sides_of_a_split_serve_and_become_one_again() -> Result<()> {
         ensure!(found == Ok((1, 2)), "{record:x?} is {found:?}");
     }
     check_settled(&cluster)?;
-    check_replicas(&cluster, &ledger, 2)
+    check_metadata(&cluster)?;
+    check_replicas(&cluster, &ledger, 2)?;
+    cluster.kill(0)?;
+    cluster.restart(0)?;
+    cluster.await_stable()?;
+    check_metadata(&cluster)
+}
+
+/// Changes something of each kind of metadata on one side of a split: something that the other does not know,
+/// and, of what both change, this many times.
+fn change_metadata(cluster: &Cluster, side: &str, place: usize, times: usize) -> Result<()> {
+    let content = "cmV0dXJuIDEK";
+    let module = format!("udf-put:filename={side}.lua;content={content};content-len=12");
+    cluster.tell(place, &module)?;
+    let bin = side;
+    cluster
+        .tell(place, &format!("sindex-create:ns=test;indexname={side};indexdata={bin},numeric"))?;
+    cluster.tell(place, &format!("truncate:namespace=test;set={side}"))?;
+    let setting =
+        format!("set-config:context=namespace;namespace=test;set={side};enable-index=true");
+    cluster.tell(place, &setting)?;
+    for time in 1..=times {
+        let count = format!("stop-writes-count={times}00{time}");
+        let setting = format!("set-config:context=namespace;namespace=test;set=both;{count}");
+        cluster.tell(place, &setting)?;
+    }
+    Ok(())
+}
+
+/// All nodes know what both sides have changed, and of the same thing what was changed more often.
+fn check_metadata(cluster: &Cluster) -> Result<()> {
+    let settled = || {
+        for place in cluster.places() {
+            let ask = |command: &str| cluster.ask(place, command);
+            for side in ["left", "right"] {
+                let (indexes, modules) = (ask("sindex-list")?, ask("udf-list")?);
+                ensure!(indexes.contains(&format!("indexname={side}:")), "{indexes}");
+                ensure!(modules.contains(&format!("filename={side}.lua,")), "{modules}");
+                let truncations = ask("smd-show:module=truncate")?;
+                ensure!(truncations.contains(&format!("test|{side}=")), "{truncations}");
+                let set = ask(&format!("sets/test/{side}"))?;
+                ensure!(set.contains(":enable-index=true:"), "{set}");
+            }
+            let set = ask("sets/test/both")?;
+            ensure!(set.contains(":stop-writes-count=2002:"), "{set}");
+        }
+        Ok(())
+    };
+    tests::cluster::until("all nodes have the same metadata", settled)
 }
 
 /// Whoever is heard by one but does not hear it cannot be in a cluster with it; the rest goes on.

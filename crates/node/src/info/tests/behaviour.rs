@@ -107,13 +107,15 @@ fn settings_change_and_the_log_says_so() {
     assert_eq!(ask(&node, &format!("{set}set=a;stop-writes-count=5")), "ok");
     assert!(ask(&node, "sets/bar/a").contains(":stop-writes-count=5:"));
     assert_eq!(
-        host.messages.lock().concat(),
-        "namespace bar set a: changed stop-writes-count from 0 to 5 \
-         (client 127.0.0.1:40000)"
+        *host.messages.lock(),
+        [
+            "namespace bar set a: stop-writes-count is 5 now on all nodes, was 0",
+            "namespace bar set a: changed stop-writes-count from 0 to 5 (client 127.0.0.1:40000)"
+        ]
     );
     let refused = "ERROR:4:invalid set-config parameter";
     assert_eq!(ask(&node, &format!("{set}nope=1")), refused);
-    assert!(host.messages.lock()[1].starts_with(&format!("{set}nope=1: refused: ")));
+    assert!(host.messages.lock()[2].starts_with(&format!("{set}nope=1: refused: ")));
     assert_eq!(ask(&node, &format!("{set}default-ttl=7d")), "ok");
     assert_eq!(node.namespace(b"bar").unwrap().config().default_ttl_seconds, 7 * 86_400);
 }

@@ -303,6 +303,17 @@ fn metadata_reach_all_nodes_whoever_is_asked() {
     assert_eq!(town.send(0, put(1, 1)).0, ResultCode::OK);
     town.step();
     assert_eq!(town.ask(2, "truncate:namespace=test;set=s"), "ok");
+    let count = "set-config:context=namespace;namespace=test;set=s;stop-writes-count=100";
+    assert_eq!(town.ask(0, count), "ok");
+    let index = "set-config:context=namespace;id=test;set=t;enable-index=true";
+    assert_eq!(town.ask(1, index), "ok");
+    let has_settings = |node: &Arc<Node>| {
+        let config = node.config();
+        let set = |name| config.namespace("test").and_then(|namespace| namespace.set(name));
+        set("s").is_some_and(|set| set.stop_writes_count == 100)
+            && set("t").is_some_and(|set| set.enable_index)
+    };
+    assert!(town.nodes.iter().all(has_settings), "before the answer");
     for node in 0..3 {
         assert!(town.ask(node, "sindex-list").contains("indexname=i"));
         assert!(town.ask(node, "udf-list").contains("filename=a.lua"));
@@ -314,6 +325,7 @@ fn metadata_reach_all_nodes_whoever_is_asked() {
     town.settle();
     town.until(|town| town.nodes[3].namespaces[0].sindexes.by_name(b"i").is_some());
     assert!(town.ask(3, "udf-list").contains("filename=a.lua"));
+    town.until(|town| has_settings(&town.nodes[3]));
     assert_eq!(town.ask(3, "sindex-delete:ns=test;indexname=i"), "ok");
     assert!((0..4).all(|node| !town.ask(node, "sindex-list").contains("indexname=i")));
 }
