@@ -4,8 +4,8 @@
 //! (number in the table, partitions in a row).
 
 use prost::{Enumeration, Message as _};
-use wire::PARTITIONS;
 
+use super::Versions;
 use super::offer::{NamespaceOffer, Offer};
 use crate::balance::{Family, PartitionVersion};
 use crate::ids::RackId;
@@ -135,41 +135,24 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Message> {
 }
 
 fn pack_namespace(offer: &NamespaceOffer) -> WireNamespace {
-    let mut versions: Vec<u64> = Vec::new();
-    let mut runs: Vec<u32> = Vec::new();
-    for run in offer.versions.chunk_by(|a, b| a == b) {
-        let Some(version) = run.first().map(pack) else { continue };
-        let known = versions.iter().position(|known| *known == version);
-        let number = known.unwrap_or_else(|| {
-            versions.push(version);
-            versions.len() - 1
-        });
-        runs.extend([number as u32, run.len() as u32]);
-    }
     WireNamespace {
         name: offer.name.clone(),
         replication_factor: offer.replication_factor,
         rack: offer.rack.0,
         active_rack: offer.active_rack.map(|rack| rack.0),
         is_uniform: offer.is_uniform,
-        versions,
-        runs,
+        versions: offer.versions.distinct().iter().map(pack).collect(),
+        runs: offer.versions.runs().flat_map(|(number, count)| [number, count]).collect(),
     }
 }
 
 fn unpack_namespace(wire: WireNamespace) -> Option<NamespaceOffer> {
-    let mut versions = Box::new([PartitionVersion::NONE; PARTITIONS]);
-    let mut at = 0usize;
     let (runs, rest) = wire.runs.as_chunks::<2>();
-    for [number, count] in runs {
-        let version = unpack(*wire.versions.get(*number as usize)?);
-        let end = at.checked_add(*count as usize)?;
-        versions.get_mut(at..end)?.fill(version);
-        at = end;
-    }
-    if at != PARTITIONS || !rest.is_empty() {
+    if !rest.is_empty() {
         return None;
     }
+    let distinct = wire.versions.into_iter().map(unpack).collect();
+    let versions = Versions::from_runs(distinct, runs.iter().map(|run| (run[0], run[1])))?;
     Some(NamespaceOffer {
         name: wire.name,
         replication_factor: wire.replication_factor,

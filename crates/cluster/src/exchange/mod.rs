@@ -8,11 +8,14 @@
 
 mod codec;
 mod offer;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use offer::{NamespaceOffer, Offer};
+pub use versions::Versions;
 
 use crate::NodeId;
 use codec::{Kind, Message};
@@ -24,7 +27,7 @@ const RETRY_MIN: Duration = Duration::from_millis(75);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// What the members of a view have told each other.
-pub type Offers = BTreeMap<NodeId, Offer>;
+pub type Offers = BTreeMap<NodeId, Arc<Offer>>;
 
 /// What an exchange wants done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,7 +100,7 @@ impl Exchange {
         let mut current = Current {
             key,
             members: members.to_vec(),
-            offers: Offers::from([(self.me, offer)]),
+            offers: Offers::from([(self.me, Arc::new(offer))]),
             own,
             delivered: BTreeSet::from([self.me]),
             ready: BTreeSet::new(),
@@ -138,7 +141,7 @@ impl Exchange {
         }
         match message.kind {
             Kind::Offer(offer) => {
-                current.offers.entry(from).or_insert(offer);
+                current.offers.entry(from).or_insert_with(|| Arc::new(offer));
                 out.push(current.send(from, Kind::Delivered));
             }
             Kind::Delivered => {

@@ -1,8 +1,6 @@
 //! What a node tells of itself.
 
-use wire::PARTITIONS;
-
-use crate::balance::PartitionVersion;
+use super::Versions;
 use crate::ids::RackId;
 
 /// What a node offers to a view.
@@ -30,7 +28,7 @@ pub struct NamespaceOffer {
     /// Whether the configuration asks for uniform balance.
     pub is_uniform: bool,
     /// What the node has of each partition.
-    pub versions: Box<[PartitionVersion; PARTITIONS]>,
+    pub versions: Versions,
 }
 
 impl Offer {

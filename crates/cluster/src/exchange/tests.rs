@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use wire::PARTITIONS;
-
 use super::codec::{Kind, Message, decode, encode};
 use super::*;
 use crate::balance::{Family, PartitionVersion};
 use crate::ids::RackId;
 
 fn offer(node: u64) -> Offer {
-    let mut versions = Box::new([PartitionVersion::NONE; PARTITIONS]);
-    for (number, version) in versions.iter_mut().enumerate() {
-        let whole = PartitionVersion::complete(node + 1, number % 3 == 0);
+    let versions = Versions::of(|partition| {
+        let number = partition.index();
+        let whole = PartitionVersion::complete(node + 1, number.is_multiple_of(3));
         let part = PartitionVersion { family: Family::UNIQUE, is_evade: true, ..whole }.isolated();
-        *version = [PartitionVersion::NONE, whole, part][number / 7 % 3];
-    }
+        [PartitionVersion::NONE, whole, part][number / 7 % 3]
+    });
     let namespace = NamespaceOffer {
         name: "test".to_owned(),
         replication_factor: 2,
@@ -108,7 +106,8 @@ fn all_members_go_on_with_the_same_offers() {
             world.begin(Duration::from_millis(node.0 * 40), node, 9);
         }
         world.run(Duration::ZERO);
-        let expected: Offers = (1..=count).map(|node| (NodeId(node), offer(node))).collect();
+        let expected: Offers =
+            (1..=count).map(|node| (NodeId(node), Arc::new(offer(node)))).collect();
         for node in world.nodes.keys() {
             assert_eq!(world.complete[node], std::slice::from_ref(&expected), "once each");
         }
@@ -148,10 +147,8 @@ fn messages_come_back_as_they_went() {
             _ = decode(&bytes[..end]);
         }
     }
-    let settled = NamespaceOffer {
-        versions: Box::new([PartitionVersion::NONE; PARTITIONS]),
-        ..offer(1).namespaces.remove(0)
-    };
+    let versions = Versions::default();
+    let settled = NamespaceOffer { versions, ..offer(1).namespaces.remove(0) };
     let offer = Offer { namespaces: vec![settled], ..Offer::default() };
     assert!(
         encode(&Message { key: 1, kind: Kind::Offer(offer) }).len() < 40,

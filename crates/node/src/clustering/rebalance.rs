@@ -156,7 +156,7 @@ impl Row {
     ) -> Self {
         let version = |node: NodeId| {
             let place = participants.binary_search_by_key(&node, |of| of.node).ok()?;
-            participants.get(place).map(|of| of.offer.versions[partition.index()])
+            participants.get(place).map(|of| of.offer.versions.get(partition))
         };
         let row = succession.row(partition).enumerate();
         let row = row.map(|(place, node)| (place, node, version(node).unwrap_or_default()));

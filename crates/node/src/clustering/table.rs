@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arc_swap::{ArcSwap, Guard};
 use cluster::NodeId;
 use cluster::balance::{Family, PartitionVersion};
+use cluster::exchange::Versions;
 use cluster::partition::Partition;
 use engine::Namespace;
-use wire::{PARTITIONS, PartitionId};
+use wire::PartitionId;
 
 /// What a node has of a partition that it finds on its devices when it comes up: it is like nothing that
 /// others have, until it is compared.
@@ -67,11 +68,7 @@ impl PartitionTable {
     }
 
     /// What this node has of all partitions.
-    pub(crate) fn versions(&self) -> Box<[PartitionVersion; PARTITIONS]> {
-        let mut versions = Box::new([PartitionVersion::NONE; PARTITIONS]);
-        for (version, partition) in versions.iter_mut().zip(&self.partitions) {
-            *version = partition.load().version;
-        }
-        versions
+    pub(crate) fn versions(&self) -> Versions {
+        Versions::of(|partition| self.look(partition).version)
     }
 }

@@ -116,8 +116,7 @@ fn fresh_partitions(offers: &[&NamespaceOffer]) -> usize {
         // A node that comes up alone finds no copy of any partition.
         return wire::PARTITIONS;
     }
-    let is_fresh = |partition: &PartitionId| {
-        offers.iter().all(|of| !of.versions[partition.index()].has_data())
-    };
+    let is_fresh =
+        |partition: &PartitionId| offers.iter().all(|of| !of.versions.get(*partition).has_data());
     PartitionId::all().filter(is_fresh).count()
 }

@@ -144,7 +144,7 @@ impl Node {
         let of = self.cluster.table(number).look(partition);
         let Some(Errand::Give { to, leads: false }) = of.errand() else { return false };
         let offer = state.offers.get(&to).and_then(|offer| offer.namespace(&namespace.name));
-        offer.is_some_and(|offer| !offer.versions[partition.index()].has_data())
+        offer.is_some_and(|offer| !offer.versions.get(partition).has_data())
     }
 
     /// Has replicas hear of what was removed here of late: what one of them has of that was not taken over if
