@@ -13,21 +13,26 @@
 //! 4. replicas onto as many racks as there are.
 //!
 //! What the nodes of a row have differs where they were apart, or are new. [`PartitionVersion`] says what
-//! a node has, [`Roles`] who serves meanwhile and what has to move.
+//! a node has, [`Rows`] which nodes have to do with a partition therefore, [`Roles`] who of them serves meanwhile
+//! and what has to move.
 
 mod hash;
 mod order;
 mod roles;
+mod rows;
 mod rules;
 mod succession;
 mod version;
+mod versions;
 
 pub(crate) use hash::fnv1a;
 pub use order::{HashOrder, NODES_MAX};
 pub use roles::Roles;
+pub use rows::{Row, Rows};
 pub use rules::{Member, Rules};
 pub use succession::Succession;
 pub use version::{Family, PartitionVersion};
+pub use versions::Versions;
 
 #[cfg(test)]
 mod tests;

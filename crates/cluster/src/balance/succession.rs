@@ -55,7 +55,16 @@ impl Succession {
     /// All members in the order in which they are to have a partition. The first
     /// [`Self::replication_factor`] are its replicas, the first of these its final master.
     pub fn row(&self, partition: PartitionId) -> impl ExactSizeIterator<Item = NodeId> + '_ {
-        self.places(partition.index()).iter().map(|place| self.member(*place).node)
+        self.row_of_members(partition).map(|(_, node)| node)
+    }
+
+    /// The same with the places that they have among the members.
+    pub(super) fn row_of_members(
+        &self,
+        partition: PartitionId,
+    ) -> impl ExactSizeIterator<Item = (usize, NodeId)> + '_ {
+        let places = self.places(partition.index()).iter();
+        places.map(|place| (usize::from(*place), self.member(*place).node))
     }
 
     fn member(&self, place: u8) -> &Member {

@@ -188,3 +188,37 @@ fn who_goes_takes_little_along() {
         assert!(moved * 100 <= 2 * PARTITIONS * most_pct, "{moved} copies move, {is_uniform}");
     }
 }
+
+#[test]
+fn rows_leave_out_who_has_to_do_with_nothing() {
+    let mut random = fastrand::Rng::with_seed(4);
+    for count in [1u64, 3, 70, 256] {
+        let members: Vec<_> = (1..=count)
+            .map(|id| Member { node: NodeId(id), rack: RackId(0), is_quiesced: false })
+            .collect();
+        let succession = of(&members, &Rules::default()).unwrap();
+        let share = (count / 4).max(2);
+        let versions: BTreeMap<_, _> = members
+            .iter()
+            .map(|member| {
+                let part = random.u64(..share);
+                let has_data = |of: PartitionId| of.index() as u64 % share == part;
+                let version = PartitionVersion::complete(member.node.0, false);
+                let version = |of| if has_data(of) { version } else { PartitionVersion::NONE };
+                (member.node, Versions::of(version))
+            })
+            .collect();
+        let rows = Rows::of(&succession, |node| versions.get(&node)).unwrap();
+        for partition in PartitionId::all() {
+            let Row { nodes, versions: found } = rows.row(partition);
+            let all = succession.row(partition).enumerate();
+            let all = all.map(|(place, node)| (place, node, versions[&node].get(partition)));
+            let expected: Vec<_> = all
+                .filter(|(place, _, of)| *place < succession.replication_factor() || of.has_data())
+                .map(|(_, node, of)| (node, of))
+                .collect();
+            assert_eq!(nodes.iter().copied().zip(found).collect::<Vec<_>>(), expected);
+        }
+        assert!(Rows::of(&succession, |_| None).is_none());
+    }
+}

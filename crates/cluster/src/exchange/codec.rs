@@ -5,9 +5,8 @@
 
 use prost::{Enumeration, Message as _};
 
-use super::Versions;
 use super::offer::{NamespaceOffer, Offer};
-use crate::balance::{Family, PartitionVersion};
+use crate::balance::{Family, PartitionVersion, Versions};
 use crate::ids::RackId;
 
 /// A message.

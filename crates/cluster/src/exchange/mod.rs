@@ -8,14 +8,12 @@
 
 mod codec;
 mod offer;
-mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use offer::{NamespaceOffer, Offer};
-pub use versions::Versions;
 
 use crate::NodeId;
 use codec::{Kind, Message};

@@ -1,6 +1,6 @@
 //! What a node tells of itself.
 
-use super::Versions;
+use crate::balance::Versions;
 use crate::ids::RackId;
 
 /// What a node offers to a view.

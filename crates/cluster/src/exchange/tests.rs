@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::codec::{Kind, Message, decode, encode};
 use super::*;
-use crate::balance::{Family, PartitionVersion};
+use crate::balance::{Family, PartitionVersion, Versions};
 use crate::ids::RackId;
 
 fn offer(node: u64) -> Offer {

@@ -1,9 +1,10 @@
 //! From what the members of a view told each other to who has which partition.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cluster::NodeId;
-use cluster::balance::{HashOrder, Member, PartitionVersion, Rules, Succession};
+use cluster::balance::{HashOrder, Member, Rows, Rules, Succession};
 use cluster::exchange::{NamespaceOffer, Offers};
 use cluster::partition::Partition;
 use engine::Namespace;
@@ -77,14 +78,19 @@ impl Node {
         let members: Vec<_> = participants.iter().map(Participant::member).collect();
         let succession = Succession::of(order, &members, &rules)
             .ok_or("the members of the view contradict each other")?;
+        let versions = |node| Some(&offers.get(&node)?.namespace(&namespace.name)?.versions);
+        let rows =
+            Rows::of(&succession, versions).ok_or("not all members have told what they have")?;
+        let quiesced = participants.iter().filter(|of| of.is_quiesced);
+        let quiesced: BTreeSet<_> = quiesced.map(|of| of.node).collect();
         let table = self.cluster.table(place);
         let replicas = succession.replication_factor();
         let mut is_visible = table.replication_factor() != replicas as u32;
         table.set_replication_factor(replicas as u32);
         namespace.drops.set_on(participants.len() > 1);
         for partition in PartitionId::all() {
-            let row = Row::of(&succession, &participants, partition, replicas);
-            let lingers = |node| row.lingers(node, &participants);
+            let row = rows.row(partition);
+            let lingers = |node| quiesced.contains(&node);
             let (me, versions) = (self.cluster.me(), &row.versions);
             let next = Partition::of(me, &row.nodes, versions, replicas, key, lingers);
             let next = next
@@ -139,33 +145,4 @@ fn rules_of(participants: &[Participant<'_>]) -> Result<Rules, String> {
     let active_rack = racks.next().flatten().filter(|rack| racks.all(|other| other == Some(*rack)));
     let is_uniform = participants.iter().all(|of| of.offer.is_uniform);
     Ok(Rules { replication_factor: factor as usize, active_rack, is_uniform })
-}
-
-/// The row of a partition without nodes that neither are to have it nor have anything.
-struct Row {
-    nodes: Arc<[NodeId]>,
-    versions: Vec<PartitionVersion>,
-}
-
-impl Row {
-    fn of(
-        succession: &Succession,
-        participants: &[Participant<'_>],
-        partition: PartitionId,
-        replicas: usize,
-    ) -> Self {
-        let version = |node: NodeId| {
-            let place = participants.binary_search_by_key(&node, |of| of.node).ok()?;
-            participants.get(place).map(|of| of.offer.versions.get(partition))
-        };
-        let row = succession.row(partition).enumerate();
-        let row = row.map(|(place, node)| (place, node, version(node).unwrap_or_default()));
-        let row = row.filter(|(place, _, version)| *place < replicas || version.has_data());
-        let (nodes, versions): (Vec<_>, _) = row.map(|(_, node, version)| (node, version)).unzip();
-        Self { nodes: nodes.into(), versions }
-    }
-
-    fn lingers(&self, node: NodeId, participants: &[Participant<'_>]) -> bool {
-        participants.iter().any(|of| of.node == node && of.is_quiesced)
-    }
 }

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use cluster::NodeId;
-use cluster::balance::{Family, PartitionVersion};
-use cluster::exchange::Versions;
+use cluster::balance::{Family, PartitionVersion, Versions};
 use cluster::partition::Partition;
 use engine::Namespace;
 use wire::PartitionId;

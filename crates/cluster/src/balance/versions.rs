@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 
 use wire::{PARTITIONS, PartitionId};
 
-use crate::balance::PartitionVersion;
+use super::PartitionVersion;
 
 /// The versions of all partitions of a namespace on a node.
 ///
@@ -51,7 +52,7 @@ impl Versions {
 
     /// Versions, and runs of partitions as (number of their version, how many they are). `None` if those are
     /// not all partitions, or have versions that there are not.
-    pub(super) fn from_runs(
+    pub(crate) fn from_runs(
         distinct: Vec<PartitionVersion>,
         counted: impl ExactSizeIterator<Item = (u32, u32)>,
     ) -> Option<Self> {
@@ -72,18 +73,32 @@ impl Versions {
     /// The version of a partition.
     pub fn get(&self, partition: PartitionId) -> PartitionVersion {
         let place = self.runs.partition_point(|run| usize::from(run.end) <= partition.index());
-        let number = self.runs.get(place).map(|run| usize::from(run.number));
-        // Runs cover all partitions, and have versions that there are.
-        number.and_then(|number| self.distinct.get(number)).copied().unwrap_or_default()
+        // Runs cover all partitions.
+        self.runs.get(place).map_or_else(Default::default, |run| self.version(run.number.into()))
+    }
+
+    /// Partitions in a row that have the same version, by their numbers.
+    pub fn ranges(&self) -> impl Iterator<Item = (Range<usize>, PartitionVersion)> {
+        let mut end = 0;
+        self.runs().map(move |(number, count)| {
+            let begin = end;
+            end += count as usize;
+            (begin..end, self.version(number))
+        })
+    }
+
+    fn version(&self, number: u32) -> PartitionVersion {
+        // Runs have versions that there are.
+        self.distinct.get(number as usize).copied().unwrap_or_default()
     }
 
     /// All versions that partitions have, once each.
-    pub(super) fn distinct(&self) -> &[PartitionVersion] {
+    pub(crate) fn distinct(&self) -> &[PartitionVersion] {
         &self.distinct
     }
 
     /// Runs of partitions: the number of their version, and how many they are.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, u32)> {
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u32, u32)> {
         let ends = self.runs.iter().map(|run| u32::from(run.end));
         let starts = std::iter::once(0).chain(ends);
         let runs = self.runs.iter().zip(starts);
@@ -100,8 +115,7 @@ impl Default for Versions {
 
 impl fmt::Debug for Versions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = |number: u32| self.distinct.get(number as usize).map(ToString::to_string);
-        f.debug_list().entries(self.runs().map(|(number, count)| (version(number), count))).finish()
+        f.debug_map().entries(self.ranges()).finish()
     }
 }
 
