@@ -185,7 +185,7 @@ context! {
         "migrate-retransmit-ms" migrate_retransmit_ms: u32 = 5_000,
             millis(0, U32).dynamic();
         /// Migrates without the records that can't be read.
-        "migrate-skip-unreadable" migrate_skip_unreadable: bool = false, flag().dynamic().later();
+        "migrate-skip-unreadable" migrate_skip_unreadable: bool = false, flag().dynamic();
         /// Pause after each migrated record.
         "migrate-sleep" migrate_sleep_micros: u32 = 1, number(0, U32).unit("µs").dynamic();
         /// Life of a multi-record transaction whose client names none.

@@ -113,7 +113,8 @@ context! {
         "connect-timeout-ms" connect_timeout_ms: u32 = 500,
             millis(50, U32).shown_in(&["mesh"]).dynamic();
         /// Size of the largest packet; 0 to take it from the interface.
-        "mtu" mtu_bytes: u32 = 0, number(0, U32).unit("bytes").dynamic();
+        "mtu" mtu_bytes: u32 = 0, number(0, U32).unit("bytes").dynamic()
+            .inert("what is sent by multicast is smaller than any packet");
         /// Version of the protocol; `none` turns heartbeats off, and `set-config` also knows
         /// `reset`.
         "protocol" protocol: HeartbeatProtocol = HeartbeatProtocol::V3,
@@ -178,7 +179,8 @@ context! {
         /// Idle time before the first probe.
         "keepalive-time" keepalive_time_seconds: u32 = 1, number(0, U32).unit("s");
         /// Round trip that is still taken as a working connection.
-        "latency-max-ms" latency_max_ms: u32 = 5, millis(0, 1_000).later();
+        "latency-max-ms" latency_max_ms: u32 = 5, millis(0, 1_000)
+            .inert("no interval is derived from it: rounds wait for who is heard");
         /// The port without TLS.
         "port" port: Option<u16> = None, port();
         /// Bytes read from a connection before others get their turn.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use cluster::Protocols;
 use config::{Config, LOG_CONTEXTS, LogLevel, StorageEngine};
+use engine::Namespace;
 use engine::devices::{DevicePlan, NamespaceOpening};
 use parking_lot::Mutex;
 use record::LastUpdateTime;
@@ -194,6 +195,12 @@ pub(crate) fn node_on_with(
     config.resolve(&config::Host { cpus: 2, node_id: 0xA1, heartbeat_mtu_bytes: 65_536 });
     config.namespaces.truncate(1);
     config.namespaces[0].storage_engine = engine;
+    let namespace = namespace_on(config.namespaces[0].clone(), devices);
+    Arc::new(Node::with(config, vec![Arc::new(namespace)], host.clone(), 1))
+}
+
+/// A namespace on devices, with what is on them.
+pub(crate) fn namespace_on(config: config::Namespace, devices: Vec<Arc<dyn Device>>) -> Namespace {
     let plan = DevicePlan {
         devices,
         image: None,
@@ -202,9 +209,8 @@ pub(crate) fn node_on_with(
         threads: 1,
         random: || 0xD15C,
     };
-    let opening = NamespaceOpening::begin(config.namespaces[0].clone(), 1, plan).unwrap();
-    let (namespace, _) = opening.finish(START.seconds()).unwrap();
-    Arc::new(Node::with(config, vec![Arc::new(namespace)], host.clone(), 1))
+    let opening = NamespaceOpening::begin(config, 1, plan).unwrap();
+    opening.finish(START.seconds()).unwrap().0
 }
 
 /// A node with these settings.

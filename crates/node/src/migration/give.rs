@@ -91,24 +91,12 @@ impl Node {
     pub(super) fn start_giving(&self, active: &mut Active) {
         let most = self.config().service.migrate_threads as usize;
         let now = self.host.monotonic();
-        if self.fills_now() {
-            let fills = std::mem::take(&mut active.fills);
-            active.waiting.extend(fills);
-        }
-        active.postponed.retain(|(due, place)| {
-            let is_due = *due <= now;
-            if is_due {
-                active.waiting.push_back(*place);
-            }
-            !is_due
-        });
+        let are_fills_free = self.fills_now();
+        active.waiting.release(now, are_fills_free);
+        let is_waiting_fill = |place| !are_fills_free && self.is_fill(place);
         while active.giving.len() < most
-            && let Some(place) = active.waiting.pop_front()
+            && let Some(place) = active.waiting.pop(is_waiting_fill)
         {
-            if !self.fills_now() && self.is_fill(place) {
-                active.fills.push_back(place);
-                continue;
-            }
             let partition = self.cluster.table(place.0).get(place.1);
             let (to, phase) = match partition.errand() {
                 Some(Errand::Give { to, .. }) => {
@@ -169,7 +157,7 @@ impl Node {
             }
         }
         self.postpone_unreadable(active, now);
-        let postponed = active.postponed.iter().map(|(due, _)| *due);
+        let postponed = active.waiting.next_due();
         let next = active.giving.values().map(|giving| giving.due).chain(postponed).min()?;
         Some(next.saturating_sub(now))
     }
@@ -348,7 +336,7 @@ impl Node {
                 ),
             );
             let pause = Duration::from_millis(namespace.config().migrate_retransmit_ms.into());
-            active.postponed.push_back((now + pause, place));
+            active.waiting.postpone(place, now + pause);
         }
     }
 

@@ -13,12 +13,14 @@
 //! |---|---|
 //! | which partitions, when | this one |
 //! | the side that gives | `give.rs` |
+//! | what waits to be given | `waiting.rs` |
 //! | the side that receives | `receive.rs` |
 //! | what a node has of a partition | `contents.rs` |
 
 mod contents;
 mod give;
 mod receive;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -37,6 +39,7 @@ use wire::PartitionId;
 use crate::clustering::Mailbox;
 use crate::node::Node;
 use give::Giving;
+use waiting::Waiting;
 
 /// How long to wait at most before everything is looked at again.
 const WAIT_MAX: Duration = Duration::from_millis(500);
@@ -84,12 +87,7 @@ pub(crate) struct Counts {
 /// What is under way.
 #[derive(Default)]
 struct Active {
-    /// What is to be given, in order.
-    waiting: VecDeque<Place>,
-    /// The same for nodes that have nothing yet: these wait, since a node that is missed may be back soon.
-    fills: VecDeque<Place>,
-    /// What is to be given, but not before that time.
-    postponed: VecDeque<(Duration, Place)>,
+    waiting: Waiting,
     giving: BTreeMap<Place, Giving>,
     /// Who gives something to this node.
     receiving: BTreeSet<(Place, NodeId)>,
@@ -262,11 +260,8 @@ impl Node {
     /// Whether there is something to be given of a partition, and has it be.
     fn look_for_errand(&self, active: &mut Active, place: Place) {
         let partition = self.cluster.table(place.0).look(place.1);
-        let is_known = active.giving.contains_key(&place)
-            || active.waiting.contains(&place)
-            || active.postponed.iter().any(|(_, postponed)| *postponed == place);
-        if partition.errand().is_some() && !is_known {
-            active.waiting.push_back(place);
+        if partition.errand().is_some() && !active.giving.contains_key(&place) {
+            active.waiting.push(place);
         }
     }
 

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use cluster::Protocols;
 use cluster::fabric::{Channel, Frame, Kind};
-use config::Config;
+use config::{Config, EngineKind};
+use engine::Namespace;
+use storage::device::Device;
 use wire::client::{Reply, RequestBuilder};
 use wire::{ProtoHeader, ProtoType, ResultCode};
 
-use crate::info::testing::{CLIENT, TestHost, worker};
+use crate::info::testing::{CLIENT, TestHost, namespace_on, worker};
 use crate::node::Node;
 use crate::peers::{LinkId, Remote};
 use crate::unfinished::{Progress, Unfinished};
@@ -25,9 +27,10 @@ const STEP: Duration = Duration::from_millis(5);
 const STEPS_MAX: usize = 20_000;
 
 /// See the module.
+#[derive(Default)]
 pub struct Town {
     pub nodes: Vec<Arc<Node>>,
-    hosts: Vec<Arc<TestHost>>,
+    pub hosts: Vec<Arc<TestHost>>,
     workers: Vec<Worker>,
     /// Frames on their way: to whom, on which link as the receiver knows it.
     mail: VecDeque<(usize, Remote, Vec<u8>)>,
@@ -45,19 +48,21 @@ fn address(number: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, number as u8 + 1], 3002))
 }
 
+fn config_of(number: usize, change: impl Fn(usize, &mut Config)) -> Config {
+    let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
+    let node_id = 0xA1 + number as u64;
+    config.resolve(&config::Host { cpus: 1, node_id, heartbeat_mtu_bytes: 1500 });
+    for namespace in &mut config.namespaces {
+        namespace.replication_factor = 2;
+    }
+    change(number, &mut config);
+    config
+}
+
 impl Town {
     /// So many nodes of one cluster, with these settings of their namespaces `test` and `bar`.
     pub fn of(count: usize, change: impl Fn(usize, &mut Config)) -> Self {
-        let mut town = Self {
-            nodes: Vec::new(),
-            hosts: Vec::new(),
-            workers: Vec::new(),
-            mail: VecDeque::new(),
-            links: BTreeMap::new(),
-            down: Vec::new(),
-            spoken: BTreeSet::new(),
-            damages: None,
-        };
+        let mut town = Self::default();
         for number in 0..count {
             town.add(number, &change);
         }
@@ -77,13 +82,33 @@ impl Town {
         protocols: Protocols,
         change: impl Fn(usize, &mut Config),
     ) {
-        let mut config = Config::default_single_node(Path::new("/tmp/bolide"));
-        let node_id = 0xA1 + number as u64;
-        config.resolve(&config::Host { cpus: 1, node_id, heartbeat_mtu_bytes: 1500 });
-        for namespace in &mut config.namespaces {
-            namespace.replication_factor = 2;
-        }
-        change(number, &mut config);
+        let config = config_of(number, change);
+        let namespaces = config.namespaces.iter().cloned();
+        let namespaces = namespaces.map(|namespace| Arc::new(Namespace::new(namespace, 1)));
+        self.join(number, protocols, config.clone(), namespaces.collect());
+    }
+
+    /// One node more, whose namespace `test` is on a device; it has no other.
+    pub fn add_on(
+        &mut self,
+        number: usize,
+        device: Arc<dyn Device>,
+        change: impl Fn(usize, &mut Config),
+    ) {
+        let mut config = config_of(number, change);
+        config.namespaces.truncate(1);
+        config.namespaces[0].storage_engine.kind = EngineKind::Device;
+        let namespace = namespace_on(config.namespaces[0].clone(), vec![device]);
+        self.join(number, Protocols::ALL, config, vec![Arc::new(namespace)]);
+    }
+
+    fn join(
+        &mut self,
+        number: usize,
+        protocols: Protocols,
+        config: Config,
+        namespaces: Vec<Arc<Namespace>>,
+    ) {
         let host = TestHost::new();
         *host.protocols.lock() = protocols;
         host.control.lock().push(address(number));
@@ -92,7 +117,7 @@ impl Town {
             use crate::host::Host as _;
             host.advance(first.monotonic());
         }
-        let node = Arc::new(Node::new(config, host.clone(), 1));
+        let node = Arc::new(Node::with(config, namespaces, host.clone(), 1));
         node.set_seeds(vec![address(0)]);
         self.workers.push(worker(&node));
         self.hosts.push(host);
