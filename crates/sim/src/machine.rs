@@ -17,8 +17,7 @@ use wire::ProtoType;
 use crate::client::CallId;
 use crate::devices::Storage;
 use crate::host::{CONTROL_PORT, Clock, FABRIC_PORT, Ground, SERVICE_PORT, SimHost, address_of};
-use crate::threads::Threads;
-use crate::world::Chore;
+use crate::threads::{Thread, Threads};
 
 /// The one namespace.
 pub const NAMESPACE: &str = "test";
@@ -106,6 +105,32 @@ pub struct Loop {
     pub turn_at: Option<Duration>,
 }
 
+/// What a process does when its time has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    /// An event loop wakes up.
+    Turn(usize),
+    /// The thread for the cluster looks what there is to do.
+    Conduct,
+    /// The thread for migrations does.
+    Migrate,
+    /// Another thread does.
+    Thread(Thread),
+    /// A thread for the devices does.
+    Upkeep(Chore),
+}
+
+/// What is to be done about devices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Chore {
+    /// Something is written to a device.
+    Flush(usize),
+    /// A block of a device is emptied.
+    Move(usize),
+    /// Old traces go.
+    House,
+}
+
 /// A running node.
 pub struct Process {
     /// The node.
@@ -140,8 +165,7 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// When something is to be done.
-    pub fn due(&mut self, chore: Chore) -> &mut Option<Duration> {
+    fn due(&mut self, chore: Chore) -> &mut Option<Duration> {
         match chore {
             Chore::Flush(device) => &mut self.devices[device].flush_at,
             Chore::Move(device) => &mut self.devices[device].move_at,
@@ -271,6 +295,17 @@ impl Process {
         let (conduct_at, migrate_at, rebalances) = (None, None, 0);
         let threads = Threads::new(&node);
         Ok(Self { node, host, loops, conduct_at, migrate_at, rebalances, threads, upkeep, found })
+    }
+
+    /// When it is to do something next.
+    pub fn due(&mut self, task: Task) -> &mut Option<Duration> {
+        match task {
+            Task::Turn(index) => &mut self.loops[index].turn_at,
+            Task::Conduct => &mut self.conduct_at,
+            Task::Migrate => &mut self.migrate_at,
+            Task::Thread(thread) => self.threads.due(thread),
+            Task::Upkeep(chore) => self.upkeep.due(chore),
+        }
     }
 
     /// The table of the one namespace.

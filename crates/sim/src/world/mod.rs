@@ -20,14 +20,12 @@ pub use spans::Spans;
 use crate::client::{CallId, Clients, KeyNumber, Verdict};
 use crate::faults::{FaultEvent, Nemesis};
 use crate::host::Clock;
-use crate::machine::{Machine, Setup};
+use crate::machine::{Machine, Setup, Task};
 use crate::network::{NetEvent, Network, Outcome};
 use crate::profile::Profile;
-use crate::threads::Thread;
 use crate::trace::Trace;
 
 pub use crashes::Crash;
-pub use upkeep::Chore;
 
 use crashes::Absence;
 use storage::{Fetch, Report, Ticket};
@@ -35,16 +33,8 @@ use storage::{Fetch, Report, Ticket};
 /// Something that happens.
 #[derive(Debug)]
 pub enum Event {
-    /// A loop of a process wakes up.
-    Turn(usize, u32, usize),
-    /// The thread for the cluster of a process looks what there is to do.
-    Conduct(usize, u32),
-    /// The thread for migrations does.
-    Migrate(usize, u32),
-    /// Another thread of a process does.
-    Thread(usize, u32, Thread),
-    /// A thread for the devices of a process does.
-    Upkeep(usize, u32, Chore),
+    /// A process on a machine, by its life, does what is due.
+    Due(usize, u32, Task),
     /// A read that a loop wants done is.
     HasRead(usize, u32, usize, Ticket, Fetch),
     /// Something in the network.
@@ -223,11 +213,7 @@ impl World {
 
     fn step(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
-            Event::Turn(machine, life, index) => self.turn(machine, life, index),
-            Event::Conduct(machine, life) => self.conduct(machine, life),
-            Event::Migrate(machine, life) => self.migrate(machine, life),
-            Event::Thread(machine, life, thread) => self.thread(machine, life, thread),
-            Event::Upkeep(machine, life, chore) => self.tend_devices(machine, life, chore),
+            Event::Due(machine, life, task) => self.perform(machine, life, task),
             Event::HasRead(machine, life, index, ticket, fetch) => {
                 self.has_read(machine, life, index, (ticket, &fetch));
             }
