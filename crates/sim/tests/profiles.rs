@@ -56,7 +56,7 @@ fn chaos() {
 /// Once a block lost a page, and replicas differed in the times of records.
 #[test]
 fn disks() {
-    let moves: u64 = [1, 4].map(|seed| check("disks", seed, 12).moves).iter().sum();
+    let moves: u64 = [1, 4].map(|seed| check("disks", seed, 12).tally.moves).iter().sum();
     assert!(moves > 0, "blocks are used again");
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::division::Division;
-use super::{Finding, report};
+use super::{Finding, MAP_AGE, report};
 use crate::client::{Action, Deed, Family, History, KeyNumber, Outcome, Seen, Verdict};
 use crate::profile::Promise;
 use crate::world::World;
@@ -45,9 +45,12 @@ impl World {
                     format_args!("{family:?} {key} (partition {partition}): {problem}"),
                 );
             }
-            if promise == Promise::Fresh {
-                check_reads(history, (key, family), undone.truncated_at, findings, &mut already);
-            }
+            let may_be_old = |read: &Deed| match promise {
+                Promise::Fresh => false,
+                Promise::Kept => is_excused || self.may_read_old(read),
+                Promise::KeptUndivided | Promise::Nothing => true,
+            };
+            check_reads(history, (key, family), undone, may_be_old, findings, &mut already);
         }
     }
 
@@ -83,6 +86,13 @@ impl World {
         let is_expunged = self.clients.keys.family(key) == Family::Expunged;
         let deeds = self.clients.history.of(key).map(|(_, deed)| deed);
         is_expunged.then(|| self.may_return_until(deeds)).flatten()
+    }
+
+    /// Whether nodes were of different views when something was read, or had not told each other what they have; or
+    /// whoever was asked may have been a replica that cannot write what it is told.
+    fn may_read_old(&self, read: &Deed) -> bool {
+        self.apart.touch(read.begun.saturating_sub(MAP_AGE), read.ended)
+            || self.may_have_taken_nothing(read.machine, read.begun, read.ended)
     }
 
     /// Whether a key was written, or may have been, while nodes were of different views.
@@ -202,11 +212,12 @@ pub(super) fn last_delete(history: &History, key: KeyNumber, before: Duration) -
 fn check_reads(
     history: &History,
     (key, family): (KeyNumber, Family),
-    truncated_at: Duration,
+    undone: Undone,
+    may_be_old: impl Fn(&Deed) -> bool,
     findings: &mut Vec<Finding>,
     already: &mut usize,
 ) {
-    let reads = history.of(key).filter(|(_, deed)| !deed.action.writes());
+    let reads = history.of(key).filter(|(_, deed)| !deed.action.writes() && !may_be_old(deed));
     let answered =
         reads.filter(|(_, deed)| matches!(deed.outcome, Outcome::Done | Outcome::Absent));
     for (place, read) in answered {
@@ -222,7 +233,6 @@ fn check_reads(
             Family::Set => None,
             _ => {
                 let value = number.map(|of| of as usize);
-                let undone = Undone { truncated_at, ..Undone::default() };
                 superseded(history, key, value, [read.begun, read.ended], undone)
             }
         };

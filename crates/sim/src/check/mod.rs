@@ -32,6 +32,9 @@ impl fmt::Display for Finding {
 /// By how much writes in quick succession may be later than any clock.
 const SUCCESSION: Duration = Duration::from_millis(50);
 
+/// Maps are so old at most, and what nodes know of each other a little older.
+const MAP_AGE: Duration = Duration::from_millis(1500);
+
 /// Most findings of one kind that are told.
 const FINDINGS_MAX: usize = 8;
 

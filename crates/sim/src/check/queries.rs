@@ -5,16 +5,11 @@
 //! that was not told of every partition that all of it came is one that its client makes again: nothing is
 //! expected of it but what cannot be.
 
-use std::time::Duration;
-
-use super::{Finding, report};
+use super::{Finding, MAP_AGE, report};
 use crate::client::query::Query;
 use crate::client::{Action, Deed, Family, KeyNumber, Outcome, Seen};
 use crate::profile::Promise;
 use crate::world::World;
-
-/// Maps are so old at most, and what nodes know of each other a little older.
-const MAP_AGE: Duration = Duration::from_millis(1500);
 
 /// What is known of a record during a query.
 enum Known {
@@ -48,10 +43,12 @@ impl World {
         }
     }
 
-    /// Whether a query's answer is to be complete: nodes were of one view, and none had lost anything.
+    /// Whether a query's answer is to be complete: nodes were of one view, and none had lost anything. What
+    /// cannot be read is left out.
     fn can_judge(&self, query: &Query) -> bool {
         self.nemesis.profile.promise != Promise::Nothing
             && !self.was_divided(query.begun.saturating_sub(MAP_AGE), query.ended)
+            && !self.was_unreadable(query.begun, query.ended)
     }
 
     fn check_query(&self, query: &Query, key: KeyNumber, is_judged: bool) -> Option<String> {

@@ -3,12 +3,14 @@
 //! Events are ordered by their time, and by when they were entered if that is the same. One generator of
 //! random numbers decides all that is open: so a seed names a course of events.
 
+mod ailments;
 mod calls;
 mod changes;
 mod crashes;
 mod machines;
 mod queries;
 mod spans;
+mod tally;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use spans::Spans;
+pub use tally::Tally;
 
 use crate::client::{CallId, Clients, KeyNumber, Verdict};
 use crate::faults::{FaultEvent, Nemesis};
@@ -27,6 +30,7 @@ use crate::trace::Trace;
 
 pub use crashes::Crash;
 
+use ailments::Ailment;
 use crashes::Absence;
 use storage::{Fetch, Report, Ticket};
 
@@ -86,10 +90,12 @@ pub struct World {
     pub apart: Spans,
     /// Times during which machines were away with what their disks hold.
     absences: Vec<Absence>,
+    /// Times during which their disks failed.
+    ailments: Vec<Ailment>,
     /// What nodes that started found on their disks.
     pub starts: Vec<(usize, Report)>,
-    /// Blocks whose records were moved.
-    pub moves: u64,
+    /// How often some things have happened.
+    pub tally: Tally,
     clock: Arc<Clock>,
     queue: BTreeMap<(Duration, u64), Event>,
     queued: u64,
@@ -134,8 +140,9 @@ impl World {
             divided_since: None,
             apart: Spans::default(),
             absences: Vec::new(),
+            ailments: Vec::new(),
             starts: Vec::new(),
-            moves: 0,
+            tally: Tally::default(),
             clock: Arc::default(),
             queue: BTreeMap::new(),
             queued: 0,

@@ -112,7 +112,7 @@ impl World {
             Moved::Nothing => Duration::from_millis(self.random.u64(2..100)),
         };
         if moved == Moved::Block {
-            self.moves += 1;
+            self.tally.moves += 1;
             self.trace.note(self.now, 9 + machine as u64 * 16, &[device as u8]);
         }
         self.wake(machine, Task::Upkeep(Chore::Move(device)), pause);
