@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cluster::{Protocol, Protocols};
-use config::{Config, ConflictResolution, HeartbeatMode, HostPort};
+use config::{Config, ConflictResolution, HeartbeatMode, HostPort, Set, SetOverride};
 use node::peers::Remote;
 use node::{Answer, Host, Node, Progress, Unfinished, Worker};
 use storage::{Desk, Fetch, Reader, Report, Signal, Ticket};
 use wire::ProtoType;
 
-use crate::client::CallId;
+use crate::client::{CallId, LIFE_DEFAULT_SECONDS, MORTAL_SET};
 use crate::devices::Storage;
 use crate::host::{CONTROL_PORT, Clock, FABRIC_PORT, Ground, SERVICE_PORT, SimHost, address_of};
 use crate::threads::{Thread, Threads};
@@ -37,6 +37,8 @@ pub struct Setup {
     pub migrate_threads: u32,
     /// How many nodes a view needs at least.
     pub min_cluster_size: u32,
+    /// `nsup-period`; 0: nothing expires.
+    pub nsup_period_seconds: u32,
     /// Where records are.
     pub storage: Storage,
     /// Whether machines begin with an older release, and are upgraded one by one when they start again. Some go
@@ -228,7 +230,11 @@ fn config_of(setup: &Setup, machine: usize) -> Config {
     for namespace in &mut config.namespaces {
         namespace.replication_factor = setup.replication_factor;
         setup.storage.configure(namespace, machine);
-        namespace.nsup_period_seconds = 0;
+        namespace.nsup_period_seconds = setup.nsup_period_seconds;
+        if setup.nsup_period_seconds > 0 {
+            let default_ttl = SetOverride::Value(LIFE_DEFAULT_SECONDS);
+            namespace.sets.push(Set { name: MORTAL_SET.into(), default_ttl, ..Set::default() });
+        }
         namespace.conflict_resolution_policy = match setup.by_generation {
             true => ConflictResolution::Generation,
             false => ConflictResolution::LastUpdateTime,

@@ -285,7 +285,11 @@ impl Profile {
             storage: self.storage(random),
             // Every other world, whatever else is drawn.
             is_upgraded: random.clone().bool(),
+            nsup_period_seconds: 0,
         };
+        if random.bool() {
+            setup.nsup_period_seconds = random.u32(1..=4);
+        }
         if setup.storage.commits() && self.may_strike_all() {
             // Whoever comes up first must not serve what only others have.
             setup.min_cluster_size = machines as u32 - setup.replication_factor + 1;

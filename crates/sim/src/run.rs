@@ -89,6 +89,7 @@ fn live(world: &mut World, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
         world.check_history(findings);
         world.check_metadata(findings);
         world.check_truncations(findings);
+        world.check_expiry(findings);
         world.check_indexes(findings);
         world.check_queries(findings);
         world.check_starts(findings);

@@ -25,8 +25,9 @@ impl World {
             let family = self.clients.keys.family(key);
             let history = &self.clients.history;
             let returns_until = self.may_have_returned(key);
+            let gone_at = |when| self.truncated_at(family).max(self.expired_at(key, when));
             let undone = Undone {
-                truncated_at: self.truncated_at(family),
+                gone_at: gone_at(self.now),
                 returned_until: returns_until.unwrap_or_default(),
             };
             let division = self.division_of(key).filter(|_| is_excused && !is_anything);
@@ -34,7 +35,7 @@ impl World {
             let is_excused = is_excused || returns_until.is_some() && self.setup.by_generation;
             let problem = contradiction(history, key, family, &last, is_excused, undone);
             let of_division = |division: Division| {
-                division.contradiction(history, key, family, &last, undone.truncated_at)
+                division.contradiction(history, key, family, &last, undone.gone_at)
             };
             let problem = problem.or_else(|| division.and_then(of_division));
             if let Some(problem) = problem {
@@ -50,6 +51,7 @@ impl World {
                 Promise::Kept => is_excused || self.may_read_old(read),
                 Promise::KeptUndivided | Promise::Nothing => true,
             };
+            let undone = |read: &Deed| Undone { gone_at: gone_at(read.ended), ..undone };
             check_reads(history, (key, family), undone, may_be_old, findings, &mut already);
         }
     }
@@ -72,7 +74,8 @@ impl World {
                     continue;
                 }
             };
-            if *first.get_or_insert_with(|| seen.clone()) != seen {
+            let may_differ = self.may_expire(key, self.audited_at, self.now);
+            if *first.get_or_insert_with(|| seen.clone()) != seen && !may_differ {
                 let text =
                     format_args!("key {key} is {seen:?} at {machine} and {first:?} elsewhere");
                 report(findings, &mut already, text);
@@ -105,8 +108,8 @@ impl World {
 /// Until when what was done may have been undone without anybody having been told so.
 #[derive(Clone, Copy, Debug, Default)]
 struct Undone {
-    /// What began before may have been truncated.
-    truncated_at: Duration,
+    /// What began before may have been truncated, or have expired.
+    gone_at: Duration,
     /// What was done up to then does not count: a version may have come back with a disk.
     returned_until: Duration,
 }
@@ -140,7 +143,7 @@ fn contradiction(
             })
         }
         Family::Set => lost_words(history, key, last, is_excused),
-        Family::Register | Family::Durable | Family::Expunged | Family::Brief => {
+        Family::Register | Family::Durable | Family::Expunged | Family::Brief | Family::Mortal => {
             let found = number.map(|number| number as usize);
             if let Some(number) = found
                 && !history.of(key).any(|(place, deed)| place == number && deed.may_count())
@@ -187,7 +190,7 @@ fn superseded(
     let written_until = |value: usize| history.deeds[value].settled_at();
     let until = match value {
         Some(value) => written_until(value),
-        None => last_delete(history, key, ended).max(undone.truncated_at),
+        None => last_delete(history, key, ended).max(undone.gone_at),
     };
     let counts = |deed: &Deed| match value {
         Some(_) => deed.is_acknowledged(),
@@ -212,7 +215,7 @@ pub(super) fn last_delete(history: &History, key: KeyNumber, before: Duration) -
 fn check_reads(
     history: &History,
     (key, family): (KeyNumber, Family),
-    undone: Undone,
+    undone: impl Fn(&Deed) -> Undone,
     may_be_old: impl Fn(&Deed) -> bool,
     findings: &mut Vec<Finding>,
     already: &mut usize,
@@ -233,7 +236,7 @@ fn check_reads(
             Family::Set => None,
             _ => {
                 let value = number.map(|of| of as usize);
-                superseded(history, key, value, [read.begun, read.ended], undone)
+                superseded(history, key, value, [read.begun, read.ended], undone(read))
             }
         };
         if let Some(problem) = problem {

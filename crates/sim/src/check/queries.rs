@@ -96,6 +96,7 @@ impl World {
 
     fn known_by_audit(&self, key: KeyNumber) -> Known {
         match self.audited(key, &mut Vec::new()) {
+            _ if self.may_expire(key, self.audited_at, self.now) => Known::Unsure,
             None => Known::Unsure,
             Some(None) => Known::Gone,
             Some(Some(seen)) => Known::There(seen.number),
@@ -121,6 +122,8 @@ impl World {
                 Known::Unsure
             }
             _ if last.action == Action::Delete => Known::Gone,
+            _ if self.may_expire(key, query.begun, query.ended) => Known::Unsure,
+            _ if self.outlived_at(last).is_some_and(|at| at < query.begun) => Known::Gone,
             _ => Known::There(Some(*place as i64)),
         }
     }

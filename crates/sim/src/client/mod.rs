@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use change::Change;
 pub use history::{Deed, History, Outcome};
-pub use keys::{BRIEF_SET, Family, KeyNumber, Keys, SET};
+pub use keys::{BRIEF_SET, Family, KeyNumber, Keys, LIFE_DEFAULT_SECONDS, MORTAL_SET, SET, SETS};
 pub use map::Map;
 use query::Query;
 pub use request::{FUNCTIONS, MODULE, Seen, Verdict, info_frame, read, request_of};
@@ -163,13 +163,13 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// So many clients, a third of them stubborn, for so many keys of each family.
-    pub fn new(count: usize, per_family: usize, machines: usize, rest: Duration) -> Self {
+    /// So many clients, a third of them stubborn, for these keys.
+    pub fn new(count: usize, keys: Keys, machines: usize, rest: Duration) -> Self {
         let clients =
             (0..count).map(|number| Client { is_stubborn: number % 3 == 2, ..Client::default() });
         Self {
             clients: clients.collect(),
-            keys: Keys::new(per_family),
+            keys,
             history: History::default(),
             queries: Vec::new(),
             changes: Vec::new(),
@@ -212,8 +212,10 @@ impl Clients {
         let action = match self.keys.family(key) {
             // It writes the record when it has read it.
             Family::Modified => Action::Read { all: random.bool() },
+            // Left alone mostly, so that it comes to its end.
+            Family::Mortal if random.u32(..8) > 0 => read,
             _ if reads => read,
-            Family::Register | Family::Brief => Action::Write,
+            Family::Register | Family::Brief | Family::Mortal => Action::Write,
             Family::Counter if random.u32(..4) == 0 => Action::Call,
             Family::Counter => Action::Add,
             Family::Set => Action::Append,

@@ -10,7 +10,7 @@ use wire::client::{Reply, RequestBuilder};
 use wire::{Digest, FieldType, Info1, Info3, ParticleType, PartitionId, ResultCode};
 
 use super::request::{NUMBER, messages, seen_in};
-use super::{BRIEF_SET, CallId, KeyNumber, Keys, Outcome, SET, Seen};
+use super::{BRIEF_SET, CallId, KeyNumber, Keys, MORTAL_SET, Outcome, SET, Seen};
 use crate::machine::NAMESPACE;
 
 /// A query that asks so often has asked enough.
@@ -85,7 +85,11 @@ impl Query {
 
     /// One that a client may think of; `numbers` is about how large numbers are.
     pub fn random(client: usize, numbers: i64, now: Duration, random: &mut fastrand::Rng) -> Self {
-        let set = if random.u32(..4) == 0 { BRIEF_SET } else { SET };
+        let set = match random.u32(..6) {
+            0 => BRIEF_SET,
+            1 => MORTAL_SET,
+            _ => SET,
+        };
         let mut number = || random.i64(0..=numbers);
         let range = (number(), number());
         let range = random.bool().then_some((range.0.min(range.1), range.0.max(range.1)));

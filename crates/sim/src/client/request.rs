@@ -1,9 +1,9 @@
 //! Requests as bytes, and what their answers mean.
 
 use wire::client::{Reply, RequestBuilder};
-use wire::{Digest, FieldType, Info1, Info2, OpCode, ParticleType, ProtoHeader, ResultCode};
+use wire::{FieldType, Info1, Info2, OpCode, ParticleType, ProtoHeader, ResultCode};
 
-use super::{Action, Family};
+use super::{Action, Family, KeyNumber, Keys};
 use crate::machine::NAMESPACE;
 
 /// The bin of numbers.
@@ -26,13 +26,17 @@ end
 ";
 
 /// A request about a record that is not named yet; `own` is the number that makes what is written different.
-pub fn builder_of(family: Family, action: Action, own: i64) -> RequestBuilder {
+pub fn builder_of(keys: &Keys, key: KeyNumber, action: Action, own: i64) -> RequestBuilder {
+    let family = keys.family(key);
     let integer = |builder: RequestBuilder, code, value: i64| {
         builder.op(code, ParticleType::INTEGER, NUMBER, &value.to_be_bytes())
     };
     let begin = RequestBuilder::new().namespace(NAMESPACE).set(family.set());
     match action {
-        Action::Write => integer(begin.info2(Info2::WRITE), OpCode::WRITE, own),
+        Action::Write => {
+            let begin = begin.info2(Info2::WRITE).record_ttl(keys.ttl(key));
+            integer(begin, OpCode::WRITE, own)
+        }
         Action::Add => integer(begin.info2(Info2::WRITE), OpCode::INCREMENT, 1),
         Action::Call => {
             // The list of a text and a number, as msgpack.
@@ -69,9 +73,9 @@ pub fn builder_of(family: Family, action: Action, own: i64) -> RequestBuilder {
 }
 
 /// The body of such a request.
-pub fn request_of(family: Family, digest: &Digest, action: Action, own: i64) -> Vec<u8> {
-    let builder = builder_of(family, action, own).transaction_ttl_ms(TIME_MS);
-    builder.digest(digest).into_body()
+pub fn request_of(keys: &Keys, key: KeyNumber, action: Action, own: i64) -> Vec<u8> {
+    let builder = builder_of(keys, key, action, own).transaction_ttl_ms(TIME_MS);
+    builder.digest(&keys.digest(key)).into_body()
 }
 
 /// The body of an info request of one command, and back.

@@ -43,8 +43,7 @@ impl World {
             Plan::One(key, action) => {
                 let machine = self.clients.machine_for(client, key, action, &mut self.random);
                 let deed = self.clients.history.begin(key, action, machine, self.now);
-                let keys = &self.clients.keys;
-                let body = request_of(keys.family(key), &keys.digest(key), action, deed as i64);
+                let body = request_of(&self.clients.keys, key, action, deed as i64);
                 self.send_call(Purpose::Deed { client, deed }, machine, body, patience);
             }
             Plan::Batch(rows) => self.begin_batch(client, rows, patience),
@@ -70,11 +69,10 @@ impl World {
         let (mut deeds, mut of_batch) = (Vec::new(), Vec::new());
         for (key, action) in rows {
             let deed = self.clients.history.begin(key, action, machine, self.now);
-            let keys = &self.clients.keys;
-            of_batch.push((keys.family(key), keys.digest(key), action, deed as i64));
+            of_batch.push((key, action, deed as i64));
             deeds.push(deed);
         }
-        let body = batch_of(&of_batch);
+        let body = batch_of(&self.clients.keys, &of_batch);
         self.send_call(Purpose::Batch { client, deeds }, machine, body, patience);
     }
 
@@ -95,12 +93,12 @@ impl World {
     /// Reads all keys from all nodes, and has queries made.
     pub fn audit(&mut self) {
         self.audits.clear();
+        self.audited_at = self.now;
         let machines: Vec<_> = self.running().collect();
         for key in 0..self.clients.keys.count() {
             for &machine in &machines {
-                let keys = &self.clients.keys;
                 let action = Action::Read { all: key % 2 == 0 };
-                let body = request_of(keys.family(key), &keys.digest(key), action, 0);
+                let body = request_of(&self.clients.keys, key, action, 0);
                 self.send_call(Purpose::Audit(key), machine, body, Duration::from_secs(5));
             }
         }

@@ -207,6 +207,7 @@ impl World {
     fn thread(&mut self, machine: usize, thread: Thread) {
         let Some(process) = &mut self.machines[machine].process else { return };
         let wait = process.threads.turn(&process.node, thread);
+        self.tally.expired += std::mem::take(&mut process.threads.expired);
         self.wake(machine, Task::Thread(thread), wait);
     }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use spans::Spans;
 pub use tally::Tally;
 
-use crate::client::{CallId, Clients, KeyNumber, Verdict};
+use crate::client::{CallId, Clients, KeyNumber, Keys, Verdict};
 use crate::faults::{FaultEvent, Nemesis};
 use crate::host::Clock;
 use crate::machine::{Machine, Setup, Task};
@@ -83,6 +83,8 @@ pub struct World {
     pub nemesis: Nemesis,
     /// What audits have read: key, machine, and what it answered.
     pub audits: Vec<(KeyNumber, usize, Verdict)>,
+    /// When they began.
+    pub audited_at: Duration,
     /// Times during which running nodes were of different views.
     pub divided: Vec<(Duration, Duration)>,
     divided_since: Option<Duration>,
@@ -128,14 +130,16 @@ impl World {
     ) -> anyhow::Result<Self> {
         let machines = (0..setup.machines).map(|number| Machine { number, ..Machine::default() });
         let rest = Duration::from_millis(random.u64(2..60));
+        let keys = Keys::new(profile.keys, setup.nsup_period_seconds > 0);
         let mut world = Self {
             now: Duration::from_secs(1),
             trace: Trace::new(is_shown),
             machines: machines.collect(),
             network: Network::new(setup.machines),
-            clients: Clients::new(profile.clients, profile.keys, setup.machines, rest),
+            clients: Clients::new(profile.clients, keys, setup.machines, rest),
             nemesis: Nemesis::new(*profile),
             audits: Vec::new(),
+            audited_at: Duration::ZERO,
             divided: Vec::new(),
             divided_since: None,
             apart: Spans::default(),

@@ -9,6 +9,8 @@ use super::World;
 pub struct Tally {
     /// Blocks of disks whose records were moved.
     pub moves: u64,
+    /// Records that nodes have removed because their time was over, each copy counted.
+    pub expired: u64,
     /// Reads that disks failed.
     pub failed_reads: u64,
     /// Writes that disks failed.
@@ -33,6 +35,7 @@ impl Tally {
     pub fn plus(self, other: Self) -> Self {
         Self {
             moves: self.moves + other.moves,
+            expired: self.expired + other.expired,
             failed_reads: self.failed_reads + other.failed_reads,
             failed_writes: self.failed_writes + other.failed_writes,
         }
@@ -41,7 +44,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { moves, failed_reads, failed_writes } = self;
-        write!(f, "{moves} moves, {failed_reads}+{failed_writes} failed")
+        let Self { moves, expired, failed_reads, failed_writes } = self;
+        write!(f, "{moves} moves, {expired} expired, {failed_reads}+{failed_writes} failed")
     }
 }
