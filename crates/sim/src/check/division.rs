@@ -62,7 +62,7 @@ impl Division {
         let number = last.as_ref().and_then(|seen| seen.number);
         let is_after = |deed: &Deed| deed.is_acknowledged() && deed.begun > self.until;
         match family {
-            Family::Counter | Family::Modified => {
+            Family::Counter | Family::Tallied | Family::Modified => {
                 let is_before = |deed: &Deed| {
                     self.slack.is_none() && deed.is_acknowledged() && deed.ended < self.since
                 };

@@ -12,6 +12,7 @@ mod division;
 mod expiry;
 mod history;
 mod indexes;
+mod jobs;
 mod metadata;
 mod queries;
 mod replicas;

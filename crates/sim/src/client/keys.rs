@@ -24,11 +24,13 @@ pub enum Family {
     Brief,
     /// As a register, in a set whose records have a time to live, if anything expires.
     Mortal,
+    /// As a counter, in a set over which jobs go that count up, too.
+    Tallied,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Register,
         Self::Counter,
         Self::Set,
@@ -37,6 +39,7 @@ impl Family {
         Self::Expunged,
         Self::Brief,
         Self::Mortal,
+        Self::Tallied,
     ];
 
     /// The set in which its records are.
@@ -44,6 +47,7 @@ impl Family {
         match self {
             Self::Brief => BRIEF_SET,
             Self::Mortal => MORTAL_SET,
+            Self::Tallied => TALLIED_SET,
             _ => SET,
         }
     }
@@ -72,8 +76,10 @@ pub const SET: &str = "set";
 pub const BRIEF_SET: &str = "brief";
 /// The set whose records expire.
 pub const MORTAL_SET: &str = "mortal";
+/// The set whose records jobs change.
+pub const TALLIED_SET: &str = "tallied";
 /// All of them.
-pub const SETS: [&str; 3] = [SET, BRIEF_SET, MORTAL_SET];
+pub const SETS: [&str; 4] = [SET, BRIEF_SET, MORTAL_SET, TALLIED_SET];
 
 /// How long records of the set that expires live if whoever writes them does not say, in seconds.
 pub const LIFE_DEFAULT_SECONDS: u32 = 4;

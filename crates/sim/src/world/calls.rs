@@ -48,6 +48,8 @@ impl World {
             }
             Plan::Batch(rows) => self.begin_batch(client, rows, patience),
             Plan::Query => self.begin_query_of(client),
+            Plan::Aggregation => self.begin_aggregation_of(client),
+            Plan::Job => self.begin_job_of(client),
         }
     }
 
@@ -141,6 +143,11 @@ impl World {
                 self.end_batch(*client, deeds, verdicts);
             }
             Purpose::Query(query) => self.query_answered(*query, call, Some(frames)),
+            Purpose::Aggregation(place) => self.aggregation_answered(*place, call, Some(frames)),
+            Purpose::Job(job) => self.job_begun(*job, pending.machine, &read(frames)),
+            Purpose::JobStatus(job) => {
+                self.job_told(*job, pending.machine, info_value(frames).as_deref());
+            }
             Purpose::Audit(key) => self.audits.push((*key, pending.machine, read(frames))),
             Purpose::Change(change) => self.change_answered(*change, info_value(frames)),
             Purpose::Map => {
@@ -181,6 +188,9 @@ impl World {
                 self.end_batch(*client, deeds, vec![verdict; deeds.len()]);
             }
             Purpose::Query(query) => self.query_answered(*query, call, None),
+            Purpose::Aggregation(place) => self.aggregation_answered(*place, call, None),
+            Purpose::Job(job) => self.job_begun(*job, pending.machine, &verdict),
+            Purpose::JobStatus(job) => self.job_told(*job, pending.machine, None),
             Purpose::Audit(key) => self.audits.push((*key, pending.machine, verdict)),
             Purpose::Change(change) => {
                 let outcome = match pending.arrived {

@@ -7,6 +7,7 @@ mod ailments;
 mod calls;
 mod changes;
 mod crashes;
+mod jobs;
 mod machines;
 mod queries;
 mod spans;
@@ -51,6 +52,8 @@ pub enum Event {
     Change,
     /// A query asks for what is left of it.
     QueryRound(usize),
+    /// Nodes are asked how far a job is.
+    AskAboutJob(usize),
     /// A request reaches its machine.
     Arrives(CallId),
     /// An answer reaches its client.
@@ -86,8 +89,7 @@ pub struct World {
     /// When they began.
     pub audited_at: Duration,
     /// Times during which running nodes were of different views.
-    pub divided: Vec<(Duration, Duration)>,
-    divided_since: Option<Duration>,
+    pub divided: Spans,
     /// Times during which they were, or had not told each other what they have.
     pub apart: Spans,
     /// Times during which machines were away with what their disks hold.
@@ -140,8 +142,7 @@ impl World {
             nemesis: Nemesis::new(*profile),
             audits: Vec::new(),
             audited_at: Duration::ZERO,
-            divided: Vec::new(),
-            divided_since: None,
+            divided: Spans::default(),
             apart: Spans::default(),
             absences: Vec::new(),
             ailments: Vec::new(),
@@ -233,6 +234,7 @@ impl World {
             Event::Tend => self.tend(),
             Event::Change => self.next_change(),
             Event::QueryRound(query) => self.query_round(query),
+            Event::AskAboutJob(job) => self.ask_about_job(job),
             Event::Arrives(call) => self.arrive(call),
             Event::Answered(call, frame) => self.answered(call, &frame),
             Event::Dropped(call) => self.dropped(call),
@@ -277,14 +279,7 @@ impl World {
         let mut states = self.machines.iter().filter_map(|machine| machine.process.as_ref());
         let is_balancing = states.any(|process| !process.node.cluster.state().is_balanced);
         self.apart.note(is_divided || is_balancing, self.now);
-        match (is_divided, self.divided_since) {
-            (true, None) => self.divided_since = Some(self.now),
-            (false, Some(since)) => {
-                self.divided.push((since, self.now));
-                self.divided_since = None;
-            }
-            _ => {}
-        }
+        self.divided.note(is_divided, self.now);
         if !is_divided {
             self.end_absences();
         }
@@ -292,7 +287,6 @@ impl World {
 
     /// Whether nodes were of different views at some time in between.
     pub fn was_divided(&self, from: Duration, to: Duration) -> bool {
-        let open = self.divided_since.map(|since| (since, Duration::MAX));
-        self.divided.iter().copied().chain(open).any(|(begin, end)| begin <= to && from <= end)
+        self.divided.touch(from, to)
     }
 }

@@ -20,12 +20,13 @@ impl World {
         self.query_round(place);
     }
 
-    /// Has everything be queried: all records, and all numbers, of all sets, at once and in pages.
+    /// Has everything be queried: all records, and all numbers, of all sets, at once and in pages, and counted.
     pub(super) fn begin_audit_queries(&mut self) {
         for set in SETS {
             for range in [None, Some((i64::MIN, i64::MAX))] {
+                let wanted = Wanted { set, range };
+                self.begin_aggregation(None, wanted);
                 for page in [0, 3] {
-                    let wanted = Wanted { set, range };
                     let query = Query::new(None, wanted, page, self.now + MAP_TIME);
                     let place = self.clients.queries.len();
                     self.clients.queries.push(query);

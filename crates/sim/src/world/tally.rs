@@ -11,6 +11,10 @@ pub struct Tally {
     pub moves: u64,
     /// Records that nodes have removed because their time was over, each copy counted.
     pub expired: u64,
+    /// Aggregations of clients that came to their end.
+    pub aggregations: u64,
+    /// Jobs in the background that did.
+    pub jobs: u64,
     /// Reads that disks failed.
     pub failed_reads: u64,
     /// Writes that disks failed.
@@ -36,6 +40,8 @@ impl Tally {
         Self {
             moves: self.moves + other.moves,
             expired: self.expired + other.expired,
+            aggregations: self.aggregations + other.aggregations,
+            jobs: self.jobs + other.jobs,
             failed_reads: self.failed_reads + other.failed_reads,
             failed_writes: self.failed_writes + other.failed_writes,
         }
@@ -44,7 +50,11 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { moves, expired, failed_reads, failed_writes } = self;
-        write!(f, "{moves} moves, {expired} expired, {failed_reads}+{failed_writes} failed")
+        let Self { moves, expired, aggregations, jobs, failed_reads, failed_writes } = self;
+        write!(
+            f,
+            "{moves} moves, {expired} expired, {aggregations} aggregations, {jobs} jobs, \
+             {failed_reads}+{failed_writes} failed"
+        )
     }
 }
