@@ -216,11 +216,11 @@ impl Clients {
         if let Some((key, value, generation)) = self.clients[client].read.take() {
             return Plan::One(key, Action::Modify { value: value + 1, generation });
         }
-        match random.u32(..200) {
-            0..6 => Plan::Query,
-            6 => Plan::Aggregation,
-            7 => Plan::Job,
-            8..30 => {
+        match random.u32(..400) {
+            0..12 => Plan::Query,
+            12 => Plan::Aggregation,
+            13..15 => Plan::Job,
+            15..60 => {
                 let rows = random.usize(1..=ROWS_MAX);
                 Plan::Batch((0..rows).map(|_| self.choose_one(random)).collect())
             }

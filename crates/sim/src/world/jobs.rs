@@ -26,7 +26,7 @@ impl World {
             return client.into_iter().for_each(|client| self.rest(client));
         }
         let mut aggregation = Aggregation::new(client, wanted, self.now);
-        aggregation.was_settled = self.unsettled().is_none();
+        aggregation.was_settled = self.is_at_rest();
         let body = aggregation.body();
         let place = self.clients.aggregations.len();
         self.clients.aggregations.push(aggregation);
@@ -35,6 +35,12 @@ impl World {
             let call = self.send_call(purpose, machine, body.clone(), PATIENCE);
             self.clients.aggregations[place].asks(call);
         }
+    }
+
+    /// Whether nothing moves between nodes. Once that is so, it stays so while nodes stay and are of one view.
+    fn is_at_rest(&mut self) -> bool {
+        self.is_at_rest = self.is_at_rest || self.unsettled().is_none();
+        self.is_at_rest
     }
 
     pub(super) fn aggregation_answered(
@@ -68,7 +74,7 @@ impl World {
         }
         let place = self.clients.jobs.len();
         let mut job = Job::random(client, place, self.now, &mut self.random);
-        job.was_settled = self.unsettled().is_none();
+        job.was_settled = self.is_at_rest();
         job.parts = machines.iter().map(|machine| (*machine, Part::Asked)).collect();
         let body = job.body();
         self.clients.jobs.push(job);

@@ -26,6 +26,7 @@ impl World {
         let (life, loops) = (of.life, self.setup.loops);
         of.process = Some(Process::start(&self.setup, of, &self.clock, seed)?);
         of.slow_until = Duration::ZERO;
+        self.is_at_rest = false;
         self.network.started(machine, life, loops);
         let id = id_of(machine);
         self.trace.line(self.now, format_args!("node {machine} ({id:X}) starts, life {life}"));
@@ -40,6 +41,7 @@ impl World {
     /// A process is no more.
     pub(super) fn bury(&mut self, machine: usize) {
         self.machines[machine].process = None;
+        self.is_at_rest = false;
         self.network.ended(machine, self.now, &mut self.random);
         let lost = self.clients.pending.iter();
         let lost = lost.filter(|(_, of)| of.machine == machine && of.arrived.is_some());
@@ -191,6 +193,7 @@ impl World {
         let is_balanced = std::mem::replace(&mut process.rebalances, rebalances) != rebalances;
         self.wake(machine, Task::Conduct, wait.max(Duration::from_micros(100)));
         if is_balanced {
+            self.is_at_rest = false;
             let key = process_key(self, machine);
             self.trace.line(self.now, format_args!("node {machine} balances, view {key:X}"));
             self.wake(machine, Task::Migrate, Duration::from_micros(50));

@@ -92,6 +92,8 @@ pub struct World {
     pub divided: Spans,
     /// Times during which they were, or had not told each other what they have.
     pub apart: Spans,
+    /// Whether all has come to rest since nodes came or went, or were of different views.
+    is_at_rest: bool,
     /// Times during which machines were away with what their disks hold.
     absences: Vec<Absence>,
     /// Times during which their disks failed.
@@ -144,6 +146,7 @@ impl World {
             audited_at: Duration::ZERO,
             divided: Spans::default(),
             apart: Spans::default(),
+            is_at_rest: false,
             absences: Vec::new(),
             ailments: Vec::new(),
             starts: Vec::new(),
@@ -280,6 +283,7 @@ impl World {
         let is_balancing = states.any(|process| !process.node.cluster.state().is_balanced);
         self.apart.note(is_divided || is_balancing, self.now);
         self.divided.note(is_divided, self.now);
+        self.is_at_rest &= !is_divided && !is_balancing;
         if !is_divided {
             self.end_absences();
         }
