@@ -200,6 +200,8 @@ pub struct Machine {
     pub process: Option<Process>,
     /// Stopped until then; what is to happen on it happens then.
     pub paused_until: Duration,
+    /// Whether the power went while something was written that did not last.
+    pub was_torn: bool,
     /// Until then its disks take long.
     pub slow_until: Duration,
 }

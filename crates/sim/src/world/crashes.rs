@@ -65,6 +65,7 @@ impl World {
                 Crash::Disks => disk.blank(),
             }
         }
+        self.machines[machine].was_torn = lost > 0;
         if lost > 0 {
             self.trace.line(self.now, format_args!("{lost} writes of {machine} did not last"));
         }

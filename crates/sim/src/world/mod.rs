@@ -98,7 +98,8 @@ pub struct World {
     absences: Vec<Absence>,
     /// Times during which their disks failed.
     ailments: Vec<Ailment>,
-    /// What nodes that started found on their disks.
+    /// What nodes that started found on their disks, where the power had taken nothing: of a write that was under way
+    /// the end of a block may be there without what stands before it.
     pub starts: Vec<(usize, Report)>,
     /// How often some things have happened.
     pub tally: Tally,

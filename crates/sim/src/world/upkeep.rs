@@ -25,7 +25,9 @@ impl World {
         if let Some(found) = process.found.clone() {
             let text = format_args!("node {machine} finds on its disks: {found:?}");
             self.trace.line(now, text);
-            self.starts.push((machine, found));
+            if !self.machines[machine].was_torn {
+                self.starts.push((machine, found));
+            }
         }
         for device in 0..count {
             self.wake(machine, Task::Upkeep(Chore::Move(device)), Duration::ZERO);
