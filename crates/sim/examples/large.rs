@@ -21,6 +21,7 @@ fn main() -> anyhow::Result<()> {
         by_generation: false,
         migrate_threads: 4,
         min_cluster_size: 1,
+        nsup_period_seconds: 0,
         storage: Storage::Memory,
         is_upgraded: false,
     };

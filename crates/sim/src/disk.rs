@@ -49,6 +49,16 @@ struct State {
     /// What was written and does not last yet, in order.
     cached: Vec<(usize, Vec<u8>)>,
     trouble: Trouble,
+    failures: Failures,
+}
+
+/// How often a disk has failed those who used it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Failures {
+    /// Reads.
+    pub reads: u64,
+    /// Writes, and syncs.
+    pub writes: u64,
 }
 
 /// What is wrong with a disk.
@@ -56,6 +66,8 @@ struct State {
 pub enum Trouble {
     /// Nothing.
     None,
+    /// Reads fail.
+    Reads,
     /// Writes and syncs fail.
     Writes,
     /// Whoever uses it ends during a write, before which so many others succeed.
@@ -77,6 +89,7 @@ impl Disk {
             lasting: vec![0; size_bytes],
             cached: Vec::new(),
             trouble: Trouble::None,
+            failures: Failures::default(),
         };
         Self { name, is_synchronous, state: Mutex::new(state) }
     }
@@ -84,6 +97,11 @@ impl Disk {
     /// Gives it trouble, or ends that.
     pub fn set_trouble(&self, trouble: Trouble) {
         self.state.lock().trouble = trouble;
+    }
+
+    /// How often it has failed.
+    pub fn failures(&self) -> Failures {
+        self.state.lock().failures
     }
 
     /// Takes from it what did not last. Returns how many writes that were.
@@ -148,9 +166,14 @@ impl Device for Disk {
     }
 
     fn read_at(&self, bytes: &mut [u8], offset_bytes: u64) -> io::Result<()> {
-        let state = self.state.lock();
-        if state.trouble == Trouble::Ended {
-            return Err(io::Error::other("nobody is left to read"));
+        let mut state = self.state.lock();
+        match state.trouble {
+            Trouble::Ended => return Err(io::Error::other("nobody is left to read")),
+            Trouble::Reads => {
+                state.failures.reads += 1;
+                return Err(io::Error::other("the disk does not give this"));
+            }
+            Trouble::None | Trouble::Writes | Trouble::EndsAfter { .. } => {}
         }
         let range = state.range_of(offset_bytes, bytes.len())?;
         bytes.copy_from_slice(&state.seen[range]);
@@ -161,8 +184,9 @@ impl Device for Disk {
         let mut state = self.state.lock();
         let from = state.range_of(offset_bytes, bytes.len())?.start;
         match state.trouble {
-            Trouble::None => state.put(from, bytes, self.is_synchronous),
+            Trouble::None | Trouble::Reads => state.put(from, bytes, self.is_synchronous),
             Trouble::Writes => {
+                state.failures.writes += 1;
                 // Of what failed, a part may be there.
                 state.put(from, &bytes[..SECTOR_BYTES.min(bytes.len())], false);
                 return Err(io::Error::other("the disk does not take this"));
@@ -187,9 +211,12 @@ impl Device for Disk {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         match state.trouble {
-            Trouble::Writes => return Err(io::Error::other("the disk does not sync")),
+            Trouble::Writes => {
+                state.failures.writes += 1;
+                return Err(io::Error::other("the disk does not sync"));
+            }
             Trouble::Ended => return Err(io::Error::other("nobody is left to sync")),
-            Trouble::None | Trouble::EndsAfter { .. } => {}
+            Trouble::None | Trouble::Reads | Trouble::EndsAfter { .. } => {}
         }
         for (from, bytes) in std::mem::take(&mut state.cached) {
             state.lasting[from..from + bytes.len()].copy_from_slice(&bytes);
@@ -253,5 +280,21 @@ mod tests {
         let bytes = read(&disk, 0);
         assert_eq!(bytes[..SECTOR_BYTES], [2; SECTOR_BYTES]);
         assert_eq!(bytes[SECTOR_BYTES..], [1; PAGE - SECTOR_BYTES]);
+    }
+
+    #[test]
+    fn what_fails_for_a_time_works_again() {
+        let disk = Disk::new("disk".into(), 4 * PAGE, true);
+        disk.write_at(&[1; PAGE], 0).unwrap();
+        disk.set_trouble(Trouble::Reads);
+        assert!(disk.read_at(&mut [0; PAGE], 0).is_err());
+        disk.write_at(&[2; PAGE], 0).unwrap();
+        disk.set_trouble(Trouble::Writes);
+        assert_eq!(read(&disk, 0), [2; PAGE]);
+        assert!(disk.write_at(&[3; PAGE], PAGE as u64).is_err() && disk.sync().is_err());
+        disk.set_trouble(Trouble::None);
+        disk.write_at(&[4; PAGE], PAGE as u64).unwrap();
+        assert_eq!(read(&disk, 1), [4; PAGE]);
+        assert_eq!(disk.failures(), Failures { reads: 1, writes: 2 });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::disk::Trouble;
 use crate::network::{FAIR, Weather};
 use crate::profile::{Fault, Profile, Promise};
 use crate::world::{Crash, Event, World};
@@ -24,6 +25,8 @@ pub enum FaultEvent {
     Clear,
     /// A quiesced node ends if nothing is left on it. Starts again after that time, if any.
     EndWhenEmpty(usize, Option<Duration>),
+    /// The disks of a machine work again, if it has not come up anew meanwhile (its life).
+    MendDisks(usize, u32),
 }
 
 /// Who breaks things.
@@ -34,7 +37,7 @@ pub struct Nemesis {
     /// Whether anything does.
     pub is_active: bool,
     /// How many machines are on their way out, or away for a while.
-    away: usize,
+    pub(crate) away: usize,
     /// Faults so far.
     pub strikes: u64,
 }
@@ -84,6 +87,9 @@ impl World {
         self.network.mend_all(self.now, &mut self.random);
         for machine in 0..self.machines.len() {
             self.machines[machine].paused_until = self.machines[machine].paused_until.min(self.now);
+            if self.cure_disks(machine) {
+                self.kill(machine);
+            }
             let is_away = self.machines[machine].process.is_none();
             if is_away && !self.nemesis.profile.joins {
                 self.start(machine)?;
@@ -127,6 +133,7 @@ impl World {
             FaultEvent::Unclog(from, to) => self.network.clog(from, to, Duration::ZERO),
             FaultEvent::Clear => self.network.weather = FAIR,
             FaultEvent::EndWhenEmpty(machine, returns) => self.end_when_empty(machine, returns),
+            FaultEvent::MendDisks(machine, life) => self.mend_disks(machine, life),
         }
         Ok(())
     }
@@ -189,13 +196,15 @@ impl World {
             Fault::KillAll => self.crash_all(Crash::Process),
             Fault::PowerAll => self.crash_all(Crash::Power),
             Fault::SlowDisks => self.slow_disks(),
+            Fault::FailingReads => self.fail_disks(Trouble::Reads),
+            Fault::FailingWrites => self.fail_disks(Trouble::Writes),
             Fault::Roll | Fault::Leave => self.quiesce(fault == Fault::Roll),
         }
         Ok(())
     }
 
     /// A machine that runs.
-    fn one(&mut self) -> Option<usize> {
+    pub(crate) fn one(&mut self) -> Option<usize> {
         let running: Vec<_> = self.running().collect();
         self.random.choice(&running).copied()
     }
@@ -238,12 +247,28 @@ impl World {
         }
     }
 
+    /// Whether one process may go without anything being lost, if its disks come back with it.
+    pub(crate) fn may_lose_one(&self) -> bool {
+        self.is_ready() && (self.has_copies() || self.setup.storage.commits())
+    }
+
+    /// Whether no machine is away, and nothing moves.
+    fn is_ready(&self) -> bool {
+        self.nemesis.away == 0 && self.unsettled().is_none()
+    }
+
+    /// Whether somebody else has all that a machine has.
+    fn has_copies(&self) -> bool {
+        self.setup.replication_factor > 1 && self.machines.len() > 1
+    }
+
     fn crash_for_a_while(&mut self, crash: Crash, is_safe: bool) {
-        let is_ready = self.nemesis.away == 0 && self.unsettled().is_none();
-        let is_needed = self.setup.replication_factor < 2 || self.machines.len() < 2;
-        // Who is the only one to have something must bring it back with it.
-        let is_needed = is_needed && !(self.setup.storage.commits() && crash != Crash::Disks);
-        if is_safe && (is_needed || !is_ready) || self.machines.len() < 2 && !is_safe {
+        let may_go = match crash {
+            // Who is the only one to have something must bring it back with it.
+            Crash::Process | Crash::Power => self.may_lose_one(),
+            Crash::Disks => self.is_ready() && self.has_copies(),
+        };
+        if is_safe && !may_go || self.machines.len() < 2 && !is_safe {
             return;
         }
         let Some(machine) = self.one() else { return };
@@ -275,9 +300,8 @@ impl World {
     }
 
     fn quiesce(&mut self, returns: bool) {
-        let is_ready = self.nemesis.away == 0 && self.unsettled().is_none();
         let enough = self.setup.replication_factor as usize;
-        if !is_ready || self.running().count() <= enough.max(1) {
+        if !self.is_ready() || self.running().count() <= enough.max(1) {
             return;
         }
         let Some(machine) = self.one() else { return };

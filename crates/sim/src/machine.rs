@@ -8,17 +8,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cluster::{Protocol, Protocols};
-use config::{Config, ConflictResolution, HeartbeatMode, HostPort};
+use config::{Config, ConflictResolution, HeartbeatMode, HostPort, Set, SetOverride};
 use node::peers::Remote;
 use node::{Answer, Host, Node, Progress, Unfinished, Worker};
 use storage::{Desk, Fetch, Reader, Report, Signal, Ticket};
 use wire::ProtoType;
 
-use crate::client::CallId;
+use crate::client::{CallId, LIFE_DEFAULT_SECONDS, MORTAL_SET};
 use crate::devices::Storage;
 use crate::host::{CONTROL_PORT, Clock, FABRIC_PORT, Ground, SERVICE_PORT, SimHost, address_of};
-use crate::threads::Threads;
-use crate::world::Chore;
+use crate::threads::{Thread, Threads};
 
 /// The one namespace.
 pub const NAMESPACE: &str = "test";
@@ -38,6 +37,8 @@ pub struct Setup {
     pub migrate_threads: u32,
     /// How many nodes a view needs at least.
     pub min_cluster_size: u32,
+    /// `nsup-period`; 0: nothing expires.
+    pub nsup_period_seconds: u32,
     /// Where records are.
     pub storage: Storage,
     /// Whether machines begin with an older release, and are upgraded one by one when they start again. Some go
@@ -106,6 +107,32 @@ pub struct Loop {
     pub turn_at: Option<Duration>,
 }
 
+/// What a process does when its time has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    /// An event loop wakes up.
+    Turn(usize),
+    /// The thread for the cluster looks what there is to do.
+    Conduct,
+    /// The thread for migrations does.
+    Migrate,
+    /// Another thread does.
+    Thread(Thread),
+    /// A thread for the devices does.
+    Upkeep(Chore),
+}
+
+/// What is to be done about devices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Chore {
+    /// Something is written to a device.
+    Flush(usize),
+    /// A block of a device is emptied.
+    Move(usize),
+    /// Old traces go.
+    House,
+}
+
 /// A running node.
 pub struct Process {
     /// The node.
@@ -140,8 +167,7 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// When something is to be done.
-    pub fn due(&mut self, chore: Chore) -> &mut Option<Duration> {
+    fn due(&mut self, chore: Chore) -> &mut Option<Duration> {
         match chore {
             Chore::Flush(device) => &mut self.devices[device].flush_at,
             Chore::Move(device) => &mut self.devices[device].move_at,
@@ -174,6 +200,8 @@ pub struct Machine {
     pub process: Option<Process>,
     /// Stopped until then; what is to happen on it happens then.
     pub paused_until: Duration,
+    /// Whether the power went while something was written that did not last.
+    pub was_torn: bool,
     /// Until then its disks take long.
     pub slow_until: Duration,
 }
@@ -204,7 +232,11 @@ fn config_of(setup: &Setup, machine: usize) -> Config {
     for namespace in &mut config.namespaces {
         namespace.replication_factor = setup.replication_factor;
         setup.storage.configure(namespace, machine);
-        namespace.nsup_period_seconds = 0;
+        namespace.nsup_period_seconds = setup.nsup_period_seconds;
+        if setup.nsup_period_seconds > 0 {
+            let default_ttl = SetOverride::Value(LIFE_DEFAULT_SECONDS);
+            namespace.sets.push(Set { name: MORTAL_SET.into(), default_ttl, ..Set::default() });
+        }
         namespace.conflict_resolution_policy = match setup.by_generation {
             true => ConflictResolution::Generation,
             false => ConflictResolution::LastUpdateTime,
@@ -271,6 +303,17 @@ impl Process {
         let (conduct_at, migrate_at, rebalances) = (None, None, 0);
         let threads = Threads::new(&node);
         Ok(Self { node, host, loops, conduct_at, migrate_at, rebalances, threads, upkeep, found })
+    }
+
+    /// When it is to do something next.
+    pub fn due(&mut self, task: Task) -> &mut Option<Duration> {
+        match task {
+            Task::Turn(index) => &mut self.loops[index].turn_at,
+            Task::Conduct => &mut self.conduct_at,
+            Task::Migrate => &mut self.migrate_at,
+            Task::Thread(thread) => self.threads.due(thread),
+            Task::Upkeep(chore) => self.upkeep.due(chore),
+        }
     }
 
     /// The table of the one namespace.

@@ -66,6 +66,11 @@ pub enum Fault {
     PowerAll,
     /// The disks of a machine take a hundred times as long for a while.
     SlowDisks,
+    /// The disks of a machine do not give what is on them for a while.
+    FailingReads,
+    /// The disks of a machine take nothing for a while. A node that came to notice is started again after: it has
+    /// given such a disk up.
+    FailingWrites,
 }
 
 /// Where worlds of a profile keep records.
@@ -189,6 +194,8 @@ pub const PROFILES: &[Profile] = &[
             (Fault::KillAll, 1),
             (Fault::Roll, 1),
             (Fault::SlowDisks, 2),
+            (Fault::FailingReads, 2),
+            (Fault::FailingWrites, 2),
             (Fault::Break, 2),
         ],
         promise: Promise::Kept,
@@ -248,6 +255,8 @@ pub const PROFILES: &[Profile] = &[
             (Fault::Power, 2),
             (Fault::Loss, 1),
             (Fault::SlowDisks, 1),
+            (Fault::FailingReads, 1),
+            (Fault::FailingWrites, 1),
         ],
         promise: Promise::Nothing,
         ..BASE
@@ -276,7 +285,11 @@ impl Profile {
             storage: self.storage(random),
             // Every other world, whatever else is drawn.
             is_upgraded: random.clone().bool(),
+            nsup_period_seconds: 0,
         };
+        if random.bool() {
+            setup.nsup_period_seconds = random.u32(1..=4);
+        }
         if setup.storage.commits() && self.may_strike_all() {
             // Whoever comes up first must not serve what only others have.
             setup.min_cluster_size = machines as u32 - setup.replication_factor + 1;

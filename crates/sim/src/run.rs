@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::check::Finding;
 use crate::client::Outcome;
 use crate::profile::Profile;
-use crate::world::World;
+use crate::world::{Tally, World};
 
 /// How long nodes have to find each other in the beginning.
 const FORMING: Duration = Duration::from_secs(60);
@@ -36,8 +36,8 @@ pub struct Report {
     pub outcomes: [usize; 4],
     /// Faults.
     pub strikes: u64,
-    /// Blocks of disks whose records were moved.
-    pub moves: u64,
+    /// How often some things have happened.
+    pub tally: Tally,
     /// The last lines of the trace.
     pub lines: Vec<String>,
 }
@@ -89,6 +89,7 @@ fn live(world: &mut World, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
         world.check_history(findings);
         world.check_metadata(findings);
         world.check_truncations(findings);
+        world.check_expiry(findings);
         world.check_indexes(findings);
         world.check_queries(findings);
         world.check_starts(findings);
@@ -113,7 +114,7 @@ fn report(seed: u64, profile: &Profile, world: &World, findings: Vec<Finding>) -
         time: world.now,
         outcomes,
         strikes: world.nemesis.strikes,
-        moves: world.moves,
+        tally: world.tally(),
         lines: world.trace.last(60).map(str::to_owned).collect(),
     }
 }
@@ -144,7 +145,7 @@ impl fmt::Display for Report {
         let [done, absent, refused, doubt] = self.outcomes;
         write!(
             f,
-            "{:<10} seed {:>6}  {}  {:>6.1} s  {:>8} events  {:>3} faults  {:>4} moves  {done} done, {absent} absent, \
+            "{:<10} seed {:>6}  {}  {:>6.1} s  {:>8} events  {:>3} faults  {}  {done} done, {absent} absent, \
              {refused} refused, {doubt} in doubt  {:016x}",
             self.profile.name,
             self.seed,
@@ -152,7 +153,7 @@ impl fmt::Display for Report {
             self.time.as_secs_f64(),
             self.events,
             self.strikes,
-            self.moves,
+            self.tally,
             self.hash,
         )
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::supervisor::{self, Supervisor};
+use engine::supervisor::{self, Event, Supervisor};
 use node::Node;
 
 /// One of them.
@@ -29,13 +29,15 @@ const TURN_MIN: Duration = Duration::from_micros(100);
 pub struct Threads {
     supervisor: Supervisor,
     due: [Option<Duration>; Thread::ALL.len()],
+    /// Records that the supervisor has removed because their time was over.
+    pub expired: u64,
 }
 
 impl Threads {
     /// Those of a node that starts.
     pub fn new(node: &Node) -> Self {
         let supervisor = Supervisor::resume(&node.namespaces[0], node.host.now());
-        Self { supervisor, due: Default::default() }
+        Self { supervisor, due: Default::default(), expired: 0 }
     }
 
     /// When a thread has its next turn.
@@ -59,6 +61,9 @@ impl Threads {
         let world = supervisor::World { now, memory_used_pct: 0 };
         let next_ms = self.supervisor.step(&node.namespaces[0], world, clock, &mut events);
         for event in events {
+            if let Event::CycleDone { removal, .. } = event {
+                self.expired += removal.expired;
+            }
             node.host.log().message(&format!("nsup: {event}"));
         }
         Duration::from_millis(next_ms.saturating_sub(now.0))

@@ -4,7 +4,7 @@ use super::{Finding, report};
 use crate::world::World;
 
 impl World {
-    /// Looks for damage: nothing rots here, and what a crash leaves of the last writes is no damage.
+    /// Looks for damage: nothing rots here, and what the end of a process leaves of its last write is no damage.
     pub fn check_starts(&self, findings: &mut Vec<Finding>) {
         let Some(disks) = self.setup.storage.disks() else { return };
         if !(disks.is_synchronous || disks.commits) {

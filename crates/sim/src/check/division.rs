@@ -57,12 +57,12 @@ impl Division {
         key: KeyNumber,
         family: Family,
         last: &Option<Seen>,
-        truncated_at: Duration,
+        gone_at: Duration,
     ) -> Option<String> {
         let number = last.as_ref().and_then(|seen| seen.number);
         let is_after = |deed: &Deed| deed.is_acknowledged() && deed.begun > self.until;
         match family {
-            Family::Counter | Family::Modified => {
+            Family::Counter | Family::Tallied | Family::Modified => {
                 let is_before = |deed: &Deed| {
                     self.slack.is_none() && deed.is_acknowledged() && deed.ended < self.since
                 };
@@ -79,7 +79,7 @@ impl Division {
                     .collect();
                 (!lost.is_empty()).then(|| format!("lacks {lost:?}, which are sure"))
             }
-            _ => self.lost(history, key, family, number, truncated_at),
+            _ => self.lost(history, key, family, number, gone_at),
         }
     }
 
@@ -90,12 +90,12 @@ impl Division {
         key: KeyNumber,
         family: Family,
         number: Option<i64>,
-        truncated_at: Duration,
+        gone_at: Duration,
     ) -> Option<String> {
         let value = number.map(|number| number as usize);
         let until = match value {
             Some(value) => history.deeds[value].settled_at(),
-            None => last_delete(history, key, Duration::MAX).max(truncated_at),
+            None => last_delete(history, key, Duration::MAX).max(gone_at),
         };
         let (slack, since) = match self.slack {
             Some(slack) => (slack, Duration::ZERO),

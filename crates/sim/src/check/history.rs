@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::division::Division;
-use super::{Finding, report};
+use super::{Finding, MAP_AGE, report};
 use crate::client::{Action, Deed, Family, History, KeyNumber, Outcome, Seen, Verdict};
 use crate::profile::Promise;
 use crate::world::World;
@@ -25,16 +25,20 @@ impl World {
             let family = self.clients.keys.family(key);
             let history = &self.clients.history;
             let returns_until = self.may_have_returned(key);
-            let undone = Undone {
-                truncated_at: self.truncated_at(family),
+            let (added_least, added_most) = self.added_by_jobs(key);
+            let gone_at = |when| self.truncated_at(family).max(self.expired_at(key, when));
+            let circumstances = Circumstances {
+                gone_at: gone_at(self.now),
                 returned_until: returns_until.unwrap_or_default(),
+                added_least,
+                added_most,
             };
             let division = self.division_of(key).filter(|_| is_excused && !is_anything);
             // A record that is made anew begins with generation 1, and what comes back has a higher one.
             let is_excused = is_excused || returns_until.is_some() && self.setup.by_generation;
-            let problem = contradiction(history, key, family, &last, is_excused, undone);
+            let problem = contradiction(history, key, family, &last, is_excused, circumstances);
             let of_division = |division: Division| {
-                division.contradiction(history, key, family, &last, undone.truncated_at)
+                division.contradiction(history, key, family, &last, circumstances.gone_at)
             };
             let problem = problem.or_else(|| division.and_then(of_division));
             if let Some(problem) = problem {
@@ -45,9 +49,14 @@ impl World {
                     format_args!("{family:?} {key} (partition {partition}): {problem}"),
                 );
             }
-            if promise == Promise::Fresh {
-                check_reads(history, (key, family), undone.truncated_at, findings, &mut already);
-            }
+            let may_be_old = |read: &Deed| match promise {
+                Promise::Fresh => false,
+                Promise::Kept => is_excused || self.may_read_old(read),
+                Promise::KeptUndivided | Promise::Nothing => true,
+            };
+            let circumstances =
+                |read: &Deed| Circumstances { gone_at: gone_at(read.ended), ..circumstances };
+            check_reads(history, (key, family), circumstances, may_be_old, findings, &mut already);
         }
     }
 
@@ -69,7 +78,8 @@ impl World {
                     continue;
                 }
             };
-            if *first.get_or_insert_with(|| seen.clone()) != seen {
+            let may_differ = self.may_expire(key, self.audited_at, self.now);
+            if *first.get_or_insert_with(|| seen.clone()) != seen && !may_differ {
                 let text =
                     format_args!("key {key} is {seen:?} at {machine} and {first:?} elsewhere");
                 report(findings, &mut already, text);
@@ -85,6 +95,13 @@ impl World {
         is_expunged.then(|| self.may_return_until(deeds)).flatten()
     }
 
+    /// Whether nodes were of different views when something was read, or had not told each other what they have; or
+    /// whoever was asked may have been a replica that cannot write what it is told.
+    fn may_read_old(&self, read: &Deed) -> bool {
+        self.apart.touch(read.begun.saturating_sub(MAP_AGE), read.ended)
+            || self.may_have_taken_nothing(read.machine, read.begun, read.ended)
+    }
+
     /// Whether a key was written, or may have been, while nodes were of different views.
     pub(super) fn was_written_divided(&self, key: KeyNumber) -> bool {
         let mut writes = self.clients.history.of(key).filter(|(_, deed)| deed.may_count());
@@ -92,13 +109,17 @@ impl World {
     }
 }
 
-/// Until when what was done may have been undone without anybody having been told so.
+/// What has to do with a record beside what clients have asked about it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Undone {
-    /// What began before may have been truncated.
-    truncated_at: Duration,
+struct Circumstances {
+    /// What began before may have been truncated, or have expired.
+    gone_at: Duration,
     /// What was done up to then does not count: a version may have come back with a disk.
     returned_until: Duration,
+    /// How often jobs have added to it, at least.
+    added_least: usize,
+    /// The same, at most.
+    added_most: usize,
 }
 
 /// What is wrong with the last value of a record, if anything is.
@@ -108,17 +129,18 @@ fn contradiction(
     family: Family,
     last: &Option<Seen>,
     is_excused: bool,
-    undone: Undone,
+    circumstances: Circumstances,
 ) -> Option<String> {
     let number = last.as_ref().and_then(|seen| seen.number);
     let count = |which: fn(&Deed) -> bool| history.of(key).filter(|(_, deed)| which(deed)).count();
     match family {
-        Family::Counter => {
-            let (least, most) = (count(Deed::is_acknowledged), count(Deed::may_count));
+        Family::Counter | Family::Tallied => {
+            let least = count(Deed::is_acknowledged) + circumstances.added_least;
+            let most = count(Deed::may_count) + circumstances.added_most;
             let value = number.unwrap_or(0) as usize;
             let is_lost = value < least && !is_excused;
             (is_lost || value > most).then(|| {
-                format!("counts {value}, though {least} were acknowledged and {most} may have been")
+                format!("counts {value}, though {least} are sure and {most} may have been counted")
             })
         }
         Family::Modified => {
@@ -130,14 +152,14 @@ fn contradiction(
             })
         }
         Family::Set => lost_words(history, key, last, is_excused),
-        Family::Register | Family::Durable | Family::Expunged | Family::Brief => {
+        Family::Register | Family::Durable | Family::Expunged | Family::Brief | Family::Mortal => {
             let found = number.map(|number| number as usize);
             if let Some(number) = found
                 && !history.of(key).any(|(place, deed)| place == number && deed.may_count())
             {
                 return Some(format!("is {number}, which nobody may have written"));
             }
-            let superseded = || superseded(history, key, found, [Duration::MAX; 2], undone);
+            let superseded = || superseded(history, key, found, [Duration::MAX; 2], circumstances);
             (!is_excused).then(superseded).flatten()
         }
     }
@@ -171,20 +193,21 @@ fn superseded(
     key: KeyNumber,
     value: Option<usize>,
     [before, ended]: [Duration; 2],
-    undone: Undone,
+    circumstances: Circumstances,
 ) -> Option<String> {
     // A record that is not there was deleted, or never written.
     let written_until = |value: usize| history.deeds[value].settled_at();
     let until = match value {
         Some(value) => written_until(value),
-        None => last_delete(history, key, ended).max(undone.truncated_at),
+        None => last_delete(history, key, ended).max(circumstances.gone_at),
     };
     let counts = |deed: &Deed| match value {
         Some(_) => deed.is_acknowledged(),
         None => deed.is_acknowledged() && deed.action != Action::Delete,
     };
     let later = history.of(key).filter(|(_, deed)| counts(deed) && deed.ended <= before);
-    let later = later.filter(|(_, deed)| deed.begun > until && deed.begun >= undone.returned_until);
+    let later =
+        later.filter(|(_, deed)| deed.begun > until && deed.begun >= circumstances.returned_until);
     let later = later.filter(|(place, _)| Some(*place) != value).last()?;
     let (place, deed) = later;
     let (action, value) = (deed.action, value.map_or("absent".into(), |value| value.to_string()));
@@ -202,17 +225,18 @@ pub(super) fn last_delete(history: &History, key: KeyNumber, before: Duration) -
 fn check_reads(
     history: &History,
     (key, family): (KeyNumber, Family),
-    truncated_at: Duration,
+    circumstances: impl Fn(&Deed) -> Circumstances,
+    may_be_old: impl Fn(&Deed) -> bool,
     findings: &mut Vec<Finding>,
     already: &mut usize,
 ) {
-    let reads = history.of(key).filter(|(_, deed)| !deed.action.writes());
+    let reads = history.of(key).filter(|(_, deed)| !deed.action.writes() && !may_be_old(deed));
     let answered =
         reads.filter(|(_, deed)| matches!(deed.outcome, Outcome::Done | Outcome::Absent));
     for (place, read) in answered {
         let number = read.seen.as_ref().and_then(|seen| seen.number);
         let problem = match family {
-            Family::Counter | Family::Modified => {
+            Family::Counter | Family::Tallied | Family::Modified => {
                 let before =
                     |(_, deed): &(usize, &Deed)| deed.is_acknowledged() && deed.ended < read.begun;
                 let least = history.of(key).filter(before).count() as i64;
@@ -222,8 +246,7 @@ fn check_reads(
             Family::Set => None,
             _ => {
                 let value = number.map(|of| of as usize);
-                let undone = Undone { truncated_at, ..Undone::default() };
-                superseded(history, key, value, [read.begun, read.ended], undone)
+                superseded(history, key, value, [read.begun, read.ended], circumstances(read))
             }
         };
         if let Some(problem) = problem {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use cluster::NodeId;
 use engine::Namespace;
-use record::RecordMeta;
+use record::{RecordMeta, SecondsSince2010};
 use wire::{Digest, PartitionId};
 
 use super::{Finding, report};
@@ -25,8 +25,10 @@ impl World {
         let processes: Vec<_> =
             self.machines.iter().filter_map(|machine| machine.process.as_ref()).collect();
         let mut already = 0;
+        // Each node removes by itself what has expired.
+        let now = self.latest_seconds();
         for partition in PartitionId::all() {
-            compare_partition(partition, &processes, findings, &mut already);
+            compare_partition(partition, &processes, now, findings, &mut already);
         }
         for process in processes {
             recount(process, &self.setup.storage, findings);
@@ -34,9 +36,18 @@ impl World {
     }
 }
 
-fn records_of(namespace: &Namespace, partition: PartitionId) -> BTreeMap<[u8; 20], Version> {
+/// What a node has of a partition, but for what expires by then.
+fn records_of(
+    namespace: &Namespace,
+    partition: PartitionId,
+    now: SecondsSince2010,
+) -> BTreeMap<[u8; 20], Version> {
     let mut digests = Vec::new();
-    namespace.visit_partition(partition, |digest, _| digests.push(*digest));
+    namespace.visit_partition(partition, |digest, meta| {
+        if !meta.void_time.is_expired(now) {
+            digests.push(*digest);
+        }
+    });
     let records = digests.into_iter().filter_map(|digest| {
         let (meta, bytes) = stored(namespace, &digest)?;
         Some((digest.0, version(&meta, bytes)))
@@ -58,6 +69,7 @@ fn version(meta: &RecordMeta, bytes: Vec<u8>) -> Version {
 fn compare_partition(
     partition: PartitionId,
     processes: &[&Process],
+    now: SecondsSince2010,
     findings: &mut Vec<Finding>,
     already: &mut usize,
 ) {
@@ -65,7 +77,7 @@ fn compare_partition(
     let mut first: Option<(NodeId, BTreeMap<[u8; 20], Version>)> = None;
     for process in processes {
         let of = process.table().look(partition);
-        let records = records_of(&process.node.namespaces[0], partition);
+        let records = records_of(&process.node.namespaces[0], partition, now);
         if of.column().is_none() {
             if !records.is_empty() {
                 let (me, count) = (of.me(), records.len());

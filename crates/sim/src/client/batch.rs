@@ -2,19 +2,19 @@
 
 use wire::batch::{BatchBuilder, BatchFlags};
 use wire::client::RequestBuilder;
-use wire::{Digest, FieldType, Info1, Info3, ResultCode};
+use wire::{FieldType, Info1, Info3, ResultCode};
 
 use super::request::{TIME_MS, builder_of, messages, verdict_of};
-use super::{Action, Family, Verdict};
+use super::{Action, KeyNumber, Keys, Verdict};
 
 /// A row: the record, what is done with it, and the number that makes what is written different.
-pub type Row = (Family, Digest, Action, i64);
+pub type Row = (KeyNumber, Action, i64);
 
 /// The body of a batch. The index of a row is its place.
-pub fn batch_of(rows: &[Row]) -> Vec<u8> {
+pub fn batch_of(keys: &Keys, rows: &[Row]) -> Vec<u8> {
     let mut batch = BatchBuilder::new(BatchFlags::RESPOND_ALL | BatchFlags::INLINE);
-    for (index, (family, digest, action, own)) in rows.iter().enumerate() {
-        batch.row(index as u32, digest, &builder_of(*family, *action, *own));
+    for (index, (key, action, own)) in rows.iter().enumerate() {
+        batch.row(index as u32, &keys.digest(*key), &builder_of(keys, *key, *action, *own));
     }
     let message = RequestBuilder::new().info1(Info1::BATCH).transaction_ttl_ms(TIME_MS);
     message.field(FieldType::BATCH, &batch.into_data()).into_body()

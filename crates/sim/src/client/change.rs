@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use node::metadata::{Item, Module};
 
-use super::{BRIEF_SET, FUNCTIONS, MODULE, Outcome, SET};
+use super::{BRIEF_SET, FUNCTIONS, MODULE, Outcome, SET, SETS};
 use crate::host::START_MS;
 use crate::machine::NAMESPACE;
 
@@ -78,7 +78,8 @@ impl Matter {
     pub fn of_every_world() -> Vec<Self> {
         let index = |set| Self::Index { name: format!("numbers-{set}"), set, bin: "n".into() };
         let (name, source) = (MODULE.into(), FUNCTIONS.into());
-        vec![index(SET), index(BRIEF_SET), Self::Module { name, source }]
+        let indexes = SETS.into_iter().map(index);
+        indexes.chain([Self::Module { name, source }]).collect()
     }
 
     /// Something; `number` makes what is written different.

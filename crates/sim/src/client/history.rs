@@ -1,5 +1,6 @@
 //! What clients have done, and what they were told of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Action, KeyNumber, Seen};
@@ -61,6 +62,8 @@ impl Deed {
 pub struct History {
     /// Each of them.
     pub deeds: Vec<Deed>,
+    /// The places of those about each key.
+    places: BTreeMap<KeyNumber, Vec<usize>>,
 }
 
 impl History {
@@ -73,6 +76,7 @@ impl History {
         now: Duration,
     ) -> usize {
         let (begun, ended, outcome) = (now, Duration::MAX, Outcome::Open);
+        self.places.entry(key).or_default().push(self.deeds.len());
         self.deeds.push(Deed { key, action, machine, begun, ended, outcome, seen: None });
         self.deeds.len() - 1
     }
@@ -87,6 +91,7 @@ impl History {
 
     /// Requests about a key, with their places.
     pub fn of(&self, key: KeyNumber) -> impl Iterator<Item = (usize, &Deed)> {
-        self.deeds.iter().enumerate().filter(move |(_, deed)| deed.key == key)
+        let places = self.places.get(&key).into_iter().flatten();
+        places.map(|place| (*place, &self.deeds[*place]))
     }
 }

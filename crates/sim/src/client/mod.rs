@@ -9,11 +9,15 @@
 //! | requests about a record, calls of functions too | `request.rs` |
 //! | batches of them | `batch.rs` |
 //! | queries | `query.rs` |
+//! | functions over queries | `aggregation.rs` |
+//! | jobs that change records | `job.rs` |
 //! | changes of metadata | `change.rs` |
 
+pub mod aggregation;
 pub mod batch;
 pub mod change;
 pub mod history;
+pub mod job;
 mod keys;
 mod map;
 pub mod query;
@@ -22,9 +26,13 @@ mod request;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aggregation::Aggregation;
 use change::Change;
 pub use history::{Deed, History, Outcome};
-pub use keys::{BRIEF_SET, Family, KeyNumber, Keys, SET};
+use job::Job;
+pub use keys::{
+    BRIEF_SET, Family, KeyNumber, Keys, LIFE_DEFAULT_SECONDS, MORTAL_SET, SET, SETS, TALLIED_SET,
+};
 pub use map::Map;
 use query::Query;
 pub use request::{FUNCTIONS, MODULE, Seen, Verdict, info_frame, read, request_of};
@@ -76,7 +84,7 @@ pub struct Client {
     pub is_stubborn: bool,
     /// What it has read of a record that it is going to modify: key, value, generation.
     pub read: Option<(KeyNumber, i64, Option<u32>)>,
-    /// Whether it waits for a request or a query.
+    /// Whether it waits for a request, a query or a job.
     pub waits: bool,
 }
 
@@ -99,6 +107,12 @@ pub enum Purpose {
     },
     /// Part of a query, by its place among all.
     Query(usize),
+    /// Part of an aggregation, by its place among all.
+    Aggregation(usize),
+    /// Has a node begin a job, by its place among all.
+    Job(usize),
+    /// How far a job is.
+    JobStatus(usize),
     /// A change of metadata, by its place among all.
     Change(usize),
     /// The partition map.
@@ -110,7 +124,7 @@ pub enum Purpose {
 impl Purpose {
     /// Whether it is an info request.
     pub fn is_info(&self) -> bool {
-        matches!(self, Self::Map | Self::Change(_))
+        matches!(self, Self::Map | Self::Change(_) | Self::JobStatus(_))
     }
 }
 
@@ -136,6 +150,10 @@ pub enum Plan {
     Batch(Vec<(KeyNumber, Action)>),
     /// A query.
     Query,
+    /// A function over a query.
+    Aggregation,
+    /// A job that changes records.
+    Job,
 }
 
 /// All clients.
@@ -149,6 +167,10 @@ pub struct Clients {
     pub history: History,
     /// Their queries.
     pub queries: Vec<Query>,
+    /// Their aggregations.
+    pub aggregations: Vec<Aggregation>,
+    /// Their jobs.
+    pub jobs: Vec<Job>,
     /// Changes of metadata.
     pub changes: Vec<Change>,
     /// The partition map that those share who follow it.
@@ -163,15 +185,17 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// So many clients, a third of them stubborn, for so many keys of each family.
-    pub fn new(count: usize, per_family: usize, machines: usize, rest: Duration) -> Self {
+    /// So many clients, a third of them stubborn, for these keys.
+    pub fn new(count: usize, keys: Keys, machines: usize, rest: Duration) -> Self {
         let clients =
             (0..count).map(|number| Client { is_stubborn: number % 3 == 2, ..Client::default() });
         Self {
             clients: clients.collect(),
-            keys: Keys::new(per_family),
+            keys,
             history: History::default(),
             queries: Vec::new(),
+            aggregations: Vec::new(),
+            jobs: Vec::new(),
             changes: Vec::new(),
             map: Map::new(machines),
             pending: BTreeMap::new(),
@@ -192,9 +216,11 @@ impl Clients {
         if let Some((key, value, generation)) = self.clients[client].read.take() {
             return Plan::One(key, Action::Modify { value: value + 1, generation });
         }
-        match random.u32(..100) {
-            0..3 => Plan::Query,
-            3..15 => {
+        match random.u32(..400) {
+            0..12 => Plan::Query,
+            12 => Plan::Aggregation,
+            13..15 => Plan::Job,
+            15..60 => {
                 let rows = random.usize(1..=ROWS_MAX);
                 Plan::Batch((0..rows).map(|_| self.choose_one(random)).collect())
             }
@@ -212,10 +238,12 @@ impl Clients {
         let action = match self.keys.family(key) {
             // It writes the record when it has read it.
             Family::Modified => Action::Read { all: random.bool() },
+            // Left alone mostly, so that it comes to its end.
+            Family::Mortal if random.u32(..8) > 0 => read,
             _ if reads => read,
-            Family::Register | Family::Brief => Action::Write,
+            Family::Register | Family::Brief | Family::Mortal => Action::Write,
             Family::Counter if random.u32(..4) == 0 => Action::Call,
-            Family::Counter => Action::Add,
+            Family::Counter | Family::Tallied => Action::Add,
             Family::Set => Action::Append,
             Family::Durable | Family::Expunged => match random.u32(..3) {
                 0 => Action::Delete,

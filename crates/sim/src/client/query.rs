@@ -10,7 +10,7 @@ use wire::client::{Reply, RequestBuilder};
 use wire::{Digest, FieldType, Info1, Info3, ParticleType, PartitionId, ResultCode};
 
 use super::request::{NUMBER, messages, seen_in};
-use super::{BRIEF_SET, CallId, KeyNumber, Keys, Outcome, SET, Seen};
+use super::{BRIEF_SET, CallId, KeyNumber, Keys, MORTAL_SET, Outcome, SET, Seen, TALLIED_SET};
 use crate::machine::NAMESPACE;
 
 /// A query that asks so often has asked enough.
@@ -28,6 +28,20 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// What a client may think of; `numbers` is about how large numbers are.
+    pub fn random(numbers: i64, random: &mut fastrand::Rng) -> Self {
+        let set = match random.u32(..7) {
+            0 => BRIEF_SET,
+            1 => MORTAL_SET,
+            2 => TALLIED_SET,
+            _ => SET,
+        };
+        let mut number = || random.i64(0..=numbers);
+        let range = (number(), number());
+        let range = random.bool().then_some((range.0.min(range.1), range.0.max(range.1)));
+        Self { set, range }
+    }
+
     /// Whether a record may be returned.
     pub fn has(&self, seen: &Seen) -> bool {
         self.range.is_none_or(|(low, high)| {
@@ -85,12 +99,9 @@ impl Query {
 
     /// One that a client may think of; `numbers` is about how large numbers are.
     pub fn random(client: usize, numbers: i64, now: Duration, random: &mut fastrand::Rng) -> Self {
-        let set = if random.u32(..4) == 0 { BRIEF_SET } else { SET };
-        let mut number = || random.i64(0..=numbers);
-        let range = (number(), number());
-        let range = random.bool().then_some((range.0.min(range.1), range.0.max(range.1)));
+        let wanted = Wanted::random(numbers, random);
         let page = if random.bool() { 0 } else { random.u64(2..20) };
-        Self::new(Some(client), Wanted { set, range }, page, now)
+        Self::new(Some(client), wanted, page, now)
     }
 
     /// The partitions that are to be asked for next, by whom `find` says has them; nothing if it has asked
@@ -200,7 +211,7 @@ impl Query {
 }
 
 /// The where clause for numbers between these.
-fn range_field((low, high): (i64, i64)) -> Vec<u8> {
+pub fn range_field((low, high): (i64, i64)) -> Vec<u8> {
     let mut field = vec![1, NUMBER.len() as u8];
     field.extend_from_slice(NUMBER);
     field.push(ParticleType::INTEGER.0);

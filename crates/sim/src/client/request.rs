@@ -1,9 +1,9 @@
 //! Requests as bytes, and what their answers mean.
 
 use wire::client::{Reply, RequestBuilder};
-use wire::{Digest, FieldType, Info1, Info2, OpCode, ParticleType, ProtoHeader, ResultCode};
+use wire::{FieldType, Info1, Info2, OpCode, ParticleType, ProtoHeader, ResultCode};
 
-use super::{Action, Family};
+use super::{Action, Family, KeyNumber, Keys};
 use crate::machine::NAMESPACE;
 
 /// The bin of numbers.
@@ -18,6 +18,11 @@ pub const TIME_MS: u32 = 1000;
 pub const MODULE: &str = "sim.lua";
 /// Its source.
 pub const FUNCTIONS: &str = r"
+function count(stream)
+  local function one(rec) return 1 end
+  local function plus(a, b) return a + b end
+  return stream : map(one) : reduce(plus)
+end
 function add(rec, bin, by)
   rec[bin] = (rec[bin] or 0) + by
   if aerospike:exists(rec) then aerospike:update(rec) else aerospike:create(rec) end
@@ -25,23 +30,32 @@ function add(rec, bin, by)
 end
 ";
 
+/// No arguments of a function, as msgpack.
+pub const NO_ARGUMENTS: &[u8] = &[0x90];
+/// Those that have one added to the number: the list of a text and a number.
+pub const ADD_ONE: &[u8] = &[0x92, 0xA2, ParticleType::STRING.0, NUMBER[0], 1];
+
+/// Has a request call a function of the module.
+pub fn with_function(begin: RequestBuilder, function: &[u8], arguments: &[u8]) -> RequestBuilder {
+    let module = MODULE.trim_end_matches(".lua").as_bytes();
+    let call = begin.field(FieldType::UDF_FILENAME, module);
+    call.field(FieldType::UDF_FUNCTION, function).field(FieldType::UDF_ARGUMENTS, arguments)
+}
+
 /// A request about a record that is not named yet; `own` is the number that makes what is written different.
-pub fn builder_of(family: Family, action: Action, own: i64) -> RequestBuilder {
+pub fn builder_of(keys: &Keys, key: KeyNumber, action: Action, own: i64) -> RequestBuilder {
+    let family = keys.family(key);
     let integer = |builder: RequestBuilder, code, value: i64| {
         builder.op(code, ParticleType::INTEGER, NUMBER, &value.to_be_bytes())
     };
     let begin = RequestBuilder::new().namespace(NAMESPACE).set(family.set());
     match action {
-        Action::Write => integer(begin.info2(Info2::WRITE), OpCode::WRITE, own),
-        Action::Add => integer(begin.info2(Info2::WRITE), OpCode::INCREMENT, 1),
-        Action::Call => {
-            // The list of a text and a number, as msgpack.
-            let arguments = [0x92, 0xA2, ParticleType::STRING.0, NUMBER[0], 1];
-            let module = MODULE.trim_end_matches(".lua").as_bytes();
-            let call = begin.info2(Info2::WRITE).field(FieldType::UDF_FILENAME, module);
-            let call = call.field(FieldType::UDF_FUNCTION, b"add");
-            call.field(FieldType::UDF_ARGUMENTS, &arguments)
+        Action::Write => {
+            let begin = begin.info2(Info2::WRITE).record_ttl(keys.ttl(key));
+            integer(begin, OpCode::WRITE, own)
         }
+        Action::Add => integer(begin.info2(Info2::WRITE), OpCode::INCREMENT, 1),
+        Action::Call => with_function(begin.info2(Info2::WRITE), b"add", ADD_ONE),
         Action::Append => {
             let word = format!("{own},");
             let builder = begin.info2(Info2::WRITE);
@@ -69,9 +83,9 @@ pub fn builder_of(family: Family, action: Action, own: i64) -> RequestBuilder {
 }
 
 /// The body of such a request.
-pub fn request_of(family: Family, digest: &Digest, action: Action, own: i64) -> Vec<u8> {
-    let builder = builder_of(family, action, own).transaction_ttl_ms(TIME_MS);
-    builder.digest(digest).into_body()
+pub fn request_of(keys: &Keys, key: KeyNumber, action: Action, own: i64) -> Vec<u8> {
+    let builder = builder_of(keys, key, action, own).transaction_ttl_ms(TIME_MS);
+    builder.digest(&keys.digest(key)).into_body()
 }
 
 /// The body of an info request of one command, and back.

@@ -43,12 +43,13 @@ impl World {
             Plan::One(key, action) => {
                 let machine = self.clients.machine_for(client, key, action, &mut self.random);
                 let deed = self.clients.history.begin(key, action, machine, self.now);
-                let keys = &self.clients.keys;
-                let body = request_of(keys.family(key), &keys.digest(key), action, deed as i64);
+                let body = request_of(&self.clients.keys, key, action, deed as i64);
                 self.send_call(Purpose::Deed { client, deed }, machine, body, patience);
             }
             Plan::Batch(rows) => self.begin_batch(client, rows, patience),
             Plan::Query => self.begin_query_of(client),
+            Plan::Aggregation => self.begin_aggregation_of(client),
+            Plan::Job => self.begin_job_of(client),
         }
     }
 
@@ -70,11 +71,10 @@ impl World {
         let (mut deeds, mut of_batch) = (Vec::new(), Vec::new());
         for (key, action) in rows {
             let deed = self.clients.history.begin(key, action, machine, self.now);
-            let keys = &self.clients.keys;
-            of_batch.push((keys.family(key), keys.digest(key), action, deed as i64));
+            of_batch.push((key, action, deed as i64));
             deeds.push(deed);
         }
-        let body = batch_of(&of_batch);
+        let body = batch_of(&self.clients.keys, &of_batch);
         self.send_call(Purpose::Batch { client, deeds }, machine, body, patience);
     }
 
@@ -95,12 +95,12 @@ impl World {
     /// Reads all keys from all nodes, and has queries made.
     pub fn audit(&mut self) {
         self.audits.clear();
+        self.audited_at = self.now;
         let machines: Vec<_> = self.running().collect();
         for key in 0..self.clients.keys.count() {
             for &machine in &machines {
-                let keys = &self.clients.keys;
                 let action = Action::Read { all: key % 2 == 0 };
-                let body = request_of(keys.family(key), &keys.digest(key), action, 0);
+                let body = request_of(&self.clients.keys, key, action, 0);
                 self.send_call(Purpose::Audit(key), machine, body, Duration::from_secs(5));
             }
         }
@@ -143,6 +143,11 @@ impl World {
                 self.end_batch(*client, deeds, verdicts);
             }
             Purpose::Query(query) => self.query_answered(*query, call, Some(frames)),
+            Purpose::Aggregation(place) => self.aggregation_answered(*place, call, Some(frames)),
+            Purpose::Job(job) => self.job_begun(*job, pending.machine, &read(frames)),
+            Purpose::JobStatus(job) => {
+                self.job_told(*job, pending.machine, info_value(frames).as_deref());
+            }
             Purpose::Audit(key) => self.audits.push((*key, pending.machine, read(frames))),
             Purpose::Change(change) => self.change_answered(*change, info_value(frames)),
             Purpose::Map => {
@@ -183,6 +188,9 @@ impl World {
                 self.end_batch(*client, deeds, vec![verdict; deeds.len()]);
             }
             Purpose::Query(query) => self.query_answered(*query, call, None),
+            Purpose::Aggregation(place) => self.aggregation_answered(*place, call, None),
+            Purpose::Job(job) => self.job_begun(*job, pending.machine, &verdict),
+            Purpose::JobStatus(job) => self.job_told(*job, pending.machine, None),
             Purpose::Audit(key) => self.audits.push((*key, pending.machine, verdict)),
             Purpose::Change(change) => {
                 let outcome = match pending.arrived {

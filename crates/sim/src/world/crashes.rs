@@ -54,6 +54,7 @@ impl World {
         }
         self.trace.line(self.now, format_args!("node {machine} goes down: {crash:?}"));
         self.note_absence(machine, crash);
+        self.end_ailments(machine);
         self.end_writing(machine, crash);
         self.bury(machine);
         let mut lost = 0;
@@ -64,6 +65,7 @@ impl World {
                 Crash::Disks => disk.blank(),
             }
         }
+        self.machines[machine].was_torn = lost > 0;
         if lost > 0 {
             self.trace.line(self.now, format_args!("{lost} writes of {machine} did not last"));
         }
@@ -107,6 +109,7 @@ impl World {
                 self.now.saturating_sub(late)
             }
         };
+        let since = since.min(self.takes_nothing_since(machine).unwrap_or(since));
         self.absences.push(Absence { machine, since, until: Duration::MAX });
     }
 

@@ -9,7 +9,7 @@ use node::peers::Remote;
 use wire::ProtoType;
 
 use super::{Event, World};
-use crate::machine::{Call, Inbound, Process, id_of};
+use crate::machine::{Call, Inbound, Process, Task, id_of};
 use crate::network::Spot;
 use crate::threads::{Thread, was_called};
 
@@ -26,13 +26,13 @@ impl World {
         let (life, loops) = (of.life, self.setup.loops);
         of.process = Some(Process::start(&self.setup, of, &self.clock, seed)?);
         of.slow_until = Duration::ZERO;
+        self.is_at_rest = false;
         self.network.started(machine, life, loops);
         let id = id_of(machine);
         self.trace.line(self.now, format_args!("node {machine} ({id:X}) starts, life {life}"));
-        (0..loops).for_each(|index| self.wake_loop(machine, index, Duration::ZERO));
-        self.wake_conductor(machine, Duration::ZERO);
-        self.wake_migration(machine, Duration::ZERO);
-        Thread::ALL.into_iter().for_each(|of| self.wake_thread(machine, of, Duration::ZERO));
+        let tasks = (0..loops).map(Task::Turn).chain([Task::Conduct, Task::Migrate]);
+        let tasks = tasks.chain(Thread::ALL.map(Task::Thread));
+        tasks.for_each(|task| self.wake(machine, task, Duration::ZERO));
         self.begin_upkeep(machine);
         self.after_work(machine);
         Ok(())
@@ -41,6 +41,7 @@ impl World {
     /// A process is no more.
     pub(super) fn bury(&mut self, machine: usize) {
         self.machines[machine].process = None;
+        self.is_at_rest = false;
         self.network.ended(machine, self.now, &mut self.random);
         let lost = self.clients.pending.iter();
         let lost = lost.filter(|(_, of)| of.machine == machine && of.arrived.is_some());
@@ -77,7 +78,7 @@ impl World {
         let Some(process) = &mut self.machines[machine].process else { return };
         process.loops[index].inbox.push_back(inbound);
         let pause = Duration::from_micros(self.random.u64(2..40));
-        self.wake_loop(machine, index, pause);
+        self.wake(machine, Task::Turn(index), pause);
     }
 
     fn runs(&self, spot: Spot) -> bool {
@@ -100,85 +101,56 @@ impl World {
         }
     }
 
-    /// Has a loop wake up in so much time, if it does not before.
-    fn wake_loop(&mut self, machine: usize, index: usize, pause: Duration) {
+    /// Has a process do something in so much time, if it does not before.
+    pub(super) fn wake(&mut self, machine: usize, task: Task, pause: Duration) {
         let at = self.now + pause;
         let of = &mut self.machines[machine];
         let life = of.life;
         let Some(process) = &mut of.process else { return };
-        let turn_at = &mut process.loops[index].turn_at;
-        if turn_at.is_none_or(|turn_at| at < turn_at) {
-            *turn_at = Some(at);
-            self.at(at, Event::Turn(machine, life, index));
-        }
-    }
-
-    fn wake_conductor(&mut self, machine: usize, pause: Duration) {
-        let at = self.now + pause;
-        let of = &mut self.machines[machine];
-        let life = of.life;
-        let Some(process) = &mut of.process else { return };
-        if process.conduct_at.is_none_or(|conduct_at| at < conduct_at) {
-            process.conduct_at = Some(at);
-            self.at(at, Event::Conduct(machine, life));
-        }
-    }
-
-    fn wake_migration(&mut self, machine: usize, pause: Duration) {
-        let at = self.now + pause;
-        let of = &mut self.machines[machine];
-        let life = of.life;
-        let Some(process) = &mut of.process else { return };
-        if process.migrate_at.is_none_or(|migrate_at| at < migrate_at) {
-            process.migrate_at = Some(at);
-            self.at(at, Event::Migrate(machine, life));
-        }
-    }
-
-    fn wake_thread(&mut self, machine: usize, thread: Thread, pause: Duration) {
-        let at = self.now + pause;
-        let of = &mut self.machines[machine];
-        let life = of.life;
-        let Some(process) = &mut of.process else { return };
-        let due = process.threads.due(thread);
+        let due = process.due(task);
         if due.is_none_or(|due| at < due) {
             *due = Some(at);
-            self.at(at, Event::Thread(machine, life, thread));
+            self.at(at, Event::Due(machine, life, task));
         }
     }
 
-    /// Whether a process is there for an event, and not stopped. One that is stopped gets it later; `slot` is
-    /// where it stands when the event is due.
-    pub(super) fn is_due(
-        &mut self,
-        machine: usize,
-        life: u32,
-        event: Event,
-        slot: impl Fn(&mut Process) -> &mut Option<Duration>,
-    ) -> bool {
+    /// A process does what is due, unless it has done so before, or is no more.
+    pub(super) fn perform(&mut self, machine: usize, life: u32, task: Task) {
+        if !self.is_due(machine, life, task) {
+            return;
+        }
+        match task {
+            Task::Turn(index) => self.turn(Spot { machine, life, index }),
+            Task::Conduct => self.conduct(machine),
+            Task::Migrate => self.migrate(machine),
+            Task::Thread(thread) => self.thread(machine, thread),
+            Task::Upkeep(chore) => self.tend_devices(machine, chore),
+        }
+        self.after_work(machine);
+    }
+
+    /// Whether a process is there for a task that was to be due now, and not stopped. One that is stopped does it
+    /// later.
+    fn is_due(&mut self, machine: usize, life: u32, task: Task) -> bool {
         let now = self.now;
         let of = &mut self.machines[machine];
         let paused_until = of.paused_until;
         let Some(process) = of.process.as_mut().filter(|_| of.life == life) else { return false };
-        let due = slot(process);
+        let due = process.due(task);
         if *due != Some(now) {
             return false;
         }
         if paused_until > now {
             *due = Some(paused_until);
-            self.at(paused_until, event);
+            self.at(paused_until, Event::Due(machine, life, task));
             return false;
         }
         *due = None;
         true
     }
 
-    pub(super) fn turn(&mut self, machine: usize, life: u32, index: usize) {
-        let event = Event::Turn(machine, life, index);
-        if !self.is_due(machine, life, event, |process| &mut process.loops[index].turn_at) {
-            return;
-        }
-        let spot = Spot { machine, life, index };
+    fn turn(&mut self, spot: Spot) {
+        let Spot { machine, index, .. } = spot;
         let (now, random, network) = (self.now, &mut self.random, &mut self.network);
         let Some(process) = &mut self.machines[machine].process else { return };
         let (mut conducts, mut migrates) = (false, false);
@@ -204,56 +176,42 @@ impl World {
         let mut pause = || Duration::from_micros(self.random.u64(2..60));
         let (conduct_pause, migrate_pause, least) = (pause(), pause(), pause());
         if conducts {
-            self.wake_conductor(machine, conduct_pause);
+            self.wake(machine, Task::Conduct, conduct_pause);
         }
         if migrates {
-            self.wake_migration(machine, migrate_pause);
+            self.wake(machine, Task::Migrate, migrate_pause);
         }
         if let Some(sleep) = sleep {
-            self.wake_loop(machine, index, sleep.max(least));
+            self.wake(machine, Task::Turn(index), sleep.max(least));
         }
-        self.after_work(machine);
     }
 
-    pub(super) fn conduct(&mut self, machine: usize, life: u32) {
-        let event = Event::Conduct(machine, life);
-        if !self.is_due(machine, life, event, |process| &mut process.conduct_at) {
-            return;
-        }
+    fn conduct(&mut self, machine: usize) {
         let Some(process) = &mut self.machines[machine].process else { return };
         let wait = process.node.conduct();
         let rebalances = process.node.cluster.state().rebalances;
         let is_balanced = std::mem::replace(&mut process.rebalances, rebalances) != rebalances;
-        self.wake_conductor(machine, wait.max(Duration::from_micros(100)));
+        self.wake(machine, Task::Conduct, wait.max(Duration::from_micros(100)));
         if is_balanced {
+            self.is_at_rest = false;
             let key = process_key(self, machine);
             self.trace.line(self.now, format_args!("node {machine} balances, view {key:X}"));
-            self.wake_migration(machine, Duration::from_micros(50));
+            self.wake(machine, Task::Migrate, Duration::from_micros(50));
         }
         self.look_for_division();
-        self.after_work(machine);
     }
 
-    pub(super) fn migrate(&mut self, machine: usize, life: u32) {
-        let event = Event::Migrate(machine, life);
-        if !self.is_due(machine, life, event, |process| &mut process.migrate_at) {
-            return;
-        }
+    fn migrate(&mut self, machine: usize) {
         let Some(process) = &mut self.machines[machine].process else { return };
         let wait = process.node.migrate();
-        self.wake_migration(machine, wait.max(Duration::from_micros(20)));
-        self.after_work(machine);
+        self.wake(machine, Task::Migrate, wait.max(Duration::from_micros(20)));
     }
 
-    pub(super) fn thread(&mut self, machine: usize, life: u32, thread: Thread) {
-        let event = Event::Thread(machine, life, thread);
-        if !self.is_due(machine, life, event, |process| process.threads.due(thread)) {
-            return;
-        }
+    fn thread(&mut self, machine: usize, thread: Thread) {
         let Some(process) = &mut self.machines[machine].process else { return };
         let wait = process.threads.turn(&process.node, thread);
-        self.wake_thread(machine, thread, wait);
-        self.after_work(machine);
+        self.tally.expired += std::mem::take(&mut process.threads.expired);
+        self.wake(machine, Task::Thread(thread), wait);
     }
 
     /// Takes what a node has logged, and wakes those of its loops and threads that it has called.
@@ -267,11 +225,11 @@ impl World {
         let called = Thread::ALL.map(|thread| was_called(&process.node, thread));
         for index in raised {
             let pause = Duration::from_micros(self.random.u64(2..40));
-            self.wake_loop(machine, index, pause);
+            self.wake(machine, Task::Turn(index), pause);
         }
         for thread in Thread::ALL.into_iter().filter(|thread| called[*thread as usize]) {
             let pause = Duration::from_micros(self.random.u64(5..100));
-            self.wake_thread(machine, thread, pause);
+            self.wake(machine, Task::Thread(thread), pause);
         }
         self.look_after_devices(machine);
     }

@@ -3,12 +3,15 @@
 //! Events are ordered by their time, and by when they were entered if that is the same. One generator of
 //! random numbers decides all that is open: so a seed names a course of events.
 
+mod ailments;
 mod calls;
 mod changes;
 mod crashes;
+mod jobs;
 mod machines;
 mod queries;
 mod spans;
+mod tally;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -16,35 +19,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use spans::Spans;
+pub use tally::Tally;
 
-use crate::client::{CallId, Clients, KeyNumber, Verdict};
+use crate::client::{CallId, Clients, KeyNumber, Keys, Verdict};
 use crate::faults::{FaultEvent, Nemesis};
 use crate::host::Clock;
-use crate::machine::{Machine, Setup};
+use crate::machine::{Machine, Setup, Task};
 use crate::network::{NetEvent, Network, Outcome};
 use crate::profile::Profile;
-use crate::threads::Thread;
 use crate::trace::Trace;
 
 pub use crashes::Crash;
-pub use upkeep::Chore;
 
+use ailments::Ailment;
 use crashes::Absence;
 use storage::{Fetch, Report, Ticket};
 
 /// Something that happens.
 #[derive(Debug)]
 pub enum Event {
-    /// A loop of a process wakes up.
-    Turn(usize, u32, usize),
-    /// The thread for the cluster of a process looks what there is to do.
-    Conduct(usize, u32),
-    /// The thread for migrations does.
-    Migrate(usize, u32),
-    /// Another thread of a process does.
-    Thread(usize, u32, Thread),
-    /// A thread for the devices of a process does.
-    Upkeep(usize, u32, Chore),
+    /// A process on a machine, by its life, does what is due.
+    Due(usize, u32, Task),
     /// A read that a loop wants done is.
     HasRead(usize, u32, usize, Ticket, Fetch),
     /// Something in the network.
@@ -57,6 +52,8 @@ pub enum Event {
     Change,
     /// A query asks for what is left of it.
     QueryRound(usize),
+    /// Nodes are asked how far a job is.
+    AskAboutJob(usize),
     /// A request reaches its machine.
     Arrives(CallId),
     /// An answer reaches its client.
@@ -89,17 +86,23 @@ pub struct World {
     pub nemesis: Nemesis,
     /// What audits have read: key, machine, and what it answered.
     pub audits: Vec<(KeyNumber, usize, Verdict)>,
+    /// When they began.
+    pub audited_at: Duration,
     /// Times during which running nodes were of different views.
-    pub divided: Vec<(Duration, Duration)>,
-    divided_since: Option<Duration>,
+    pub divided: Spans,
     /// Times during which they were, or had not told each other what they have.
     pub apart: Spans,
+    /// Whether all has come to rest since nodes came or went, or were of different views.
+    is_at_rest: bool,
     /// Times during which machines were away with what their disks hold.
     absences: Vec<Absence>,
-    /// What nodes that started found on their disks.
+    /// Times during which their disks failed.
+    ailments: Vec<Ailment>,
+    /// What nodes that started found on their disks, where the power had taken nothing: of a write that was under way
+    /// the end of a block may be there without what stands before it.
     pub starts: Vec<(usize, Report)>,
-    /// Blocks whose records were moved.
-    pub moves: u64,
+    /// How often some things have happened.
+    pub tally: Tally,
     clock: Arc<Clock>,
     queue: BTreeMap<(Duration, u64), Event>,
     queued: u64,
@@ -132,20 +135,23 @@ impl World {
     ) -> anyhow::Result<Self> {
         let machines = (0..setup.machines).map(|number| Machine { number, ..Machine::default() });
         let rest = Duration::from_millis(random.u64(2..60));
+        let keys = Keys::new(profile.keys, setup.nsup_period_seconds > 0);
         let mut world = Self {
             now: Duration::from_secs(1),
             trace: Trace::new(is_shown),
             machines: machines.collect(),
             network: Network::new(setup.machines),
-            clients: Clients::new(profile.clients, profile.keys, setup.machines, rest),
+            clients: Clients::new(profile.clients, keys, setup.machines, rest),
             nemesis: Nemesis::new(*profile),
             audits: Vec::new(),
-            divided: Vec::new(),
-            divided_since: None,
+            audited_at: Duration::ZERO,
+            divided: Spans::default(),
             apart: Spans::default(),
+            is_at_rest: false,
             absences: Vec::new(),
+            ailments: Vec::new(),
             starts: Vec::new(),
-            moves: 0,
+            tally: Tally::default(),
             clock: Arc::default(),
             queue: BTreeMap::new(),
             queued: 0,
@@ -223,11 +229,7 @@ impl World {
 
     fn step(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
-            Event::Turn(machine, life, index) => self.turn(machine, life, index),
-            Event::Conduct(machine, life) => self.conduct(machine, life),
-            Event::Migrate(machine, life) => self.migrate(machine, life),
-            Event::Thread(machine, life, thread) => self.thread(machine, life, thread),
-            Event::Upkeep(machine, life, chore) => self.tend_devices(machine, life, chore),
+            Event::Due(machine, life, task) => self.perform(machine, life, task),
             Event::HasRead(machine, life, index, ticket, fetch) => {
                 self.has_read(machine, life, index, (ticket, &fetch));
             }
@@ -236,6 +238,7 @@ impl World {
             Event::Tend => self.tend(),
             Event::Change => self.next_change(),
             Event::QueryRound(query) => self.query_round(query),
+            Event::AskAboutJob(job) => self.ask_about_job(job),
             Event::Arrives(call) => self.arrive(call),
             Event::Answered(call, frame) => self.answered(call, &frame),
             Event::Dropped(call) => self.dropped(call),
@@ -280,14 +283,8 @@ impl World {
         let mut states = self.machines.iter().filter_map(|machine| machine.process.as_ref());
         let is_balancing = states.any(|process| !process.node.cluster.state().is_balanced);
         self.apart.note(is_divided || is_balancing, self.now);
-        match (is_divided, self.divided_since) {
-            (true, None) => self.divided_since = Some(self.now),
-            (false, Some(since)) => {
-                self.divided.push((since, self.now));
-                self.divided_since = None;
-            }
-            _ => {}
-        }
+        self.divided.note(is_divided, self.now);
+        self.is_at_rest &= !is_divided && !is_balancing;
         if !is_divided {
             self.end_absences();
         }
@@ -295,7 +292,6 @@ impl World {
 
     /// Whether nodes were of different views at some time in between.
     pub fn was_divided(&self, from: Duration, to: Duration) -> bool {
-        let open = self.divided_since.map(|since| (since, Duration::MAX));
-        self.divided.iter().copied().chain(open).any(|(begin, end)| begin <= to && from <= end)
+        self.divided.touch(from, to)
     }
 }

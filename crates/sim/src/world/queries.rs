@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Event, World};
 use crate::client::query::{Query, Wanted};
-use crate::client::{BRIEF_SET, CallId, Outcome, Purpose, SET};
+use crate::client::{CallId, Outcome, Purpose, SET, SETS};
 
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_millis(2500);
@@ -20,12 +20,16 @@ impl World {
         self.query_round(place);
     }
 
-    /// Has everything be queried: all records, and all numbers, of both sets, at once and in pages.
+    /// Has everything be queried: all records, and all numbers, of all sets, at once and of one in pages. Has all
+    /// records be counted.
     pub(super) fn begin_audit_queries(&mut self) {
-        for set in [SET, BRIEF_SET] {
+        for set in SETS {
+            self.begin_aggregation(None, Wanted { set, range: None });
             for range in [None, Some((i64::MIN, i64::MAX))] {
-                for page in [0, 3] {
-                    let wanted = Wanted { set, range };
+                let wanted = Wanted { set, range };
+                // The other sets are small.
+                let pages = if set == SET { &[0, 3][..] } else { &[0] };
+                for &page in pages {
                     let query = Query::new(None, wanted, page, self.now + MAP_TIME);
                     let place = self.clients.queries.len();
                     self.clients.queries.push(query);

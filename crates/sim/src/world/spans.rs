@@ -22,6 +22,11 @@ impl Spans {
         }
     }
 
+    /// Whether it was so at any time between two moments.
+    pub fn touch(&self, from: Duration, to: Duration) -> bool {
+        self.spans().any(|(begin, end)| begin <= to && from <= end)
+    }
+
     /// All of them: beginnings and ends.
     pub fn spans(&self) -> impl Iterator<Item = (Duration, Duration)> + '_ {
         let open = self.since.map(|since| (since, Duration::MAX));

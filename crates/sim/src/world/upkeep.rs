@@ -6,23 +6,13 @@ use std::time::Duration;
 use storage::{Fetch, Moved, Ticket};
 
 use super::{Event, World};
+use crate::machine::{Chore, Task};
 
 /// How long whoever moves records waits after a block, and when there is no room.
 const MOVE_PAUSE: Duration = Duration::from_millis(1);
 const BLOCKED_PAUSE: Duration = Duration::from_millis(20);
 /// How often the thread of a namespace looks what there is to do.
 const HOUSE_PERIOD: Duration = Duration::from_secs(1);
-
-/// What is to be done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Chore {
-    /// Something is written to a device.
-    Flush(usize),
-    /// A block of a device is emptied.
-    Move(usize),
-    /// Old traces go.
-    House,
-}
 
 impl World {
     /// Has the devices of a node that has just started tended.
@@ -35,26 +25,15 @@ impl World {
         if let Some(found) = process.found.clone() {
             let text = format_args!("node {machine} finds on its disks: {found:?}");
             self.trace.line(now, text);
-            self.starts.push((machine, found));
+            if !self.machines[machine].was_torn {
+                self.starts.push((machine, found));
+            }
         }
         for device in 0..count {
-            self.plan(machine, Chore::Move(device), Duration::ZERO);
+            self.wake(machine, Task::Upkeep(Chore::Move(device)), Duration::ZERO);
         }
         if count > 0 {
-            self.plan(machine, Chore::House, HOUSE_PERIOD);
-        }
-    }
-
-    /// Has something be done in so much time, if it is not before.
-    fn plan(&mut self, machine: usize, chore: Chore, pause: Duration) {
-        let at = self.now + pause;
-        let of = &mut self.machines[machine];
-        let life = of.life;
-        let Some(process) = &mut of.process else { return };
-        let due = process.upkeep.due(chore);
-        if due.is_none_or(|due| at < due) {
-            *due = Some(at);
-            self.at(at, Event::Upkeep(machine, life, chore));
+            self.wake(machine, Task::Upkeep(Chore::House), HOUSE_PERIOD);
         }
     }
 
@@ -79,7 +58,7 @@ impl World {
         }
         for device in due {
             let pause = self.disk_delay(machine);
-            self.plan(machine, Chore::Flush(device), pause);
+            self.wake(machine, Task::Upkeep(Chore::Flush(device)), pause);
         }
     }
 
@@ -108,17 +87,12 @@ impl World {
         self.after_work(machine);
     }
 
-    pub(super) fn tend_devices(&mut self, machine: usize, life: u32, chore: Chore) {
-        let event = Event::Upkeep(machine, life, chore);
-        if !self.is_due(machine, life, event, |process| process.upkeep.due(chore)) {
-            return;
-        }
+    pub(super) fn tend_devices(&mut self, machine: usize, chore: Chore) {
         match chore {
             Chore::Flush(device) => self.flush(machine, device),
             Chore::Move(device) => self.move_block(machine, device),
             Chore::House => self.keep_house(machine),
         }
-        self.after_work(machine);
     }
 
     fn flush(&mut self, machine: usize, device: usize) {
@@ -140,10 +114,10 @@ impl World {
             Moved::Nothing => Duration::from_millis(self.random.u64(2..100)),
         };
         if moved == Moved::Block {
-            self.moves += 1;
+            self.tally.moves += 1;
             self.trace.note(self.now, 9 + machine as u64 * 16, &[device as u8]);
         }
-        self.plan(machine, Chore::Move(device), pause);
+        self.wake(machine, Task::Upkeep(Chore::Move(device)), pause);
     }
 
     /// As the thread of the server that bears this name does.
@@ -164,6 +138,6 @@ impl World {
         if let Some(removed) = removed {
             self.trace.line(now, format_args!("node {machine} removes {removed} old traces"));
         }
-        self.plan(machine, Chore::House, HOUSE_PERIOD);
+        self.wake(machine, Task::Upkeep(Chore::House), HOUSE_PERIOD);
     }
 }
