@@ -53,8 +53,7 @@ impl Records {
                 volume.move_again(block);
                 return Moved::Blocked;
             }
-            // What cannot be read stays where it is.
-            None => volume.moved(block),
+            None => volume.set_aside(block),
         }
         Moved::Block
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use record::RecordMeta;
 
 use super::world::{BLOCK_BYTES, Kind, Version, World, body, digest, options};
-use crate::device::ram::RamDevice;
+use crate::device::ram::{Faults, RamDevice};
 use crate::{Incident, Moved, Pledges, Records, Refusal, Settled};
 
 /// As many as 512 MiB have in full size, where one is the header's.
@@ -154,6 +154,31 @@ fn a_device_without_dead_space_is_full() {
         wait(&world.records, &pledges);
     }
     world.restart().check();
+}
+
+/// A device that does not give what is on it for a while loses no room by that.
+#[test]
+fn a_block_that_could_not_be_read_is_emptied_later() {
+    let mut world = world(BLOCKS);
+    let mut random = fastrand::Rng::with_seed(8);
+    let count = fill(&mut world, 60, 1024, &mut random);
+    let mut world = world.restart();
+    let free = |world: &World| world.records.device_stats()[0].free_wblocks;
+    let before = free(&world);
+    // Every block keeps some of its records.
+    (0..count).filter(|key| key % 4 > 0).for_each(|key| world.remove(key).unwrap());
+    let failing = Faults { failing_reads: u64::MAX, ..Faults::default() };
+    world.devices[0].set_faults(failing);
+    while world.records.move_block(0) == Moved::Block {}
+    world.records.flush();
+    assert!(free(&world) <= before, "nothing could be moved");
+    world.devices[0].set_faults(Faults::default());
+    for _ in 0..100 {
+        while world.records.move_block(0) == Moved::Block {}
+    }
+    world.records.flush();
+    assert!(free(&world) > before + 5, "{} blocks are free, {before} were", free(&world));
+    world.check();
 }
 
 /// The threads of a device and writers beside each other: nobody waits for ever.

@@ -20,6 +20,7 @@ mod incident;
 mod release;
 mod space;
 mod table;
+mod unreadable;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -41,6 +42,7 @@ use crate::format::{Geometry, Place};
 use crate::reader::Signal;
 use crate::tuning::Tuning;
 use space::{Pace, RESERVED_BLOCKS};
+use unreadable::Unreadable;
 
 /// One device of a namespace, as a log.
 pub(crate) struct Volume {
@@ -92,6 +94,7 @@ struct Front {
     to_move: VecDeque<u32>,
     /// How many blocks have their records moved at the moment.
     moving: usize,
+    unreadable: Unreadable,
     prospect: space::Prospect,
     /// Whether somebody has heard that free blocks run short.
     told_short: bool,
@@ -148,6 +151,7 @@ impl Volume {
             emptied: VecDeque::new(),
             to_move: VecDeque::new(),
             moving: 0,
+            unreadable: Unreadable::default(),
             prospect: space::Prospect::Unknown,
             told_short: false,
             next_sequence: 1,

@@ -14,7 +14,12 @@ impl Volume {
     pub fn release(&self, block: u32, size_bytes: u32) {
         self.counters.used_bytes.fetch_sub(u64::from(size_bytes), Ordering::Relaxed);
         let live = self.table.sub_live(block, size_bytes);
-        let is_full = || self.table.state(block) == State::Full;
+        let is_full = || match self.table.state(block) {
+            State::Full => true,
+            // Whether it can be read does not matter any more.
+            State::Stuck => live == 0,
+            _ => false,
+        };
         if self.is_awaited(block) || (live == 0 || self.is_sparse(live)) && is_full() {
             let mut front = self.front.lock();
             self.reconsider(&mut front, block);
@@ -28,10 +33,10 @@ impl Volume {
 
     /// Sends a full block where it belongs by what is alive in it.
     pub(super) fn reconsider(&self, front: &mut Front, block: u32) {
-        if self.table.state(block) != State::Full {
+        let (state, live) = (self.table.state(block), self.table.live_bytes(block));
+        if state != State::Full && !(state == State::Stuck && live == 0) {
             return;
         }
-        let live = self.table.live_bytes(block);
         if live == 0 {
             self.retire(front, block);
         } else if self.is_sparse(live) {
@@ -66,6 +71,7 @@ impl Volume {
 
     /// A block has no live records. What replaced them must be written before it is filled anew.
     fn retire(&self, front: &mut Front, block: u32) {
+        front.unreadable.forget(block);
         self.table.set_state(block, State::Emptied);
         front.emptied.push_back((front.appended, block));
         self.to_write.notify_one();
@@ -77,6 +83,10 @@ impl Volume {
     pub fn next_to_move(&self, queue_min: usize) -> Option<u32> {
         let worth_pct = {
             let mut front = self.front.lock();
+            for block in front.unreadable.take_due() {
+                self.table.set_state(block, State::Queued);
+                front.to_move.push_back(block);
+            }
             let worth_pct = self.worth_pct(&front);
             let enough = if worth_pct.is_some() { 1 } else { queue_min.max(1) };
             if front.to_move.len() >= enough {
@@ -115,7 +125,20 @@ impl Volume {
         if self.table.live_bytes(block) == 0 {
             self.retire(&mut front, block);
         } else {
+            front.unreadable.forget(block);
             self.table.set_state(block, State::Stuck);
+        }
+        self.set_pace(&mut front);
+    }
+
+    /// A block cannot be read now. Its records stay where they are until it is tried again.
+    pub fn set_aside(&self, block: u32) {
+        let mut front = self.front.lock();
+        front.moving -= 1;
+        self.table.set_state(block, State::Stuck);
+        front.unreadable.note(block);
+        if self.table.live_bytes(block) == 0 {
+            self.retire(&mut front, block);
         }
         self.set_pace(&mut front);
     }
