@@ -139,7 +139,9 @@ impl Namespace {
         let mut guard = self.records.write(digest);
         let found = guard.find().map(|stored| self.found(stored));
         let accepted = rule.accepts(found.as_ref().map(|found| &found.meta), &meta);
-        if accepted != Accepted::Stored {
+        let outlives =
+            found.as_ref().is_some_and(|found| self.outlives(&meta, &found.meta, turn.now));
+        if accepted != Accepted::Stored && !(accepted == Accepted::Older && outlives) {
             return Ok(accepted);
         }
         if self.drops.covers(digest, meta.last_update_time) {
@@ -157,6 +159,21 @@ impl Namespace {
         let old = found.map(|found| found.weight);
         self.place(&mut guard, old, old_keys, meta, flat_size_bytes, turn)?;
         Ok(Accepted::Stored)
+    }
+
+    /// Whether a version was written after one that is here and dead: its time is over, or it was truncated. Then
+    /// the record was made anew, and its generations began anew, so they say nothing of the two.
+    fn outlives(&self, new: &RecordMeta, found: &RecordMeta, now: LastUpdateTime) -> bool {
+        let set = self.sets.by_id(found.set);
+        new.last_update_time > found.last_update_time && self.is_doomed(found, set, now.seconds())
+    }
+
+    /// Whether a version that another node has of a record would be taken over from it.
+    pub fn wants(&self, digest: &Digest, new: &RecordMeta, now: LastUpdateTime) -> bool {
+        let counts_more = self.meta_of(digest).is_none_or(|found| {
+            self.conflict_rule().compare(new, &found).is_gt() || self.outlives(new, &found, now)
+        });
+        counts_more && !self.drops.covers(digest, new.last_update_time)
     }
 
     /// Removes a record because another node did, unless what is here is later than that.

@@ -111,6 +111,52 @@ fn which_version_counts_is_by_rule() {
     assert!(wrapped(65_535, 1) && wrapped(60_000, 20) && !wrapped(1, 65_535));
 }
 
+/// Whoever makes a record anew after its time begins with the first generation.
+#[test]
+fn what_is_made_anew_counts_more_than_what_is_dead() {
+    on_each_engine(|mut here, mut there| {
+        for _ in 0..3 {
+            here.do_ok(1, put("a", "1").set("s").record_ttl(10));
+        }
+        there.pass_seconds(9);
+        there.do_ok(1, put("a", "2").set("s"));
+        let new = copy_out(&there, 1).unwrap();
+        let wants = |here: &Fixture| here.namespace.wants(&digest(1), &new.meta, here.now);
+        here.pass_seconds(9);
+        assert_eq!(accept(&here, 1, &new, Rule::Generation), Ok(Accepted::Older), "it lives");
+        assert!(!wants(&here));
+        let old = copy_out(&here, 1).unwrap();
+        here.pass_seconds(2);
+        assert!(wants(&here));
+        assert_eq!(accept(&here, 1, &new, Rule::Generation), Ok(Accepted::Stored));
+        assert_eq!(here.do_ok(1, get()).text("a").as_deref(), Some("2"));
+        there.pass_seconds(2);
+        assert_eq!(accept(&there, 1, &old, Rule::Generation), Ok(Accepted::Older), "it is dead");
+        here.check_statistics();
+        // What was written before it is older in any case.
+        let meta = RecordMeta {
+            last_update_time: LastUpdateTime(old.meta.last_update_time.0 - 1),
+            ..new.meta
+        };
+        let before = Copy { meta, ..new.clone() };
+        let mut third = Fixture::new();
+        assert_eq!(accept(&third, 1, &old, Rule::Generation), Ok(Accepted::Stored));
+        third.pass_seconds(11);
+        assert_eq!(accept(&third, 1, &before, Rule::Generation), Ok(Accepted::Older));
+        // The same holds for what a truncation took.
+        let mut fourth = Fixture::new();
+        let meta = RecordMeta { void_time: record::VoidTime::NEVER, ..old.meta };
+        let lasting = Copy { meta, ..old.clone() };
+        assert_eq!(accept(&fourth, 1, &lasting, Rule::Generation), Ok(Accepted::Stored));
+        assert_eq!(accept(&fourth, 1, &new, Rule::Generation), Ok(Accepted::Older));
+        fourth.pass_seconds(1);
+        let until = Some(LastUpdateTime(old.meta.last_update_time.0 + 1));
+        fourth.namespace.apply_truncation(Some(b"s"), until).unwrap();
+        assert_eq!(accept(&fourth, 1, &new, Rule::Generation), Ok(Accepted::Stored));
+        assert!(fourth.is_there(1));
+    });
+}
+
 #[test]
 fn what_was_removed_does_not_come_back_from_the_road() {
     on_each_engine(|mut here, mut there| {

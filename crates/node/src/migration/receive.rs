@@ -7,7 +7,7 @@ use cluster::NodeId;
 use cluster::fabric::migration::{Known, SPRIGS, Step, What, records};
 use engine::copies::Written;
 use engine::{Namespace, Stripe, Turn};
-use record::RecordMeta;
+use record::{LastUpdateTime, RecordMeta};
 use storage::{Pledges, Settled};
 
 use super::contents::{hashes, known};
@@ -57,7 +57,10 @@ impl Node {
                 let (differ, empty) = compare(&ours, &theirs);
                 answer(What::Ready { differ, empty });
             }
-            What::List(number, list) => answer(What::Want(number, &wanted(namespace, list))),
+            What::List(number, list) => {
+                let wanted = wanted(namespace, list, self.record_time());
+                answer(What::Want(number, &wanted));
+            }
             What::Records(number, list) if self.store(namespace, place, list) => {
                 answer(What::Stored(number));
             }
@@ -130,8 +133,7 @@ fn compare(ours: &[u64; SPRIGS], theirs: &[u64; SPRIGS]) -> (u16, u16) {
 }
 
 /// Which records of a list count more than what is here, or are not here.
-fn wanted(namespace: &Namespace, list: &[u8]) -> Vec<u8> {
-    let rule = namespace.conflict_rule();
+fn wanted(namespace: &Namespace, list: &[u8], now: LastUpdateTime) -> Vec<u8> {
     let listed: Vec<Known> = Known::list(list).collect();
     let mut wanted = vec![0u8; listed.len().div_ceil(8)];
     for (number, known) in listed.iter().enumerate() {
@@ -140,9 +142,7 @@ fn wanted(namespace: &Namespace, list: &[u8]) -> Vec<u8> {
             generation: known.generation,
             ..RecordMeta::default()
         };
-        let ours = namespace.meta_of(&known.digest);
-        let is_newer = ours.is_none_or(|ours| rule.compare(&theirs, &ours).is_gt());
-        if is_newer && !namespace.drops.covers(&known.digest, known.last_update_time) {
+        if namespace.wants(&known.digest, &theirs, now) {
             wanted[number / 8] |= 1 << (number % 8);
         }
     }
