@@ -18,6 +18,7 @@ pub mod worker;
 
 mod clock;
 mod dispatch;
+mod health;
 mod migration;
 mod outcome;
 mod query;

@@ -19,6 +19,7 @@ use wire::Digest;
 use crate::clock::HybridClock;
 use crate::clustering::Clustering;
 use crate::counters::ServiceCounter;
+use crate::health::Health;
 use crate::host::Host;
 use crate::metadata::{self, Spread, Store, Unreadable};
 use crate::migration::Migrations;
@@ -47,6 +48,8 @@ pub struct Node {
     clock: HybridClock,
     /// What goes on between it and others.
     pub(crate) traffic: Traffic,
+    /// How peers and devices are.
+    pub(crate) health: Health,
     /// Partitions that move.
     pub(crate) migrations: Migrations,
     /// Changes that threads without links have made.
@@ -111,6 +114,7 @@ impl Node {
         let node = Self {
             clock: HybridClock::default(),
             traffic: Traffic::new(loops),
+            health: Health::default(),
             migrations: Migrations::new(namespaces.len()),
             uncopied: Mutex::default(),
             namespaces,
@@ -133,6 +137,8 @@ impl Node {
             calls: Calls::default(),
             changing: Mutex::new(()),
         };
+        // Before others are met: that they arrive is watched, too.
+        node.mind_health_setting(&node.config());
         node.begin_clustering();
         node
     }
@@ -224,6 +230,7 @@ impl Node {
         }
         set_builder_threads(&self.namespaces, &config);
         self.histograms_in_micros.store(config.service.microsecond_histograms, Ordering::Relaxed);
+        self.mind_health_setting(&config);
         self.host.configured(&config);
         let before = self.config.swap(Arc::new(config));
         self.mind_membership(&before);

@@ -104,6 +104,10 @@ impl Worker for NodeWorker {
         }
     }
 
+    fn on_peer_opened(&mut self, route: Route) {
+        self.0.peer_opened(of_node(Remote::Route(route)));
+    }
+
     fn on_peer_lost(&mut self, remote: Remote) {
         self.0.peer_lost(of_node(remote));
     }

@@ -147,9 +147,9 @@ impl Worker {
     }
 
     fn copy_answered(&mut self, key: u64, from: cluster::NodeId, status: Option<Status>) {
-        let now = self.node().host.monotonic();
-        if let Some(ticket) = self.waits().peers.copy_answered(key, from, status, now) {
-            self.waits().copied(ticket);
+        let (node, waits) = self.parts();
+        if let Some(ticket) = waits.peers.copy_answered(node, key, from, status) {
+            waits.copied(ticket);
         }
     }
 

@@ -255,13 +255,14 @@ impl<W: Worker> EventLoop<W> {
         }
     }
 
-    /// Sees to what time does to links, and tells the worker which are lost.
+    /// Sees to what time does to links, and tells the worker which are connected or lost.
     fn mind_links(&mut self) {
         let now = self.desk.now();
         self.links.mind_deadlines(self.poll.registry(), now, now + SWEEP_PERIOD);
         for key in self.links.take_relieved() {
             self.enqueue_link(key);
         }
+        self.desk.tell_opened(self.links.take_opened());
         self.desk.tell_lost(self.links.take_lost());
     }
 

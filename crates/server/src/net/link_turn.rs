@@ -4,7 +4,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::link::{Link, Remote};
+use super::link::{Link, Remote, Route};
 use super::links::Links;
 use super::post::Post;
 use super::protocol::{Protocol, Request};
@@ -52,6 +52,13 @@ impl<W: Worker> Desk<W> {
             }
         }
         Ok(if link.has_input() { Next::Again } else { Next::Wait })
+    }
+
+    /// Tells the worker which links are connected now.
+    pub(super) fn tell_opened(&mut self, opened: Vec<Route>) {
+        for route in opened {
+            self.tell_worker(|worker| worker.on_peer_opened(route));
+        }
     }
 
     /// Tells the worker which links it has lost.

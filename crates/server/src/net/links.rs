@@ -40,6 +40,8 @@ pub(super) struct Links {
     incoming: HashMap<LinkId, usize>,
     /// Links with something to send, or to be made, at the end of the wake-up.
     posted: Vec<usize>,
+    /// Links that were connected, and of which the worker was not told yet.
+    opened: Vec<Route>,
     /// Links that broke, and whose end the worker was not told yet.
     lost: Vec<Remote>,
     /// Links that were not read because too much was unsent, and can be again.
@@ -69,6 +71,7 @@ impl Links {
             routes: HashMap::new(),
             incoming: HashMap::new(),
             posted: Vec::new(),
+            opened: Vec::new(),
             lost: Vec::new(),
             relieved: Vec::new(),
             roomy: false,
@@ -138,9 +141,11 @@ impl Links {
         self.links.get_mut(key).is_some_and(Link::has_input)
     }
 
-    /// Counts a link of this node's own that is connected now.
+    /// Takes note of a link of this node's own that is connected now.
     fn opened(&mut self, key: usize) {
-        let is_heartbeat = self.links.get(key).is_some_and(|link| link.remote.is_heartbeat());
+        let Some(Link { remote: Remote::Route(route), .. }) = self.links.get(key) else { return };
+        let is_heartbeat = Remote::Route(*route).is_heartbeat();
+        self.opened.push(*route);
         self.count(|counters| {
             counters.links_opened.add(1);
             counters.heartbeats_opened.add(u64::from(is_heartbeat));
@@ -275,6 +280,11 @@ impl Links {
             }
         }
         Some(remote)
+    }
+
+    /// The links of whose connection the worker was not told yet.
+    pub(super) fn take_opened(&mut self) -> Vec<Route> {
+        std::mem::take(&mut self.opened)
     }
 
     /// Whose ends the worker was not told yet.

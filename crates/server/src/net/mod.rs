@@ -175,6 +175,9 @@ pub trait Worker: Sized {
         PeerVerdict::Close
     }
 
+    /// Told once for each time that a link of this node's own is connected.
+    fn on_peer_opened(&mut self, _route: Route) {}
+
     /// Told once for each time that a link breaks, or could not be made: what was sent on it may have
     /// arrived or not, and what waited in it is gone. A route gets a new link with the next frame that is
     /// sent to it, though not at once. Not told for a link of this node's own that is closed because it was

@@ -32,6 +32,8 @@ pub struct Desk {
     pub received: Mutex<Vec<Vec<u8>>>,
     /// Frames that arrived on links of others, if they are to be kept.
     pub requests: Mutex<Vec<Vec<u8>>>,
+    /// Links that were connected.
+    pub opened: Mutex<Vec<Route>>,
     /// Links that were lost, and when.
     pub lost: Mutex<Vec<(Instant, Remote)>>,
     /// Answers received, without their bytes.
@@ -68,6 +70,7 @@ impl Node {
             outbox: Mutex::default(),
             received: Mutex::default(),
             requests: Mutex::default(),
+            opened: Mutex::default(),
             lost: Mutex::default(),
             answers: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
@@ -223,6 +226,10 @@ impl Worker for Talker {
             _ => self.replies.push_back((from, frame.to_vec())),
         }
         PeerVerdict::Continue
+    }
+
+    fn on_peer_opened(&mut self, route: Route) {
+        self.desk.opened.lock().unwrap().push(route);
     }
 
     fn on_peer_lost(&mut self, remote: Remote) {

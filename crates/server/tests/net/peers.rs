@@ -42,6 +42,10 @@ fn every_route_has_a_link_of_its_own() {
         one.send(Route { channel, ..other.route() }, [b"e".to_vec()]);
     }
     one.receive(4);
+    let mut opened = std::mem::take(&mut *one.desk.opened.lock().unwrap());
+    opened.sort_unstable_by_key(|route| route.channel);
+    let routes = (0..4).map(|channel| Route { channel, ..other.route() });
+    assert!(opened.into_iter().eq(routes), "the worker is told of each");
     // And each direction, too.
     other.send(one.route(), [b"e".to_vec()]);
     other.receive(1);

@@ -49,8 +49,25 @@ fn tools_see_one_cluster() -> Result<()> {
         ensure!(number("heartbeat_connections_opened")? >= number("heartbeat_connections")?);
         ensure!(number("fabric_connections_opened")? >= number("fabric_connections")?);
         ensure!(number("heartbeat_received_foreign")? > 0, "heartbeat_received_foreign");
+        check_health(&cluster, place)?;
     }
     ensure!(cluster.sum(&all, "statistics", "objects")? == 2 * RECORDS);
+    Ok(())
+}
+
+/// Each peer has arrived, and a node has connections to those that it sent something to.
+fn check_health(cluster: &Cluster, place: usize) -> Result<()> {
+    let stats = cluster.ask(place, "health-stats")?;
+    let values_of = |name: &str| -> Result<Vec<u64>> {
+        let start = format!("stat={name}:value=");
+        let rows = stats.split(';').filter_map(|row| row.strip_prefix(&start)?.split(':').next());
+        Ok(rows.map(str::parse).collect::<Result<_, _>>()?)
+    };
+    ensure!(values_of("node_arrivals")? == [1, 1], "node {place}: {stats}");
+    let opened = values_of("fabric_connections_opened")?;
+    ensure!(opened.len() == 2 && opened.iter().all(|count| *count > 0), "node {place}: {stats}");
+    let outliers = cluster.ask(place, "health-outliers")?;
+    ensure!(outliers.is_empty(), "two peers cannot be compared, says node {place}: {outliers}");
     Ok(())
 }
 

@@ -21,6 +21,9 @@ use crate::worker::{Answer, Worker};
 /// How long a step is.
 const STEP: Duration = Duration::from_millis(5);
 
+/// How long one is where nothing is to be missed but time.
+const LONG_STEP: Duration = Duration::from_millis(100);
+
 /// Steps in which anything has to be over.
 const STEPS_MAX: usize = 20_000;
 
@@ -37,6 +40,10 @@ pub struct Town {
     down: Vec<usize>,
     /// In which version a node spoke to another about records.
     pub spoken: BTreeSet<(usize, usize, u16)>,
+    /// A node that everything reaches a step later.
+    pub slow: Option<usize>,
+    /// What is on its way to that one.
+    late: VecDeque<(usize, Remote, Vec<u8>)>,
     /// Damages the next frame for which this holds.
     pub damages: Option<fn(&Frame<'_>) -> bool>,
 }
@@ -56,6 +63,8 @@ impl Town {
             links: BTreeMap::new(),
             down: Vec::new(),
             spoken: BTreeSet::new(),
+            slow: None,
+            late: VecDeque::new(),
             damages: None,
         };
         for number in 0..count {
@@ -140,8 +149,23 @@ impl Town {
 
     /// Lets some time pass.
     pub fn step(&mut self) {
+        self.step_by(STEP);
+    }
+
+    /// Lets so much time pass, in steps that are long but for no heartbeat.
+    pub fn pass(&mut self, time: Duration) {
+        let mut left = time;
+        while !left.is_zero() {
+            let step = left.min(LONG_STEP);
+            self.step_by(step);
+            left -= step;
+        }
+    }
+
+    fn step_by(&mut self, step: Duration) {
+        self.mail.append(&mut self.late);
         for number in self.up() {
-            self.hosts[number].advance(STEP);
+            self.hosts[number].advance(step);
             let node = Arc::clone(&self.nodes[number]);
             node.conduct();
             node.migrate();
@@ -175,7 +199,9 @@ impl Town {
             if let Ok(Frame { protocol, kind: Kind::Write, .. }) = Frame::parse(&frame) {
                 self.spoken.insert((from, receiver, protocol.0));
             }
-            if !self.down.contains(&receiver) {
+            if self.slow == Some(receiver) {
+                self.late.push_back((receiver, as_remote, frame));
+            } else if !self.down.contains(&receiver) {
                 self.mail.push_back((receiver, as_remote, frame));
             }
         }
@@ -187,6 +213,7 @@ impl Town {
         known.unwrap_or_else(|| {
             let number = self.links.len() as LinkId + 1;
             self.links.insert(number, (from, to, channel));
+            self.workers[from].peer_opened(Remote::Route(address(to), channel));
             number
         })
     }
