@@ -19,6 +19,7 @@ use wire::Digest;
 use crate::clock::HybridClock;
 use crate::clustering::Clustering;
 use crate::counters::ServiceCounter;
+use crate::fabric_latency::FabricLatencies;
 use crate::health::Health;
 use crate::host::Host;
 use crate::metadata::{self, Spread, Store, Unreadable};
@@ -48,6 +49,8 @@ pub struct Node {
     clock: HybridClock,
     /// What goes on between it and others.
     pub(crate) traffic: Traffic,
+    /// How long frames between nodes take, while `enable-benchmarks-fabric` is on.
+    pub(crate) fabric_latencies: FabricLatencies,
     /// How peers and devices are.
     pub(crate) health: Health,
     /// Partitions that move.
@@ -114,6 +117,7 @@ impl Node {
         let node = Self {
             clock: HybridClock::default(),
             traffic: Traffic::new(loops),
+            fabric_latencies: FabricLatencies::new(loops, config.service.enable_benchmarks_fabric),
             health: Health::default(),
             migrations: Migrations::new(namespaces.len()),
             uncopied: Mutex::default(),
@@ -230,6 +234,7 @@ impl Node {
         }
         set_builder_threads(&self.namespaces, &config);
         self.histograms_in_micros.store(config.service.microsecond_histograms, Ordering::Relaxed);
+        self.fabric_latencies.set_on(config.service.enable_benchmarks_fabric);
         self.mind_health_setting(&config);
         self.host.configured(&config);
         let before = self.config.swap(Arc::new(config));

@@ -15,10 +15,12 @@ use wire::{ProtoType, ResultCode, admin, compress, proto, reply};
 
 use crate::clustering::Parcel;
 use crate::counters::ServiceCounter;
+use crate::fabric_latency::FrameStep;
 use crate::health::PeerEvent;
 use crate::info::{self, Administration};
 use crate::node::Node;
 use crate::peers::{Remote, Tasks};
+use crate::traffic::Class;
 use crate::unfinished::Unfinished;
 use crate::waits::{TimedReads, Waits};
 
@@ -165,6 +167,36 @@ impl Worker {
                 true => self.node.traffic.sent(self.stripe, &frame),
                 false => self.frame_lost(&frame),
             }
+        }
+    }
+
+    /// Whether [`Self::link_timed`] wants to know how long links take.
+    pub fn times_links(&self) -> bool {
+        self.node.fabric_latencies.is_on()
+    }
+
+    /// A link of this loop took so long for a step of the frame that begins with these bytes: two are enough.
+    pub fn link_timed(&self, start: &[u8], step: FrameStep, took: Duration) {
+        if let Some(class) = Class::of_frame(start) {
+            self.count_step(class, step, took);
+        }
+    }
+
+    fn count_step(&self, class: Class, step: FrameStep, took: Duration) {
+        let in_micros = self.node.histograms_in_micros();
+        self.node.fabric_latencies.record(self.stripe, (class, step), took, in_micros);
+    }
+
+    /// When the handling of a frame begins, if it is timed.
+    pub(crate) fn begin_frame(&self) -> Option<Duration> {
+        self.times_links().then(|| self.node.host.monotonic())
+    }
+
+    /// A frame whose handling began then is handled.
+    pub(crate) fn end_frame(&self, kind: Kind, begun: Option<Duration>) {
+        if let Some(begun) = begun {
+            let took = self.node.host.monotonic().saturating_sub(begun);
+            self.count_step(Class::of(kind), FrameStep::RecvCallback, took);
         }
     }
 

@@ -4,6 +4,7 @@ use config::{Change, SetConfigError};
 use engine::latencies::LatencyKind;
 
 use super::call::{Call, Refusal, put};
+use crate::fabric_latency::FabricLatencies;
 use crate::node::Node;
 
 /// The setting that says what latency histograms count.
@@ -50,6 +51,10 @@ fn clear_histograms(node: &Node, change: &Change) {
     if change.name == UNIT {
         node.batch_latency.clear();
         slices.forget("batch-index");
+    }
+    if matches!(&*change.name, "enable-benchmarks-fabric" | UNIT) {
+        node.fabric_latencies.clear();
+        FabricLatencies::names().for_each(|name| slices.forget(&name));
     }
     let name = change.namespace.as_deref();
     let namespaces = node.namespaces.iter().filter(|of| name.is_none_or(|name| name == &*of.name));

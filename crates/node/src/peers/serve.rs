@@ -69,6 +69,7 @@ impl Worker {
     pub fn peer_frame(&mut self, from: Remote, bytes: &[u8]) -> Result<usize, Unanswerable> {
         let frame = Frame::parse(bytes).map_err(|unreadable| self.complain_of(from, unreadable))?;
         self.count_received(frame.kind, bytes.len());
+        let begun = self.begin_frame();
         match frame.kind {
             Kind::Membership | Kind::Exchange => {
                 self.node().cluster.mailbox.deliver(Letter::of(&frame))
@@ -80,6 +81,7 @@ impl Worker {
             Kind::Migration => self.node().migrations.mailbox.deliver(Letter::of(&frame)),
             Kind::Command => self.serve_command(from, &frame),
         }
+        self.end_frame(frame.kind, begun);
         Ok(1)
     }
 

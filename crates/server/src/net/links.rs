@@ -15,6 +15,7 @@ use super::mailbox::{Mailbox, Newcomer};
 use super::protocol::Protocol;
 use super::socket::Socket;
 use super::stats::{LoopCounters, Stats};
+use super::timing::{CallTime, LinkTiming};
 
 /// Set in the tokens of links, which are their slab keys otherwise, and not in those of connections.
 const LINK_BIT: usize = 1 << (usize::BITS - 2);
@@ -48,6 +49,10 @@ pub(super) struct Links {
     relieved: Vec<usize>,
     /// A link that was full has room: the worker is to be asked for what it could not send.
     roomy: bool,
+    /// Whether the worker wants to know how long steps take.
+    is_timed: bool,
+    /// What it was not told of that.
+    timings: Vec<LinkTiming>,
     /// The number of the next link that another node opens. Loops take theirs in turns.
     next_id: u64,
     /// When the next link may be overdue.
@@ -75,6 +80,8 @@ impl Links {
             lost: Vec::new(),
             relieved: Vec::new(),
             roomy: false,
+            is_timed: false,
+            timings: Vec::new(),
             next_id: loop_index as u64,
             next_sweep: None,
             limits,
@@ -177,7 +184,11 @@ impl Links {
     ) -> Result<(), Full> {
         let unsent_max = self.unsent_max();
         let Some(link) = self.links.get_mut(key) else { return Ok(()) };
+        let owed_before = link.unsent();
         link.append(unsent_max, now, frame)?;
+        if self.is_timed {
+            link.time_frame(owed_before);
+        }
         self.post(key);
         Ok(())
     }
@@ -219,7 +230,10 @@ impl Links {
         let unsent_max = self.unsent_max();
         let Some(link) = self.links.get_mut(key) else { return Ok(()) };
         let was_choked = link.is_choked(unsent_max);
+        let began = self.is_timed.then(Instant::now);
         let sent = link.send_owed(now)?;
+        let call = began.map(|began| CallTime { began, ended: Instant::now() });
+        link.time_sending(sent, call, &mut self.timings);
         let relieved = was_choked && !link.is_choked(unsent_max);
         let goes_on = link.can_send();
         if link.refused && link.unsent() <= unsent_max / 2 {
@@ -280,6 +294,16 @@ impl Links {
             }
         }
         Some(remote)
+    }
+
+    /// Says whether the worker wants to know how long steps take.
+    pub(super) fn set_timed(&mut self, is_timed: bool) {
+        self.is_timed = is_timed;
+    }
+
+    /// How long steps took of which the worker was not told yet.
+    pub(super) fn take_timings(&mut self) -> Vec<LinkTiming> {
+        std::mem::take(&mut self.timings)
     }
 
     /// The links of whose connection the worker was not told yet.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 use server::net::{
-    Endpoint, Frame, Limits, Options, Peer, PeerVerdict, Post, Progress, Protocol, Remote, Route,
-    Server, Service, Snapshot, Stream, Ticket, Verdict, Worker,
+    Endpoint, Frame, Limits, LinkTiming, Options, Peer, PeerVerdict, Post, Progress, Protocol,
+    Remote, Route, Server, Service, Snapshot, Stream, Ticket, Verdict, Worker,
 };
 
 use crate::harness::{PATIENCE, message};
@@ -34,6 +34,10 @@ pub struct Desk {
     pub requests: Mutex<Vec<Vec<u8>>>,
     /// Links that were connected.
     pub opened: Mutex<Vec<Route>>,
+    /// Whether links tell how long they take.
+    pub times: AtomicBool,
+    /// What they told.
+    pub timings: Mutex<Vec<LinkTiming>>,
     /// Links that were lost, and when.
     pub lost: Mutex<Vec<(Instant, Remote)>>,
     /// Answers received, without their bytes.
@@ -71,6 +75,8 @@ impl Node {
             received: Mutex::default(),
             requests: Mutex::default(),
             opened: Mutex::default(),
+            times: AtomicBool::new(false),
+            timings: Mutex::default(),
             lost: Mutex::default(),
             answers: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
@@ -234,6 +240,14 @@ impl Worker for Talker {
 
     fn on_peer_lost(&mut self, remote: Remote) {
         self.desk.lost.lock().unwrap().push((Instant::now(), remote));
+    }
+
+    fn times_links(&self) -> bool {
+        self.desk.times.load(Relaxed)
+    }
+
+    fn on_link_timed(&mut self, timing: LinkTiming) {
+        self.desk.timings.lock().unwrap().push(timing);
     }
 
     fn send_peers(&mut self, post: &mut Post<'_>) {

@@ -209,6 +209,13 @@ fn the_log_tells_of_the_cluster() -> Result<()> {
     ];
     until("the log tells of the cluster", || {
         let log = cluster.log(0)?;
+        for step in ["ctrl-send-init", "ctrl-send-fragment", "ctrl-recv-cb", "rw-send-init"] {
+            let is_filled = |line: &str| {
+                let dump = line.split_once(&format!("histogram dump: fabric-{step} ("));
+                dump.is_some_and(|(_, total)| !total.starts_with("0 total"))
+            };
+            ensure!(log.lines().any(is_filled), "no frame was timed at {step}");
+        }
         for line in &wanted {
             ensure!(log.contains(line), "no line {line}");
         }

@@ -12,6 +12,7 @@ use config::Config;
 use wire::client::{Reply, RequestBuilder};
 use wire::{ProtoHeader, ProtoType, ResultCode};
 
+use crate::FrameStep;
 use crate::info::testing::{CLIENT, TestHost, worker};
 use crate::node::Node;
 use crate::peers::{LinkId, Remote};
@@ -275,6 +276,11 @@ impl Town {
             self.step();
         }
         panic!("it does not come to an end");
+    }
+
+    /// A link of a node has taken so long for a step of a frame about a write.
+    pub fn tell_of_a_write(&self, number: usize, step: FrameStep, took: Duration) {
+        self.workers[number].link_timed(&[1, Kind::Write as u8], step, took);
     }
 
     /// Begins to ask a node something.
