@@ -135,6 +135,8 @@ pub enum Topic {
     Partition,
     /// A namespace that cannot be balanced.
     PartitionTrouble,
+    /// A peer or a device that is worse than the others.
+    HealthTrouble,
 }
 
 /// Connections by their kinds.

@@ -18,6 +18,8 @@ pub mod worker;
 
 mod clock;
 mod dispatch;
+mod fabric_latency;
+mod health;
 mod migration;
 mod outcome;
 mod query;
@@ -27,6 +29,7 @@ mod traffic;
 mod unfinished;
 mod waits;
 
+pub use fabric_latency::FrameStep;
 pub use host::{Host, Vitals};
 pub use node::Node;
 pub use unfinished::{Progress, Unfinished};

@@ -17,6 +17,8 @@ use wire::Digest;
 use crate::clock::HybridClock;
 use crate::clustering::Clustering;
 use crate::counters::ServiceCounter;
+use crate::fabric_latency::FabricLatencies;
+use crate::health::Health;
 use crate::host::Host;
 use crate::metadata::{self, Acceptor, Module, Spread, Store, Unreadable};
 use crate::migration::Migrations;
@@ -46,6 +48,10 @@ pub struct Node {
     clock: HybridClock,
     /// What goes on between it and others.
     pub(crate) traffic: Traffic,
+    /// How long frames between nodes take, while `enable-benchmarks-fabric` is on.
+    pub(crate) fabric_latencies: FabricLatencies,
+    /// How peers and devices are.
+    pub(crate) health: Health,
     /// Partitions that move.
     pub(crate) migrations: Migrations,
     /// Changes that threads without links have made.
@@ -102,11 +108,14 @@ impl Node {
         metadata::register(&metadata, &namespaces);
         let udf = Arc::new(Runner::new(&config.mod_lua, Arc::clone(&host)));
         metadata.register(Module::Udf, Arc::clone(&udf) as Arc<dyn Acceptor>);
+        let has_fabric_latencies = config.service.enable_benchmarks_fabric;
         let settings = Arc::new(Settings::new(config, &namespaces, Arc::clone(&host)));
         metadata.register(Module::SetSettings, Arc::clone(&settings) as Arc<dyn Acceptor>);
         let node = Self {
             clock: HybridClock::default(),
             traffic: Traffic::new(loops),
+            fabric_latencies: FabricLatencies::new(loops, has_fabric_latencies),
+            health: Health::default(),
             migrations: Migrations::new(namespaces.len()),
             uncopied: Mutex::default(),
             namespaces,
@@ -127,6 +136,8 @@ impl Node {
             udf,
             calls: Calls::default(),
         };
+        // Before others are met: that they arrive is watched, too.
+        node.mind_health_setting(&node.config());
         node.begin_clustering();
         node
     }
@@ -209,7 +220,10 @@ impl Node {
         &self,
         change: impl FnOnce(&Config) -> Result<(Config, T), E>,
     ) -> Result<T, E> {
-        let (before, outcome) = self.settings.change(change)?;
+        let (before, outcome) = self.settings.change(change, |config| {
+            self.fabric_latencies.set_on(config.service.enable_benchmarks_fabric);
+            self.mind_health_setting(config);
+        })?;
         self.mind_membership(&before);
         Ok(outcome)
     }

@@ -56,13 +56,15 @@ impl Settings {
         self.histograms_in_micros.load(Ordering::Relaxed)
     }
 
-    /// Changes settings: `change` makes new ones of those in force, or refuses. Returns those before too.
+    /// Changes settings: `change` makes new ones of those in force, or refuses, and `apply` has them take effect
+    /// elsewhere. Returns those before too.
     ///
     /// # Errors
     /// Whatever `change` returns; nothing has changed then.
     pub fn change<T, E>(
         &self,
         change: impl FnOnce(&Config) -> Result<(Config, T), E>,
+        apply: impl FnOnce(&Config),
     ) -> Result<(Arc<Config>, T), E> {
         let _changing = self.changing.lock();
         let (config, outcome) = change(&self.config.load())?;
@@ -73,6 +75,7 @@ impl Settings {
         }
         set_builder_threads(&self.namespaces, &config);
         self.histograms_in_micros.store(config.service.microsecond_histograms, Ordering::Relaxed);
+        apply(&config);
         self.host.configured(&config);
         Ok((self.config.swap(Arc::new(config)), outcome))
     }
@@ -94,10 +97,11 @@ impl Acceptor for Settings {
         if self.load().namespace(of.namespace).is_none() {
             return Ok(());
         }
-        let changed = self.change(|config| {
+        let change = |config: &Config| {
             let applied = config::set_in_set(config, (of.namespace, of.set), (of.name, value))?;
             Ok::<_, SetConfigError>((applied.config, applied.change))
-        });
+        };
+        let changed = self.change(change, |_| {});
         let (_, change) = changed.map_err(|error| {
             io::Error::other(match error {
                 SetConfigError::InvalidParameter(why) => why,

@@ -59,15 +59,14 @@ impl Traffic {
 
     /// Counts a frame that was sent.
     pub fn sent(&self, stripe: Stripe, frame: &[u8]) {
-        let kind = frame.get(1).and_then(|kind| Kind::of(*kind));
-        let Some(kind) = kind else { return };
-        let (sent, _) = counters_of(kind);
+        let Some(class) = Class::of_frame(frame) else { return };
+        let (sent, _) = class.counters();
         self.counters.add(stripe, sent, frame.len() as u64);
     }
 
     /// Counts a frame that was received.
     pub fn received(&self, stripe: Stripe, kind: Kind, size_bytes: usize) {
-        let (_, received) = counters_of(kind);
+        let (_, received) = Class::of(kind).counters();
         self.counters.add(stripe, received, size_bytes as u64);
         if kind == Kind::Membership {
             self.counters.raise(stripe, HeartbeatsReceived);
@@ -118,15 +117,51 @@ impl Traffic {
     }
 }
 
-/// Where bytes of frames of a kind are counted, sent and received.
-fn counters_of(kind: Kind) -> (TrafficCounter, TrafficCounter) {
-    match kind {
-        Kind::Membership | Kind::Exchange => (CtrlSent, CtrlReceived),
-        Kind::Metadata | Kind::Command => (MetaSent, MetaReceived),
-        Kind::Proxy | Kind::Write | Kind::Remove | Kind::Lookup | Kind::Answer => {
-            (RwSent, RwReceived)
+/// What frames count as in statistics: the channels of the original.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Class {
+    Bulk,
+    Ctrl,
+    Meta,
+    Rw,
+}
+
+impl Class {
+    /// All of them, in the order of the statistics.
+    pub const ALL: [Self; 4] = [Self::Bulk, Self::Ctrl, Self::Meta, Self::Rw];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bulk => "bulk",
+            Self::Ctrl => "ctrl",
+            Self::Meta => "meta",
+            Self::Rw => "rw",
         }
-        Kind::Migration => (BulkSent, BulkReceived),
+    }
+
+    /// That of frames of a kind.
+    pub fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Membership | Kind::Exchange => Self::Ctrl,
+            Kind::Metadata | Kind::Command => Self::Meta,
+            Kind::Proxy | Kind::Write | Kind::Remove | Kind::Lookup | Kind::Answer => Self::Rw,
+            Kind::Migration => Self::Bulk,
+        }
+    }
+
+    /// That of the frame that begins so, which may not be all of it; `None` if it is none.
+    pub fn of_frame(start: &[u8]) -> Option<Self> {
+        start.get(1).and_then(|kind| Kind::of(*kind)).map(Self::of)
+    }
+
+    /// Where its bytes are counted, sent and received.
+    fn counters(self) -> (TrafficCounter, TrafficCounter) {
+        match self {
+            Self::Bulk => (BulkSent, BulkReceived),
+            Self::Ctrl => (CtrlSent, CtrlReceived),
+            Self::Meta => (MetaSent, MetaReceived),
+            Self::Rw => (RwSent, RwReceived),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! and reads that come late find nothing.
 
 mod places;
+mod timed;
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -20,6 +21,7 @@ use engine::Namespace;
 use parking_lot::Mutex;
 use places::{Places, Wait};
 use storage::{Fetch, Fetched, Pledges, Reader, Signal, Ticket};
+pub(crate) use timed::TimedReads;
 
 use crate::peers::{Asker, PeerAnswer, Peers, Question};
 
@@ -30,6 +32,8 @@ pub(crate) type Pledged = (Arc<Namespace>, Pledges);
 #[derive(Debug)]
 pub(crate) struct Waits {
     reader: Reader,
+    /// Those of its reads that are timed.
+    timed: TimedReads,
     signal: Signal,
     places: Rc<RefCell<Places>>,
     /// Tickets of requests for which other threads have done something.
@@ -84,9 +88,10 @@ pub(crate) struct Outcome {
 
 impl Waits {
     /// Nothing waits. The signal is that of the reader and of all namespaces.
-    pub fn new(reader: Reader, signal: Signal) -> Self {
+    pub fn new(reader: Reader, signal: Signal, timed: TimedReads) -> Self {
         Self {
             reader,
+            timed,
             signal,
             places: Rc::default(),
             answered: Arc::default(),
@@ -117,6 +122,7 @@ impl Waits {
     pub fn read(&mut self, claim: &Claim, fetch: &Fetch) {
         if let Some(wait) = self.places.borrow_mut().get(claim.ticket) {
             wait.reads += 1;
+            self.timed.begin(fetch, claim.ticket);
             self.reader.submit(fetch, claim.ticket);
         }
     }
@@ -249,6 +255,7 @@ impl Waits {
         self.signal.lower();
         let mut places = self.places.borrow_mut();
         self.reader.reap(|ticket, done| {
+            self.timed.end(ticket, &done);
             if places.arrived(ticket, done) {
                 ready.push(ticket);
             }

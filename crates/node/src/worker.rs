@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::fabric::{Frame, Kind};
+use cluster::fabric::{Channel, Frame, Kind};
 use engine::Turn;
 use engine::copies::Written;
 use engine::counters::Stripe;
@@ -15,11 +15,14 @@ use wire::{ProtoType, ResultCode, admin, compress, proto, reply};
 
 use crate::clustering::Parcel;
 use crate::counters::ServiceCounter;
+use crate::fabric_latency::FrameStep;
+use crate::health::PeerEvent;
 use crate::info::{self, Administration};
 use crate::node::Node;
 use crate::peers::{Remote, Tasks};
+use crate::traffic::Class;
 use crate::unfinished::Unfinished;
-use crate::waits::Waits;
+use crate::waits::{TimedReads, Waits};
 
 /// A request that is not answered: the connection is to be closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +88,7 @@ impl Worker {
             woken: node.host.monotonic(),
             scratch: Vec::new(),
             inflated: Vec::new(),
-            waits: Waits::new(reader, signal),
+            waits: Waits::new(reader, signal, TimedReads::new(&node)),
             tasks: Tasks::default(),
             is_sender,
             view: 0,
@@ -112,6 +115,20 @@ impl Worker {
         copied.into_iter().for_each(|ticket| self.waits.copied(ticket));
         self.waits.reap(now, ready);
         self.advance_tasks(ready);
+    }
+
+    /// A connection to another node, which this loop has opened, is there.
+    pub fn peer_opened(&mut self, remote: Remote) {
+        // What there is for heartbeats says nothing of the rest.
+        let Remote::Route(address, channel @ (Channel::Record | Channel::Bulk)) = remote else {
+            return;
+        };
+        let health = &self.node.health;
+        if health.is_on()
+            && let Some(peer) = self.node.cluster.look().member_at(address, channel)
+        {
+            health.count(peer, PeerEvent::ConnectionOpened);
+        }
     }
 
     /// Gives up what was asked of nodes that have left the view.
@@ -150,6 +167,36 @@ impl Worker {
                 true => self.node.traffic.sent(self.stripe, &frame),
                 false => self.frame_lost(&frame),
             }
+        }
+    }
+
+    /// Whether [`Self::link_timed`] wants to know how long links take.
+    pub fn times_links(&self) -> bool {
+        self.node.fabric_latencies.is_on()
+    }
+
+    /// A link of this loop took so long for a step of the frame that begins with these bytes: two are enough.
+    pub fn link_timed(&self, start: &[u8], step: FrameStep, took: Duration) {
+        if let Some(class) = Class::of_frame(start) {
+            self.count_step(class, step, took);
+        }
+    }
+
+    fn count_step(&self, class: Class, step: FrameStep, took: Duration) {
+        let in_micros = self.node.histograms_in_micros();
+        self.node.fabric_latencies.record(self.stripe, (class, step), took, in_micros);
+    }
+
+    /// When the handling of a frame begins, if it is timed.
+    pub(crate) fn begin_frame(&self) -> Option<Duration> {
+        self.times_links().then(|| self.node.host.monotonic())
+    }
+
+    /// A frame whose handling began then is handled.
+    pub(crate) fn end_frame(&self, kind: Kind, begun: Option<Duration>) {
+        if let Some(begun) = begun {
+            let took = self.node.host.monotonic().saturating_sub(begun);
+            self.count_step(Class::of(kind), FrameStep::RecvCallback, took);
         }
     }
 
@@ -267,6 +314,11 @@ impl Worker {
 
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.node
+    }
+
+    /// The node, and what answers wait for.
+    pub(crate) fn parts(&mut self) -> (&Node, &mut Waits) {
+        (&self.node, &mut self.waits)
     }
 
     /// When this wake-up began, by the monotonic clock.

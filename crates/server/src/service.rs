@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::fabric::Channel;
-use node::{Answer, Node, Unfinished, peers};
+use node::{Answer, FrameStep, Node, Unfinished, peers};
 use storage::{Reader, Signal};
 
 use crate::net::{
-    Frame, LinkId, Peer, PeerVerdict, Post, Progress, Remote, Route, Service, Stream, Ticket,
-    Verdict, Worker,
+    Frame, LinkId, LinkStep, LinkTiming, Peer, PeerVerdict, Post, Progress, Remote, Route, Service,
+    Stream, Ticket, Verdict, Worker,
 };
 
 /// Serves a node.
@@ -104,8 +104,25 @@ impl Worker for NodeWorker {
         }
     }
 
+    fn on_peer_opened(&mut self, route: Route) {
+        self.0.peer_opened(of_node(Remote::Route(route)));
+    }
+
     fn on_peer_lost(&mut self, remote: Remote) {
         self.0.peer_lost(of_node(remote));
+    }
+
+    fn times_links(&self) -> bool {
+        self.0.times_links()
+    }
+
+    fn on_link_timed(&mut self, LinkTiming { start, step, took }: LinkTiming) {
+        let step = match step {
+            LinkStep::Queued => FrameStep::SendInit,
+            LinkStep::Written => FrameStep::SendFragment,
+            LinkStep::ReadInPart => FrameStep::RecvFragment,
+        };
+        self.0.link_timed(&start, step, took);
     }
 
     fn send_peers(&mut self, post: &mut Post<'_>) {

@@ -87,6 +87,11 @@ impl FetchDone {
     pub fn bytes(&self) -> Result<&[u8], &io::Error> {
         self.outcome.as_deref()
     }
+
+    /// Whether it is the outcome of this one, or of another for the same bytes.
+    pub fn is_of(&self, fetch: &Fetch) -> bool {
+        self.identity == fetch.identity && self.span == fetch.span
+    }
 }
 
 /// What was fetched for a request.

@@ -15,6 +15,7 @@ use cluster::{NodeId, Protocols, RackId};
 use config::{Config, HeartbeatMode, HeartbeatProtocol};
 
 use super::{Card, Letter, State};
+use crate::health::PeerEvent;
 use crate::host::{Host, Topic};
 use crate::info::{BUILD, COMPATIBILITY_ID};
 use crate::node::Node;
@@ -96,6 +97,7 @@ impl Node {
     /// it is. Returns how long to wait before the next call if no message comes.
     pub fn conduct(&self) -> Duration {
         self.conduct_with(None);
+        self.mind_health();
         let driver = self.cluster.driver.lock();
         let exchange = driver.exchange.next_deadline();
         let next = exchange.into_iter().chain([driver.membership.next_deadline()]).min();
@@ -285,6 +287,9 @@ impl Node {
             // Only the principal is asked to.
             membership::Output::Reclustering(_) => {}
             membership::Output::Note(note) => {
+                if let Note::Arrived { node, .. } = note {
+                    self.health.count(node, PeerEvent::Arrival);
+                }
                 let topic = match note {
                     Note::Arrived { .. } | Note::Departed { .. } | Note::ViewFormed { .. } => {
                         Topic::Clustering

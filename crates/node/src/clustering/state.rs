@@ -70,6 +70,14 @@ impl State {
         };
         Some((*address?, *protocol))
     }
+
+    /// The member that listens here for what goes on a channel.
+    pub(crate) fn member_at(&self, address: SocketAddr, channel: Channel) -> Option<NodeId> {
+        let is_there = |node: &&NodeId| {
+            self.route(**node, channel).is_some_and(|(listens, _)| listens == address)
+        };
+        self.members.iter().find(is_there).copied()
+    }
 }
 
 impl Directory {

@@ -6,6 +6,7 @@ use wire::info::Command;
 
 use super::call::{Call, Refusal, put};
 use super::truncate::not_kept;
+use crate::fabric_latency::FabricLatencies;
 use crate::metadata::{Module, SetSetting};
 use crate::node::Node;
 
@@ -75,6 +76,10 @@ fn clear_histograms(node: &Node, change: &Change) {
     if change.name == UNIT {
         node.batch_latency.clear();
         slices.forget("batch-index");
+    }
+    if matches!(&*change.name, "enable-benchmarks-fabric" | UNIT) {
+        node.fabric_latencies.clear();
+        FabricLatencies::names().for_each(|name| slices.forget(&name));
     }
     let name = change.namespace.as_deref();
     let namespaces = node.namespaces.iter().filter(|of| name.is_none_or(|name| name == &*of.name));

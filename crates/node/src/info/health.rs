@@ -13,8 +13,15 @@ pub(super) fn best_practices(_: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refu
     Ok(())
 }
 
-/// What is wrong with peers and devices: there are none that could be compared.
-pub(super) fn nothing(_: &Call<'_>, _: &mut Vec<u8>) -> Result<(), Refusal> {
+/// Peers and devices that are worse than the others; nothing while nobody watches.
+pub(super) fn outliers(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    put_joined(out, b';', call.node.health_outliers(), put);
+    Ok(())
+}
+
+/// What is watched of peers and devices; nothing while nobody watches.
+pub(super) fn stats(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    put_joined(out, b';', call.node.health_readings(), put);
     Ok(())
 }
 

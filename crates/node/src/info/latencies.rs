@@ -3,6 +3,7 @@
 use config::{Config, Namespace};
 
 use super::call::{Call, Refusal, put, put_joined};
+use crate::fabric_latency::FabricLatencies;
 
 /// Most bytes of a histogram's name.
 const NAME_BYTES_MAX: usize = 99;
@@ -115,7 +116,7 @@ pub(super) fn latencies(call: &Call<'_>, out: &mut Vec<u8>) -> Result<(), Refusa
 fn expand(config: &Config, hist: &str) -> Option<Vec<String>> {
     match hist {
         "batch-index" | "info" => return Some(vec![hist.to_owned()]),
-        "benchmarks-fabric" => return Some(fabric().collect()),
+        "benchmarks-fabric" => return Some(FabricLatencies::names().collect()),
         _ => {}
     }
     let (namespace, name) = hist.strip_prefix('{')?.split_once("}-")?;
@@ -126,12 +127,4 @@ fn expand(config: &Config, hist: &str) -> Option<Vec<String>> {
         return Some(benchmark.names().map(|name| full(&name)).collect());
     }
     (SHOWN.contains(&name) || OTHERS.contains(&name)).then(|| vec![full(name)])
-}
-
-/// Histograms of the traffic between nodes.
-fn fabric() -> impl Iterator<Item = String> {
-    const STEPS: [&str; 4] = ["send-init", "send-fragment", "recv-fragment", "recv-cb"];
-    ["bulk", "ctrl", "meta", "rw"]
-        .iter()
-        .flat_map(|channel| STEPS.iter().map(move |step| format!("fabric-{channel}-{step}")))
 }

@@ -30,6 +30,7 @@ use crate::worker::{Answer, Worker};
 pub(crate) const START: LastUpdateTime = LastUpdateTime(533_082_403_000);
 
 /// See the module.
+#[derive(Debug)]
 pub(crate) struct TestHost {
     elapsed: Mutex<Duration>,
     levels: Mutex<Vec<LogLevel>>,

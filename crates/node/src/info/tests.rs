@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod counters;
+mod health;
 mod recorded;
 mod storage;
 mod tools;

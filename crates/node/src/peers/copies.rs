@@ -22,6 +22,7 @@ use storage::Ticket;
 use wire::{Digest, Info3, Request};
 
 use super::{Asker, Peers, Question};
+use crate::health::Sampler;
 use crate::node::Node;
 use crate::waits::Caller;
 
@@ -36,6 +37,8 @@ pub(crate) struct Copies {
     last: u64,
     /// Those that are to be sent again, the next one first.
     due: BinaryHeap<Reverse<(Duration, u64)>>,
+    /// Chooses those that are timed.
+    sampler: Sampler,
 }
 
 #[derive(Debug)]
@@ -49,6 +52,8 @@ struct Copy {
     partition: Arc<Partition>,
     /// Who has not confirmed it.
     left: Nodes,
+    /// When it was sent first, if it is timed how long the others take.
+    timed_from: Option<Duration>,
     /// What was sent last.
     sent: Option<(LastUpdateTime, Generation)>,
     /// Whether it stands in [`Copies::due`].
@@ -177,12 +182,14 @@ impl Peers {
             Written::Removed(at) => Outgoing::Removal(at),
         };
         let left: Nodes = partition.others().collect();
+        let is_timed = self.copies.sampler.takes_next(&node.health);
         let copy = Copy {
             namespace: Arc::clone(namespace),
             digest: *digest,
             removed_at: version.removed_at(),
             partition: Arc::clone(partition),
             left: left.clone(),
+            timed_from: is_timed.then(|| node.host.monotonic()),
             sent: version.sent(),
             is_due: false,
             was_sent: true,
@@ -197,9 +204,18 @@ impl Peers {
     pub fn copy_later(&mut self, node: &Node, uncopied: Uncopied) {
         let Uncopied { namespace, digest, removed_at, cause, partition } = uncopied;
         let left = partition.others().collect();
-        let (sent, is_due, was_sent) = (None, false, false);
-        let copy =
-            Copy { namespace, digest, removed_at, partition, left, sent, is_due, was_sent, cause };
+        let copy = Copy {
+            namespace,
+            digest,
+            removed_at,
+            partition,
+            left,
+            timed_from: None,
+            sent: None,
+            is_due: false,
+            was_sent: false,
+            cause,
+        };
         let key = self.copies.insert(copy);
         self.copies.retry(key, node.host.monotonic());
     }
@@ -234,15 +250,22 @@ impl Peers {
     /// Takes in what a node said to a change. Returns the request that may go on.
     pub fn copy_answered(
         &mut self,
+        node: &Node,
         key: u64,
         from: NodeId,
         status: Option<Status>,
-        now: Duration,
     ) -> Option<Ticket> {
+        let now = node.host.monotonic();
         let copy = self.copies.copies.get_mut(&key)?;
         match status {
             // A replica that cannot store it will get it when it can, by a migration.
-            Some(Status::Done | Status::Failed) => copy.left.retain(|node| *node != from),
+            Some(Status::Done | Status::Failed) => {
+                if let Some(sent_at) = copy.timed_from.filter(|_| copy.left.contains(&from)) {
+                    let took = now.saturating_sub(sent_at);
+                    node.health.replicated(from, copy.namespace.number(), took);
+                }
+                copy.left.retain(|node| *node != from);
+            }
             _ => {
                 self.copies.retry(key, now + RETRY);
                 return None;
@@ -296,6 +319,7 @@ impl Peers {
         if copy.partition.cluster_key != partition.cluster_key {
             // What was handed over since is the concern of the view that is over.
             copy.partition = Arc::clone(&partition);
+            copy.timed_from = None;
             copy.left = match is_late {
                 false => partition.others().collect(),
                 // Whoever serves tells the others.

@@ -69,6 +69,7 @@ impl Worker {
     pub fn peer_frame(&mut self, from: Remote, bytes: &[u8]) -> Result<usize, Unanswerable> {
         let frame = Frame::parse(bytes).map_err(|unreadable| self.complain_of(from, unreadable))?;
         self.count_received(frame.kind, bytes.len());
+        let begun = self.begin_frame();
         match frame.kind {
             Kind::Membership | Kind::Exchange => {
                 self.node().cluster.mailbox.deliver(Letter::of(&frame))
@@ -80,6 +81,7 @@ impl Worker {
             Kind::Migration => self.node().migrations.mailbox.deliver(Letter::of(&frame)),
             Kind::Command => self.serve_command(from, &frame),
         }
+        self.end_frame(frame.kind, begun);
         Ok(1)
     }
 
@@ -147,9 +149,9 @@ impl Worker {
     }
 
     fn copy_answered(&mut self, key: u64, from: cluster::NodeId, status: Option<Status>) {
-        let now = self.node().host.monotonic();
-        if let Some(ticket) = self.waits().peers.copy_answered(key, from, status, now) {
-            self.waits().copied(ticket);
+        let (node, waits) = self.parts();
+        if let Some(ticket) = waits.peers.copy_answered(node, key, from, status) {
+            waits.copied(ticket);
         }
     }
 

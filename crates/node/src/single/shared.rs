@@ -12,6 +12,7 @@ use engine::{Stripe, Turn};
 use wire::{Info2, Request, ResultCode, reply};
 
 use super::{Asks, Change, Single, Stay, redirect};
+use crate::health::PeerEvent;
 use crate::node::Node;
 use crate::outcome::{self, Origin};
 use crate::peers::{Cause, Question, waits_for_all};
@@ -175,6 +176,7 @@ impl Single {
         if !waits.ask(&self.claim, question, |out| out.extend_from_slice(body)) {
             return self.try_later(node, request, waits, out);
         }
+        node.health.count(to, PeerEvent::Proxy);
         waits.limit(&self.claim, self.deadline(node, request));
         self.asks = Asks::Proxy;
         Progress::Waits(self.claim.ticket())

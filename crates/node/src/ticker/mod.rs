@@ -85,6 +85,10 @@ fn histograms(node: &Node) -> Vec<Histogram> {
     if node.config().service.enable_hist_info {
         all.push(Histogram { name: "info".into(), counts: node.info_latency.counts() });
     }
+    if node.fabric_latencies.is_on() {
+        let steps = node.fabric_latencies.counts();
+        all.extend(steps.map(|(name, counts)| Histogram { name, counts }));
+    }
     let batches = node.batch_latency.counts();
     if batches.total() != 0 {
         all.push(Histogram { name: "batch-index".into(), counts: batches });

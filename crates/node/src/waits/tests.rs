@@ -1,10 +1,16 @@
 //! What requests wait for, one kind after the other.
 
 use super::*;
+use crate::info::testing;
+
+fn waits() -> Waits {
+    let (_, node) = testing::node();
+    Waits::new(Reader::inline(), Signal::new().unwrap(), TimedReads::new(&node))
+}
 
 #[test]
 fn a_place_has_another_ticket_for_each_claim() {
-    let waits = Waits::new(Reader::inline(), Signal::new().unwrap());
+    let waits = waits();
     let (first, second) = (waits.claim(), waits.claim());
     let gone = first.ticket();
     assert_ne!(gone, second.ticket());
@@ -20,7 +26,7 @@ fn a_place_has_another_ticket_for_each_claim() {
 
 #[test]
 fn a_claim_without_reads_and_pledges_is_over_at_once() {
-    let mut waits = Waits::new(Reader::inline(), Signal::new().unwrap());
+    let mut waits = waits();
     let claim = waits.claim();
     waits.hold(&claim, Vec::new());
     let mut ready = Vec::new();
@@ -35,7 +41,7 @@ fn a_claim_without_reads_and_pledges_is_over_at_once() {
 
 #[test]
 fn a_claim_waits_for_other_threads() {
-    let mut waits = Waits::new(Reader::inline(), Signal::new().unwrap());
+    let mut waits = waits();
     let claim = waits.claim();
     let callers = [waits.call(&claim), waits.call(&claim)];
     let mut ready = Vec::new();
@@ -53,7 +59,7 @@ fn a_claim_waits_for_other_threads() {
 #[test]
 fn a_claim_sleeps_until_its_time() {
     let at = Duration::from_secs;
-    let mut waits = Waits::new(Reader::inline(), Signal::new().unwrap());
+    let mut waits = waits();
     let [first, second, gone] = [7, 5, 6].map(|until| {
         let claim = waits.claim();
         waits.sleep(&claim, at(until));

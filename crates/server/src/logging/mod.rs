@@ -105,6 +105,7 @@ impl node::host::Log for Log {
             Topic::ClusteringTrouble => tracing::warn!(target: "clustering", "{text}"),
             Topic::Partition => tracing::info!(target: "partition", "{text}"),
             Topic::PartitionTrouble => tracing::warn!(target: "partition", "{text}"),
+            Topic::HealthTrouble => tracing::warn!(target: "health", "{text}"),
         }
     }
 }

@@ -127,6 +127,7 @@ impl<W: Worker> EventLoop<W> {
             }
             self.desk.collect_post(&mut self.links);
             self.links.send_posted(self.poll.registry(), self.desk.now());
+            self.desk.tell_timings(self.links.take_timings());
             self.desk.before_wait();
         }
         self.around.cut_off.fetch_add(self.connections.len(), Relaxed);
@@ -173,6 +174,7 @@ impl<W: Worker> EventLoop<W> {
     fn wake_up(&mut self, events: &Events) {
         let queued = self.runnable.len();
         self.desk.wake_up(queued + events.iter().count());
+        self.links.set_timed(self.desk.times_links());
         for event in events {
             match event.token() {
                 WAKER => self.adopt_newcomers(),
@@ -255,13 +257,14 @@ impl<W: Worker> EventLoop<W> {
         }
     }
 
-    /// Sees to what time does to links, and tells the worker which are lost.
+    /// Sees to what time does to links, and tells the worker which are connected or lost.
     fn mind_links(&mut self) {
         let now = self.desk.now();
         self.links.mind_deadlines(self.poll.registry(), now, now + SWEEP_PERIOD);
         for key in self.links.take_relieved() {
             self.enqueue_link(key);
         }
+        self.desk.tell_opened(self.links.take_opened());
         self.desk.tell_lost(self.links.take_lost());
     }
 

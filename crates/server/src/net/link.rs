@@ -8,6 +8,7 @@ use super::buffers::{Held, Owed};
 use super::connection::SEND_TIMEOUT;
 use super::peer_frame;
 use super::socket::{Keepalive, Socket};
+use super::timing::{CallTime, LinkTiming, ReceiveTime, SendTimes};
 
 /// How long after a link broke it is made again, if there is something to send. Doubles with each time
 /// that this fails, up to [`RETRY_TIME_MAX`].
@@ -112,6 +113,10 @@ pub(super) struct Link {
     /// Somebody wants it connected, whether or not there is something to send.
     wanted: bool,
     owed: Owed,
+    /// How long what is owed waits, while somebody wants to know.
+    send_times: SendTimes,
+    /// The same of what is held.
+    pub receive_time: ReceiveTime,
     /// Connections that failed, one after the other.
     failures: u32,
     /// When bytes arrived last, or the stage began.
@@ -144,6 +149,8 @@ impl Link {
             refused: false,
             wanted: false,
             owed: Owed::default(),
+            send_times: SendTimes::default(),
+            receive_time: ReceiveTime::default(),
             failures: 0,
             received_at: now,
             sent_at: now,
@@ -221,6 +228,8 @@ impl Link {
         self.failures = self.failures.saturating_add(1);
         self.held = Held::default();
         self.owed = Owed::default();
+        self.send_times.forget();
+        self.receive_time = ReceiveTime::default();
         self.suspended = false;
         self.wanted = false;
         self.refused = false;
@@ -255,6 +264,22 @@ impl Link {
             tracing::error!(link = %self.address, "a frame is too long for a link");
             Full
         })
+    }
+
+    /// Has the frame timed that was appended last, behind so many bytes that were owed already.
+    pub(super) fn time_frame(&mut self, owed_before: usize) {
+        let bytes = self.owed.bytes().get(owed_before..).unwrap_or_default();
+        self.send_times.queued(owed_before, bytes, Instant::now());
+    }
+
+    /// Takes note of a call that has sent so many bytes, timed or not.
+    pub(super) fn time_sending(
+        &mut self,
+        sent: usize,
+        call: Option<CallTime>,
+        timings: &mut Vec<LinkTiming>,
+    ) {
+        self.send_times.written(sent, call, timings);
     }
 
     /// Sends what is owed as far as the socket takes it, but for what would take too long, and says

@@ -3,11 +3,13 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
-use super::link::{Link, Remote};
+use super::link::{Link, Remote, Route};
 use super::links::Links;
 use super::post::Post;
 use super::protocol::{Protocol, Request};
+use super::timing::{CallTime, LinkTiming};
 use super::turn::{Budget, Clerk, Desk, Next};
 use super::{PeerVerdict, Worker};
 
@@ -34,9 +36,12 @@ impl<W: Worker> Desk<W> {
         if link.suspended && self.clerk.resume_link(link, budget).is_none() {
             return Ok(Next::Close);
         }
+        let is_timed = self.times_links();
         while !link.suspended {
             let Some(socket) = link.open_socket().filter(|socket| socket.readable) else { break };
+            let began = is_timed.then(Instant::now);
             let Some(count) = socket.receive(&mut self.scratch)? else { break };
+            let call = began.map(|began| CallTime { began, ended: Instant::now() });
             let fresh = self.scratch.get(..count).unwrap_or_default();
             if fresh.is_empty() {
                 return Ok(Next::Close);
@@ -46,12 +51,36 @@ impl<W: Worker> Desk<W> {
             if self.clerk.take_in_frames(link, fresh, budget).is_none() {
                 return Ok(Next::Close);
             }
+            if let Some(call) = call.filter(|_| !link.suspended) {
+                self.tell_timings(link.receive_time.read(count, link.held.bytes(), call));
+            }
             if count == self.scratch.len() {
                 // Others wait.
                 break;
             }
         }
         Ok(if link.has_input() { Next::Again } else { Next::Wait })
+    }
+
+    /// Whether the worker wants to know how long links take.
+    #[inline]
+    pub(super) fn times_links(&self) -> bool {
+        self.clerk.worker.times_links()
+    }
+
+    /// Tells the worker how long they took.
+    #[inline]
+    pub(super) fn tell_timings(&mut self, timings: impl IntoIterator<Item = LinkTiming>) {
+        for timing in timings {
+            self.tell_worker(|worker| worker.on_link_timed(timing));
+        }
+    }
+
+    /// Tells the worker which links are connected now.
+    pub(super) fn tell_opened(&mut self, opened: Vec<Route>) {
+        for route in opened {
+            self.tell_worker(|worker| worker.on_peer_opened(route));
+        }
     }
 
     /// Tells the worker which links it has lost.

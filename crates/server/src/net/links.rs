@@ -15,6 +15,7 @@ use super::mailbox::{Mailbox, Newcomer};
 use super::protocol::Protocol;
 use super::socket::Socket;
 use super::stats::{LoopCounters, Stats};
+use super::timing::{CallTime, LinkTiming};
 
 /// Set in the tokens of links, which are their slab keys otherwise, and not in those of connections.
 const LINK_BIT: usize = 1 << (usize::BITS - 2);
@@ -40,12 +41,18 @@ pub(super) struct Links {
     incoming: HashMap<LinkId, usize>,
     /// Links with something to send, or to be made, at the end of the wake-up.
     posted: Vec<usize>,
+    /// Links that were connected, and of which the worker was not told yet.
+    opened: Vec<Route>,
     /// Links that broke, and whose end the worker was not told yet.
     lost: Vec<Remote>,
     /// Links that were not read because too much was unsent, and can be again.
     relieved: Vec<usize>,
     /// A link that was full has room: the worker is to be asked for what it could not send.
     roomy: bool,
+    /// Whether the worker wants to know how long steps take.
+    is_timed: bool,
+    /// What it was not told of that.
+    timings: Vec<LinkTiming>,
     /// The number of the next link that another node opens. Loops take theirs in turns.
     next_id: u64,
     /// When the next link may be overdue.
@@ -69,9 +76,12 @@ impl Links {
             routes: HashMap::new(),
             incoming: HashMap::new(),
             posted: Vec::new(),
+            opened: Vec::new(),
             lost: Vec::new(),
             relieved: Vec::new(),
             roomy: false,
+            is_timed: false,
+            timings: Vec::new(),
             next_id: loop_index as u64,
             next_sweep: None,
             limits,
@@ -138,9 +148,11 @@ impl Links {
         self.links.get_mut(key).is_some_and(Link::has_input)
     }
 
-    /// Counts a link of this node's own that is connected now.
+    /// Takes note of a link of this node's own that is connected now.
     fn opened(&mut self, key: usize) {
-        let is_heartbeat = self.links.get(key).is_some_and(|link| link.remote.is_heartbeat());
+        let Some(Link { remote: Remote::Route(route), .. }) = self.links.get(key) else { return };
+        let is_heartbeat = Remote::Route(*route).is_heartbeat();
+        self.opened.push(*route);
         self.count(|counters| {
             counters.links_opened.add(1);
             counters.heartbeats_opened.add(u64::from(is_heartbeat));
@@ -172,7 +184,11 @@ impl Links {
     ) -> Result<(), Full> {
         let unsent_max = self.unsent_max();
         let Some(link) = self.links.get_mut(key) else { return Ok(()) };
+        let owed_before = link.unsent();
         link.append(unsent_max, now, frame)?;
+        if self.is_timed {
+            link.time_frame(owed_before);
+        }
         self.post(key);
         Ok(())
     }
@@ -214,7 +230,10 @@ impl Links {
         let unsent_max = self.unsent_max();
         let Some(link) = self.links.get_mut(key) else { return Ok(()) };
         let was_choked = link.is_choked(unsent_max);
+        let began = self.is_timed.then(Instant::now);
         let sent = link.send_owed(now)?;
+        let call = began.map(|began| CallTime { began, ended: Instant::now() });
+        link.time_sending(sent, call, &mut self.timings);
         let relieved = was_choked && !link.is_choked(unsent_max);
         let goes_on = link.can_send();
         if link.refused && link.unsent() <= unsent_max / 2 {
@@ -275,6 +294,21 @@ impl Links {
             }
         }
         Some(remote)
+    }
+
+    /// Says whether the worker wants to know how long steps take.
+    pub(super) fn set_timed(&mut self, is_timed: bool) {
+        self.is_timed = is_timed;
+    }
+
+    /// How long steps took of which the worker was not told yet.
+    pub(super) fn take_timings(&mut self) -> Vec<LinkTiming> {
+        std::mem::take(&mut self.timings)
+    }
+
+    /// The links of whose connection the worker was not told yet.
+    pub(super) fn take_opened(&mut self) -> Vec<Route> {
+        std::mem::take(&mut self.opened)
     }
 
     /// Whose ends the worker was not told yet.

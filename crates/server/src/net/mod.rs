@@ -75,6 +75,7 @@
 //! | frames between nodes | `peer_frame.rs` |
 //! | one link's stages, bounds, deadlines; all of a loop | `link.rs`, `links.rs` |
 //! | reading links, sending on them | `link_turn.rs`, `post.rs` |
+//! | how long that takes, where a worker wants to know | `timing.rs` |
 //! | sockets coming in | `endpoint.rs`, `acceptor.rs`, `mailbox.rs` |
 //! | starting and stopping all of it | `server.rs` |
 //! | run-time limits, counters | `limits.rs`, `stats.rs` |
@@ -100,6 +101,7 @@ mod socket;
 mod stats;
 mod stream;
 mod throttle;
+mod timing;
 mod turn;
 
 use std::net::SocketAddr;
@@ -118,6 +120,7 @@ pub use server::{Options, Server, ShutdownReport, StartError};
 pub use socket::Keepalive;
 pub use stats::{Snapshot, Stats};
 pub use stream::{Progress, Stream, Ticket};
+pub use timing::{LinkStep, LinkTiming};
 
 /// What the loops serve: a factory of workers, one per loop.
 pub trait Service: Send + Sync + 'static {
@@ -175,11 +178,22 @@ pub trait Worker: Sized {
         PeerVerdict::Close
     }
 
+    /// Told once for each time that a link of this node's own is connected.
+    fn on_peer_opened(&mut self, _route: Route) {}
+
     /// Told once for each time that a link breaks, or could not be made: what was sent on it may have
     /// arrived or not, and what waited in it is gone. A route gets a new link with the next frame that is
     /// sent to it, though not at once. Not told for a link of this node's own that is closed because it was
     /// idle, nor at the end of a shutdown.
     fn on_peer_lost(&mut self, _remote: Remote) {}
+
+    /// Whether [`Self::on_link_timed`] is to be told of steps of links. Asked once per wake-up.
+    fn times_links(&self) -> bool {
+        false
+    }
+
+    /// Told how long a step of a link took, soon after it.
+    fn on_link_timed(&mut self, _timing: LinkTiming) {}
 
     /// Hands over what is to be sent to other nodes. Called once per wake-up, behind everything that may
     /// give rise to it and before [`Self::before_wait`]; and again, soon, after a link that was

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 use server::net::{
-    Endpoint, Frame, Limits, Options, Peer, PeerVerdict, Post, Progress, Protocol, Remote, Route,
-    Server, Service, Snapshot, Stream, Ticket, Verdict, Worker,
+    Endpoint, Frame, Limits, LinkTiming, Options, Peer, PeerVerdict, Post, Progress, Protocol,
+    Remote, Route, Server, Service, Snapshot, Stream, Ticket, Verdict, Worker,
 };
 
 use crate::harness::{PATIENCE, message};
@@ -32,6 +32,12 @@ pub struct Desk {
     pub received: Mutex<Vec<Vec<u8>>>,
     /// Frames that arrived on links of others, if they are to be kept.
     pub requests: Mutex<Vec<Vec<u8>>>,
+    /// Links that were connected.
+    pub opened: Mutex<Vec<Route>>,
+    /// Whether links tell how long they take.
+    pub times: AtomicBool,
+    /// What they told.
+    pub timings: Mutex<Vec<LinkTiming>>,
     /// Links that were lost, and when.
     pub lost: Mutex<Vec<(Instant, Remote)>>,
     /// Answers received, without their bytes.
@@ -68,6 +74,9 @@ impl Node {
             outbox: Mutex::default(),
             received: Mutex::default(),
             requests: Mutex::default(),
+            opened: Mutex::default(),
+            times: AtomicBool::new(false),
+            timings: Mutex::default(),
             lost: Mutex::default(),
             answers: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
@@ -225,8 +234,20 @@ impl Worker for Talker {
         PeerVerdict::Continue
     }
 
+    fn on_peer_opened(&mut self, route: Route) {
+        self.desk.opened.lock().unwrap().push(route);
+    }
+
     fn on_peer_lost(&mut self, remote: Remote) {
         self.desk.lost.lock().unwrap().push((Instant::now(), remote));
+    }
+
+    fn times_links(&self) -> bool {
+        self.desk.times.load(Relaxed)
+    }
+
+    fn on_link_timed(&mut self, timing: LinkTiming) {
+        self.desk.timings.lock().unwrap().push(timing);
     }
 
     fn send_peers(&mut self, post: &mut Post<'_>) {

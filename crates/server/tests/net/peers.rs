@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use server::net::{PEER_FRAME_SIZE_MAX, Remote, Route, ShutdownReport};
+use server::net::{LinkStep, LinkTiming, PEER_FRAME_SIZE_MAX, Remote, Route, ShutdownReport};
 
 use crate::harness::{PATIENCE, connect, expect, expect_alive, expect_close, message};
 use crate::peer_node::Node;
@@ -42,10 +42,41 @@ fn every_route_has_a_link_of_its_own() {
         one.send(Route { channel, ..other.route() }, [b"e".to_vec()]);
     }
     one.receive(4);
+    let mut opened = std::mem::take(&mut *one.desk.opened.lock().unwrap());
+    opened.sort_unstable_by_key(|route| route.channel);
+    let routes = (0..4).map(|channel| Route { channel, ..other.route() });
+    assert!(opened.into_iter().eq(routes), "the worker is told of each");
     // And each direction, too.
     other.send(one.route(), [b"e".to_vec()]);
     other.receive(1);
     assert_eq!((one.stats().fabric_connections, other.stats().fabric_connections), (5, 5));
+}
+
+#[test]
+fn links_are_timed_while_the_worker_wants_to_know() {
+    let (one, other) = (Node::start(), Node::start());
+    let small = |count: u32| numbered(b'e', 0..count);
+    let large = || vec![b'k'; 8 << 20];
+    one.send(other.route(), small(10));
+    one.receive(10);
+    let timings = |node: &Node| std::mem::take(&mut *node.desk.timings.lock().unwrap());
+    assert!(timings(&one).is_empty() && timings(&other).is_empty());
+    for node in [&one, &other] {
+        node.desk.times.store(true, Relaxed);
+    }
+    one.send(other.route(), [large()]);
+    one.send(other.route(), small(10));
+    one.receive(10);
+    let (sent, received) = (timings(&one), timings(&other));
+    let count = |timings: &[LinkTiming], first: u8, step: LinkStep| {
+        timings.iter().filter(|timing| (timing.start[0], timing.step) == (first, step)).count()
+    };
+    assert_eq!(count(&sent, b'k', LinkStep::Queued), 1);
+    assert!(count(&sent, b'k', LinkStep::Written) >= 8, "a call sends 1 MiB at most");
+    assert_eq!(count(&sent, b'e', LinkStep::Queued), 10);
+    assert!(count(&sent, b'e', LinkStep::Written) >= 10);
+    assert!(count(&received, b'k', LinkStep::ReadInPart) >= 100, "a call reads 64 KiB at most");
+    assert!(count(&received, b'e', LinkStep::Written) >= 9, "the last may be told of later");
 }
 
 #[test]

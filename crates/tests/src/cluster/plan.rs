@@ -110,7 +110,8 @@ impl Plan {
         let namespaces = namespaces.replace("@RACK@", &(place + 1).to_string());
         format!(
             "service {{\n\tproto-fd-max 2000\n\twork-directory @FOLDER@\n\tcluster-name {name}\n\
-             \tnode-id {id:x}\n\tservice-threads 2\n\tticker-interval 1\n}}\n\
+             \tnode-id {id:x}\n\tservice-threads 2\n\tticker-interval 1\n\tenable-benchmarks-fabric true\n\
+             \tenable-health-check true\n}}\n\
              logging {{\n\tfile @FOLDER@/server.log {{\n\t\tcontext any info\n\t}}\n}}\n\
              network {{\n\tservice {{\n\t\taddress {me}\n\t\taccess-address {me}\n\
              \t\tport {SERVICE_PORT}\n\t\tdisable-localhost true\n\t}}\n\

@@ -49,8 +49,25 @@ fn tools_see_one_cluster() -> Result<()> {
         ensure!(number("heartbeat_connections_opened")? >= number("heartbeat_connections")?);
         ensure!(number("fabric_connections_opened")? >= number("fabric_connections")?);
         ensure!(number("heartbeat_received_foreign")? > 0, "heartbeat_received_foreign");
+        check_health(&cluster, place)?;
     }
     ensure!(cluster.sum(&all, "statistics", "objects")? == 2 * RECORDS);
+    Ok(())
+}
+
+/// Each peer has arrived, and a node has connections to those that it sent something to.
+fn check_health(cluster: &Cluster, place: usize) -> Result<()> {
+    let stats = cluster.ask(place, "health-stats")?;
+    let values_of = |name: &str| -> Result<Vec<u64>> {
+        let start = format!("stat={name}:value=");
+        let rows = stats.split(';').filter_map(|row| row.strip_prefix(&start)?.split(':').next());
+        Ok(rows.map(str::parse).collect::<Result<_, _>>()?)
+    };
+    ensure!(values_of("node_arrivals")? == [1, 1], "node {place}: {stats}");
+    let opened = values_of("fabric_connections_opened")?;
+    ensure!(opened.len() == 2 && opened.iter().all(|count| *count > 0), "node {place}: {stats}");
+    let outliers = cluster.ask(place, "health-outliers")?;
+    ensure!(outliers.is_empty(), "two peers cannot be compared, says node {place}: {outliers}");
     Ok(())
 }
 
@@ -192,6 +209,13 @@ fn the_log_tells_of_the_cluster() -> Result<()> {
     ];
     until("the log tells of the cluster", || {
         let log = cluster.log(0)?;
+        for step in ["ctrl-send-init", "ctrl-send-fragment", "ctrl-recv-cb", "rw-send-init"] {
+            let is_filled = |line: &str| {
+                let dump = line.split_once(&format!("histogram dump: fabric-{step} ("));
+                dump.is_some_and(|(_, total)| !total.starts_with("0 total"))
+            };
+            ensure!(log.lines().any(is_filled), "no frame was timed at {step}");
+        }
         for line in &wanted {
             ensure!(log.contains(line), "no line {line}");
         }

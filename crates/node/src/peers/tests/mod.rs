@@ -1,6 +1,7 @@
 //! Requests in a cluster: whoever they arrive at, they are carried out once, and all replicas have what came of
 //! them.
 
+mod health;
 mod migration;
 mod statistics;
 mod town;

@@ -3,8 +3,11 @@
 use cluster::fabric::migration::{Step, What};
 use engine::latencies::LatencyKind;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::*;
+use crate::FrameStep;
+use crate::ticker::Ticker;
 
 /// Two nodes of which one stood still while the other wrote. Nothing moves between them since.
 fn with_duplicates() -> Town {
@@ -95,6 +98,43 @@ fn what_is_sent_again_is_counted() {
         }
         assert_eq!(value("migrate_records_unreadable="), "0");
     }
+}
+
+#[test]
+fn frames_between_nodes_are_timed_while_that_is_wanted() {
+    let mut town = Town::of(2, |_, config| config.namespaces.truncate(1));
+    let mut ticker = Ticker::default();
+    let set = |town: &mut Town, setting: &str| {
+        assert_eq!(town.ask(0, &format!("set-config:context=service;{setting}")), "ok");
+    };
+    let handled = |town: &Town| -> Vec<String> {
+        let counts = town.nodes[0].fabric_latencies.counts();
+        counts.filter(|(_, counts)| counts.total() != 0).map(|(name, _)| name).collect()
+    };
+    assert_eq!(town.send(0, put(1, 1)).0, ResultCode::OK);
+    assert!(handled(&town).is_empty());
+    set(&mut town, "enable-benchmarks-fabric=true");
+    ticker.step(&town.nodes[0]);
+    for number in 0..20 {
+        assert_eq!(town.send(0, put(number, 1)).0, ResultCode::OK);
+    }
+    town.tell_of_a_write(0, FrameStep::SendInit, Duration::from_millis(3));
+    assert_eq!(handled(&town), ["fabric-ctrl-recv-cb", "fabric-rw-send-init", "fabric-rw-recv-cb"]);
+    town.pass(Duration::from_secs(1));
+    let lines = ticker.step(&town.nodes[0]);
+    let dump = "histogram dump: fabric-rw-send-init (1 total) msec";
+    assert!(lines.iter().any(|line| line.text == dump), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.text.contains("fabric-bulk-recv-fragment (0 total)")));
+    let group = town.ask(0, "latencies:hist=benchmarks-fabric");
+    assert_eq!(group.split(';').count(), 16);
+    let slice = |name: &str| group.split(';').find_map(|shown| shown.strip_prefix(name)).unwrap();
+    assert!(slice("fabric-rw-send-init:").contains(",100.00,100.00,0.00,"), "from 2 to 4 ms");
+    assert!(slice("fabric-bulk-send-init:").starts_with("msec,0.0,"));
+    set(&mut town, "enable-benchmarks-fabric=false");
+    assert!(handled(&town).is_empty(), "they start from zero");
+    assert!(town.ask(0, "latencies:hist=benchmarks-fabric").contains("fabric-rw-send-init:;"));
+    assert_eq!(town.send(0, put(1, 1)).0, ResultCode::OK);
+    assert!(handled(&town).is_empty());
 }
 
 #[test]

@@ -14,6 +14,7 @@ use storage::device::Device;
 use wire::client::{Reply, RequestBuilder};
 use wire::{ProtoHeader, ProtoType, ResultCode};
 
+use crate::FrameStep;
 use crate::info::testing::{CLIENT, TestHost, namespace_on, worker};
 use crate::node::Node;
 use crate::peers::{LinkId, Remote};
@@ -22,6 +23,9 @@ use crate::worker::{Answer, Worker};
 
 /// How long a step is.
 const STEP: Duration = Duration::from_millis(5);
+
+/// How long one is where nothing is to be missed but time.
+const LONG_STEP: Duration = Duration::from_millis(100);
 
 /// Steps in which anything has to be over.
 const STEPS_MAX: usize = 20_000;
@@ -40,6 +44,10 @@ pub struct Town {
     down: Vec<usize>,
     /// In which version a node spoke to another about records.
     pub spoken: BTreeSet<(usize, usize, u16)>,
+    /// A node that everything reaches a step later.
+    pub slow: Option<usize>,
+    /// What is on its way to that one.
+    late: VecDeque<(usize, Remote, Vec<u8>)>,
     /// Damages the next frame for which this holds.
     pub damages: Option<fn(&Frame<'_>) -> bool>,
 }
@@ -165,8 +173,23 @@ impl Town {
 
     /// Lets some time pass.
     pub fn step(&mut self) {
+        self.step_by(STEP);
+    }
+
+    /// Lets so much time pass, in steps that are long but for no heartbeat.
+    pub fn pass(&mut self, time: Duration) {
+        let mut left = time;
+        while !left.is_zero() {
+            let step = left.min(LONG_STEP);
+            self.step_by(step);
+            left -= step;
+        }
+    }
+
+    fn step_by(&mut self, step: Duration) {
+        self.mail.append(&mut self.late);
         for number in self.up() {
-            self.hosts[number].advance(STEP);
+            self.hosts[number].advance(step);
             let node = Arc::clone(&self.nodes[number]);
             node.conduct();
             node.migrate();
@@ -200,7 +223,9 @@ impl Town {
             if let Ok(Frame { protocol, kind: Kind::Write, .. }) = Frame::parse(&frame) {
                 self.spoken.insert((from, receiver, protocol.0));
             }
-            if !self.down.contains(&receiver) {
+            if self.slow == Some(receiver) {
+                self.late.push_back((receiver, as_remote, frame));
+            } else if !self.down.contains(&receiver) {
                 self.mail.push_back((receiver, as_remote, frame));
             }
         }
@@ -212,6 +237,7 @@ impl Town {
         known.unwrap_or_else(|| {
             let number = self.links.len() as LinkId + 1;
             self.links.insert(number, (from, to, channel));
+            self.workers[from].peer_opened(Remote::Route(address(to), channel));
             number
         })
     }
@@ -273,6 +299,11 @@ impl Town {
             self.step();
         }
         panic!("it does not come to an end");
+    }
+
+    /// A link of a node has taken so long for a step of a frame about a write.
+    pub fn tell_of_a_write(&self, number: usize, step: FrameStep, took: Duration) {
+        self.workers[number].link_timed(&[1, Kind::Write as u8], step, took);
     }
 
     /// Begins to ask a node something.
