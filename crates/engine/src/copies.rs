@@ -39,6 +39,13 @@ pub struct Version<'a> {
     pub bytes: &'a [u8],
 }
 
+/// There is a record that its device does not give, or gives damaged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnreadableRecord;
+
+/// A record, if there is one, with its set.
+pub type Found<'n> = Option<(RecordMeta, Option<&'n Set>)>;
+
 /// What decides whether a version is taken over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
@@ -213,22 +220,21 @@ impl Namespace {
     /// What is here of a record, dead or alive, for another node: its body is appended to `out`.
     ///
     /// # Errors
-    /// What has to be read first.
+    /// The inner one if it is here and cannot be read, the outer one is what has to be read first.
     pub fn copy_out(
         &self,
         digest: &Digest,
         fetched: &Fetched,
         out: &mut Vec<u8>,
-    ) -> Result<Option<(RecordMeta, Option<&Set>)>, Fetch> {
+    ) -> Result<Result<Found<'_>, UnreadableRecord>, Fetch> {
         let mut guard = self.records.read(digest);
-        let Some(stored) = guard.find() else { return Ok(None) };
+        let Some(stored) = guard.find() else { return Ok(Ok(None)) };
         match guard.bytes(fetched) {
             Ok(bytes) => out.extend_from_slice(bytes),
             Err(Miss::Elsewhere(fetch)) => return Err(*fetch),
-            // It cannot be read here; others may have it.
-            Err(Miss::Damaged) => return Ok(None),
+            Err(Miss::Damaged) => return Ok(Err(UnreadableRecord)),
         }
-        Ok(Some((stored.meta, self.sets.by_id(stored.meta.set))))
+        Ok(Ok(Some((stored.meta, self.sets.by_id(stored.meta.set)))))
     }
 
     /// What is known of a record without its body, dead or alive.

@@ -21,7 +21,7 @@ struct Copy {
 fn copy_out(fixture: &Fixture, key: u32) -> Option<Copy> {
     let mut bytes = Vec::new();
     let copy_out = |fetched: &_| fixture.namespace.copy_out(&digest(key), fetched, &mut bytes);
-    let (meta, set) = storage::blocking(copy_out)?;
+    let (meta, set) = storage::blocking(copy_out).unwrap()?;
     let set_name = set.map_or(Vec::new(), |set| set.name.to_vec());
     Some(Copy { meta, set_name, bytes })
 }

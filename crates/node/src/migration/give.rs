@@ -372,5 +372,5 @@ impl Giving {
 /// device.
 fn read(namespace: &Namespace, known: &Known, out: &mut Vec<u8>) -> bool {
     out.clear();
-    storage::blocking(|fetched| append_copy(namespace, &known.digest, fetched, out))
+    storage::blocking(|fetched| append_copy(namespace, &known.digest, fetched, out)) == Ok(true)
 }

@@ -14,7 +14,7 @@ use cluster::NodeId;
 use cluster::fabric::{Change, Kind, Removal, Status, Transfer};
 use cluster::partition::{Nodes, Partition};
 use config::WriteCommitOverride;
-use engine::copies::Written;
+use engine::copies::{UnreadableRecord, Written};
 use engine::stats::NamespaceCounter;
 use engine::{Namespace, Stripe};
 use record::{Generation, LastUpdateTime, RecordMeta};
@@ -28,6 +28,9 @@ use crate::waits::Caller;
 
 /// How long to wait before a change is sent again.
 const RETRY: Duration = Duration::from_millis(20);
+
+/// The same where the record cannot be read: its device was asked in vain.
+const UNREADABLE_RETRY: Duration = Duration::from_secs(1);
 
 /// Changes of an event loop that are under way.
 #[derive(Debug, Default)]
@@ -333,10 +336,15 @@ impl Peers {
             // Whatever has been made in its place since is later, and told of by itself.
             Some(at) => Outgoing::Removal(at),
             None => match current(&namespace, &digest, &mut bytes) {
-                Some(meta) => Outgoing::of_record(&namespace, meta, &bytes),
-                None => {
+                Ok(Some(meta)) => Outgoing::of_record(&namespace, meta, &bytes),
+                Ok(None) => {
                     // Whoever removed it tells the others.
                     copy.left.clear();
+                    return;
+                }
+                Err(UnreadableRecord) => {
+                    // Nobody has confirmed it, and it is not to look as if somebody had.
+                    self.copies.retry(key, now + UNREADABLE_RETRY);
                     return;
                 }
             },
@@ -388,7 +396,11 @@ impl<'a> Outgoing<'a> {
 }
 
 /// The record as it is now. Waits for its device: this is seldom.
-fn current(namespace: &Namespace, digest: &Digest, bytes: &mut Vec<u8>) -> Option<RecordMeta> {
-    let found = storage::blocking(|fetched| namespace.copy_out(digest, fetched, bytes));
-    found.map(|(meta, _)| meta)
+fn current(
+    namespace: &Namespace,
+    digest: &Digest,
+    bytes: &mut Vec<u8>,
+) -> Result<Option<RecordMeta>, UnreadableRecord> {
+    let found = storage::blocking(|fetched| namespace.copy_out(digest, fetched, bytes))?;
+    Ok(found.map(|(meta, _)| meta))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cluster::fabric::{Change, Frame, Kind, Lookup, Removal, Status, Transfer};
 use cluster::partition::Partition;
-use engine::copies::{Accepted, Rule, Version};
+use engine::copies::{Accepted, Rule, UnreadableRecord, Version};
 use engine::stats::NamespaceCounter;
 use engine::{Namespace, Turn};
 use storage::{Fetch, Fetched};
@@ -95,7 +95,8 @@ impl Node {
         match namespace.accept(digest, version, Rule::Successor, turn)? {
             Ok(Accepted::Unfit) => {
                 answer.extend_from_slice(&[Status::Failed as u8, ResultCode::LOST_CONFLICT.0]);
-                append_copy(namespace, digest, turn.fetched, answer)?;
+                // Without it the other node keeps what it has.
+                let _ = append_copy(namespace, digest, turn.fetched, answer)?;
             }
             accepted => {
                 // The others hear of it from whoever serves.
@@ -145,8 +146,19 @@ impl Node {
         let meta = namespace.meta_of(&digest);
         let is_known =
             |meta: &record::RecordMeta| known == Some((meta.last_update_time, meta.generation));
-        let sends = !meta.as_ref().is_none_or(is_known)
-            && append_copy(&namespace, &digest, turn.fetched, answer)?;
+        let sends = match meta.as_ref().is_none_or(is_known) {
+            true => false,
+            false => match append_copy(&namespace, &digest, turn.fetched, answer)? {
+                Ok(sends) => sends,
+                Err(UnreadableRecord) if namespace.config().migrate_skip_unreadable => false,
+                // It may be the last one: nothing is to be built on any other.
+                Err(UnreadableRecord) => {
+                    answer.clear();
+                    put_status(answer, Some(ResultCode::UNKNOWN));
+                    false
+                }
+            },
+        };
         let counter = match sends {
             true => NamespaceCounter::DupResRespondRead,
             false => NamespaceCounter::DupResRespondNoRead,
@@ -213,19 +225,22 @@ impl Node {
 }
 
 /// Appends what is here of a record, dead or alive, as another node takes it over. False if there is nothing.
+/// The outer error is what has to be read first.
 pub(crate) fn append_copy(
     namespace: &Namespace,
     digest: &Digest,
     fetched: &Fetched,
     out: &mut Vec<u8>,
-) -> Result<bool, Fetch> {
+) -> Result<Result<bool, UnreadableRecord>, Fetch> {
     let mut bytes = Vec::new();
-    let Some((meta, set)) = namespace.copy_out(digest, fetched, &mut bytes)? else {
-        return Ok(false);
+    let (meta, set) = match namespace.copy_out(digest, fetched, &mut bytes)? {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(Ok(false)),
+        Err(unreadable) => return Ok(Err(unreadable)),
     };
     let set_name = set.map_or(&[][..], |set| &set.name);
     Transfer { meta, set_name, bytes: &bytes }.encode(out);
-    Ok(true)
+    Ok(Ok(true))
 }
 
 fn put_status(answer: &mut Vec<u8>, failure: Option<ResultCode>) {

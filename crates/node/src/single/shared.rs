@@ -145,6 +145,11 @@ impl Single {
                         return None;
                     }
                 }
+                // It has a version that may be the last one, and cannot read it.
+                Some((Status::Failed, &[result, ..])) => {
+                    reply::header_only(out, ResultCode(result), 0, 0);
+                    return None;
+                }
                 // The partition may be another's by now.
                 _ => return Some(Stay::Later),
             }

@@ -58,7 +58,8 @@ fn records_of(
 /// A record as it is stored, from its device if it is there.
 pub(super) fn stored(namespace: &Namespace, digest: &Digest) -> Option<(RecordMeta, Vec<u8>)> {
     let mut bytes = Vec::new();
-    let found = storage::blocking(|fetched| namespace.copy_out(digest, fetched, &mut bytes));
+    let found =
+        storage::blocking(|fetched| namespace.copy_out(digest, fetched, &mut bytes)).ok().flatten();
     found.map(|(meta, _)| (meta, bytes))
 }
 

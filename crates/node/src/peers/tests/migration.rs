@@ -66,11 +66,7 @@ fn a_record_that_cannot_be_read_holds_its_partition_up_unless_it_is_skipped() {
     let mut town = Town::default();
     town.add_on(0, device.clone(), on_devices);
     town.settle();
-    let marked = MARKED.to_be_bytes();
-    device.corrupt(|bytes| {
-        let found = bytes.windows(marked.len()).position(|window| window == marked).unwrap();
-        bytes[found] ^= 1;
-    });
+    damage(&device);
     town.add_on(1, ram(), on_devices);
     let moving = |town: &Town| town.nodes[0].migrations_remaining(0).tx;
     town.until(|town| moving(town) == 1 && held(town, 1) == RECORDS as usize - 1);
@@ -90,4 +86,59 @@ fn a_record_that_cannot_be_read_holds_its_partition_up_unless_it_is_skipped() {
     town.settle();
     assert_eq!((unreadable(&town), held(&town, 1)), (1, RECORDS as usize - 1));
     assert!(town.ask(0, "namespace/test").contains(";migrate_records_unreadable=1;"));
+}
+
+/// Two nodes that come up with other versions of the same records, the first on this device.
+fn town_of_two(contents: &[Vec<u8>; 2], damaged: Option<usize>) -> Town {
+    let mut town = Town::default();
+    for (number, content) in contents.iter().enumerate() {
+        let device = Arc::new(RamDevice::with_content("ram", content.clone(), false));
+        town.add_on(number, device.clone(), |_, config| on_devices(0, config));
+        if damaged == Some(number) {
+            damage(&device);
+        }
+    }
+    town.until(|town| {
+        town.nodes.iter().all(|node| {
+            let state = node.cluster.state();
+            state.members.len() == 2 && state.is_balanced
+        })
+    });
+    town
+}
+
+fn damage(device: &RamDevice) {
+    let marked = MARKED.to_be_bytes();
+    device.corrupt(|bytes| {
+        let found = bytes.windows(marked.len()).position(|window| window == marked).unwrap();
+        bytes[found] ^= 1;
+    });
+}
+
+/// What cannot be read may be the last version.
+#[test]
+fn nothing_is_built_on_a_version_while_another_cannot_be_read() {
+    let contents = [0, 1].map(|further| {
+        let device = ram();
+        let mut town = town_on(&device);
+        for _ in 0..further {
+            assert_eq!(town.send(0, put(0, MARKED)).0, ResultCode::OK);
+        }
+        town.nodes[0].namespaces[0].flush_devices();
+        device.content()
+    });
+    let partition = digest(0).partition();
+    let town = town_of_two(&contents, None);
+    let serving = town.nodes[0].cluster.table(0).get(partition).working_master.unwrap();
+    let other = usize::from(town.nodes[0].cluster.me() == serving);
+    let mut town = town_of_two(&contents, Some(other));
+    for _ in 0..3 {
+        assert_eq!(town.send(0, add(0)).0, ResultCode::UNKNOWN);
+        town.step();
+    }
+    let setting = "set-config:context=namespace;namespace=test;migrate-skip-unreadable=true";
+    for node in 0..2 {
+        assert_eq!(town.ask(node, setting), "ok");
+    }
+    assert_eq!(town.send(0, add(0)).0, ResultCode::OK, "the operator says to go without it");
 }
