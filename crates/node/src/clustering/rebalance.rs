@@ -60,6 +60,8 @@ impl Node {
             );
             self.host.log().tell(Topic::Partition, &text);
         }
+        // Whoever is told what others have may be waited for.
+        self.wake_metadata();
         *self.cluster.moving.lock() = true;
         self.migrations.begin();
     }

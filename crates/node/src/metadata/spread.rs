@@ -9,6 +9,9 @@
 //! All of that waits for the disk, and so do changes that are asked for: a thread of their own does it, since an
 //! event loop that waits hears no other node, and one that is not heard for long is no member any more.
 //!
+//! Records move between nodes only once all members know of all truncations that any of them knows of. Otherwise
+//! one that was truncated elsewhere could take the place of what was written since, and then be truncated.
+//!
 //! Nothing here decides anything by majority: metadata can be changed on the lone survivor of a cluster,
 //! and on both sides of a split. Of each key, what [`merge`](super::merge) says counts once they meet.
 
@@ -23,14 +26,21 @@ use prost::Message as _;
 use record::LastUpdateTime;
 
 use super::{Item, Module};
-use crate::clustering::Mailbox;
+use crate::clustering::{Mailbox, State};
 use crate::node::Node;
 
 /// How often a member tells the principal what it has while that is not the same.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// The same in a view that was just formed: records wait for that.
+const RETRY_AT_FIRST: Duration = Duration::from_millis(50);
+
 /// How often it does otherwise.
 const PERIOD: Duration = Duration::from_secs(5);
+
+/// How long records wait for truncations after a balance. A member may be unable to take them over, or be of a
+/// version that does not say that it has.
+const TRUNCATIONS_WAIT: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Default)]
@@ -57,11 +67,16 @@ struct Known {
     states: BTreeMap<NodeId, Hashes>,
     /// When the principal is told again.
     due: Duration,
+    /// Whether all members know of all truncations that any of them had when the view was formed.
+    are_truncations_known: bool,
 }
 
 /// A hash over the items of each module, in the order of [`Module::ALL`]; not of those that came after the
 /// version of the node that sends it.
 type Hashes = Vec<u64>;
+
+/// A message of a member, with the hashes that it has.
+type Letter = (NodeId, Hashes, Wire);
 
 /// Modules that there have always been.
 const MODULES_AT_FIRST: usize = 7;
@@ -83,6 +98,12 @@ struct Wire {
     /// Hashes of the modules that came later.
     #[prost(fixed64, repeated, tag = "5")]
     later_hashes: Vec<u64>,
+    /// Whether the principal has seen that all members have the same truncations.
+    #[prost(bool, tag = "6")]
+    are_truncations_known: bool,
+    /// The view that the sender is in; 0 if its version does not say so.
+    #[prost(fixed64, tag = "7")]
+    cluster_key: u64,
 }
 
 impl Wire {
@@ -134,15 +155,19 @@ impl Node {
             let wire = Wire::decode(&letter.body[..]).ok()?;
             Some((letter.from, wire.all_hashes()?, wire))
         });
-        let letters: Vec<_> = decoded.collect();
+        let letters: Vec<Letter> = decoded.collect();
         self.merge_metadata(letters.iter().map(|(.., wire)| wire), principal == Some(me));
         let mut known = self.spread.known.lock();
         if known.cluster_key != state.cluster_key {
             *known = Known { cluster_key: state.cluster_key, ..Known::default() };
         }
-        for (from, theirs, wire) in &letters {
+        let is_of_view = |wire: &Wire| [0, state.cluster_key].contains(&wire.cluster_key);
+        for (from, theirs, _) in letters.iter().filter(|(.., wire)| is_of_view(wire)) {
             known.states.insert(*from, theirs.clone());
-            self.answer_metadata((*from, theirs, wire), principal == Some(me));
+        }
+        self.learn_of_truncations(&mut known, &state, &letters);
+        for (from, theirs, wire) in &letters {
+            self.answer_metadata((*from, theirs, wire), principal == Some(me), &known);
         }
         let changed = std::mem::take(&mut *self.spread.changed.lock());
         for (module, items) in changed {
@@ -150,9 +175,33 @@ impl Node {
                 true => state.members.iter().copied().filter(|node| *node != me).collect(),
                 false => principal.into_iter().collect(),
             };
-            to.into_iter().for_each(|to| self.send_items(to, module, &items, false));
+            to.into_iter().for_each(|to| self.send_items(to, module, &items, false, &known));
         }
         self.report_to_principal(&mut known, principal.filter(|principal| *principal != me))
+    }
+
+    /// Finds out whether all members have the same truncations, or is told so by the principal.
+    fn learn_of_truncations(&self, known: &mut Known, state: &State, letters: &[Letter]) {
+        if known.are_truncations_known {
+            return;
+        }
+        let own = self.metadata.hash(Module::Truncate);
+        let says_so = |(_, theirs, wire): &Letter| {
+            wire.cluster_key == state.cluster_key
+                && wire.are_truncations_known
+                && theirs.get(Module::Truncate as usize) == Some(&own)
+        };
+        let is_principal = state.principal() == Some(self.cluster.me());
+        known.are_truncations_known = match is_principal {
+            true => self.have_all(known, state, Module::Truncate),
+            false => letters.iter().any(says_so),
+        };
+        if known.are_truncations_known {
+            self.wake_migration();
+            let others = state.members.iter().filter(|node| **node != self.cluster.me());
+            let others = others.filter(|_| is_principal);
+            others.for_each(|to| self.send_metadata(*to, &self.report(known)));
+        }
     }
 
     /// Has metadata changed by the thread that may wait for the disk.
@@ -178,17 +227,32 @@ impl Node {
 
     /// Whether all members of the view that know a module have what this node has of it.
     pub(crate) fn is_spread(&self, module: Module) -> bool {
-        let (state, me) = (self.cluster.state(), self.cluster.me());
-        let own = self.metadata.hash(module);
+        let state = self.cluster.state();
         let known = self.spread.known.lock();
+        state.members.len() <= 1 || self.have_all(&known, &state, module)
+    }
+
+    fn have_all(&self, known: &Known, state: &State, module: Module) -> bool {
+        let (me, own) = (self.cluster.me(), self.metadata.hash(module));
         let has = |node: &NodeId| {
             let hash =
                 |hashes: &Hashes| hashes.get(module as usize).is_none_or(|hash| *hash == own);
             known.states.get(node).is_some_and(hash)
         };
-        let is_current = known.cluster_key == state.cluster_key;
-        state.members.len() <= 1
-            || is_current && state.members.iter().all(|node| *node == me || has(node))
+        known.cluster_key == state.cluster_key
+            && state.members.iter().all(|node| *node == me || has(node))
+    }
+
+    /// Whether no member of the view has a truncation that another does not know of, as far as can be known.
+    pub(crate) fn are_truncations_known(&self) -> bool {
+        let state = self.cluster.state();
+        if state.members.len() <= 1
+            || self.host.monotonic() >= state.rebalanced_at + TRUNCATIONS_WAIT
+        {
+            return true;
+        }
+        let known = self.spread.known.lock();
+        known.cluster_key == state.cluster_key && known.are_truncations_known
     }
 
     /// Tells the principal what this node has, if it is time for that.
@@ -198,8 +262,13 @@ impl Node {
         let own = self.hashes();
         let is_same = known.states.get(&principal).is_some_and(|theirs| are_same(&own, theirs));
         if known.due <= now {
-            self.send_metadata(principal, &Wire::of(&own));
-            known.due = now + if is_same { PERIOD } else { RETRY };
+            self.send_metadata(principal, &self.report(known));
+            known.due = now
+                + match is_same {
+                    _ if !known.are_truncations_known => RETRY_AT_FIRST,
+                    true => PERIOD,
+                    false => RETRY,
+                };
         }
         known.due - now
     }
@@ -231,7 +300,12 @@ impl Node {
     }
 
     /// Answers a message, whose sender has these hashes.
-    fn answer_metadata(&self, (from, theirs, wire): (NodeId, &Hashes, &Wire), is_principal: bool) {
+    fn answer_metadata(
+        &self,
+        (from, theirs, wire): (NodeId, &Hashes, &Wire),
+        is_principal: bool,
+        known: &Known,
+    ) {
         let module = Module::named(wire.module.as_bytes());
         let own = self.hashes();
         let differing = Module::ALL.into_iter().zip(own.iter().zip(theirs));
@@ -240,19 +314,25 @@ impl Node {
         for (of, _) in differing {
             // Whoever got all items of a module and has more gives all of its own.
             if is_principal && module.is_none() || wire.is_all && module == Some(of) {
-                self.send_items(from, of, &self.metadata.items(of), true);
+                self.send_items(from, of, &self.metadata.items(of), true, known);
                 is_answered = true;
             }
         }
-        if module.is_some() && !is_answered {
-            self.send_metadata(from, &Wire::of(&own));
+        if !is_answered && (module.is_some() || is_principal && known.are_truncations_known) {
+            self.send_metadata(from, &self.report(known));
         }
     }
 
-    fn send_items(&self, to: NodeId, module: Module, items: &[Item], is_all: bool) {
+    /// A message without items.
+    fn report(&self, known: &Known) -> Wire {
+        let Known { are_truncations_known, cluster_key, .. } = *known;
+        Wire { are_truncations_known, cluster_key, ..Wire::of(&self.hashes()) }
+    }
+
+    fn send_items(&self, to: NodeId, module: Module, items: &[Item], is_all: bool, known: &Known) {
         let items = items.iter().map(WireItem::from).collect();
         let module = module.name().to_owned();
-        self.send_metadata(to, &Wire { module, items, is_all, ..Wire::of(&self.hashes()) });
+        self.send_metadata(to, &Wire { module, items, is_all, ..self.report(known) });
     }
 
     /// Sends a message; it may get lost.

@@ -91,6 +91,9 @@ impl Node {
     pub(super) fn start_giving(&self, active: &mut Active) {
         let most = self.config().service.migrate_threads as usize;
         let now = self.host.monotonic();
+        if !self.are_truncations_known() {
+            return;
+        }
         let are_fills_free = self.fills_now();
         active.waiting.release(now, are_fills_free);
         let is_waiting_fill = |place| !are_fills_free && self.is_fill(place);

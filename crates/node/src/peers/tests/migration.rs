@@ -98,13 +98,15 @@ fn town_of_two(contents: &[Vec<u8>; 2], damaged: Option<usize>) -> Town {
             damage(&device);
         }
     }
-    town.until(|town| {
-        town.nodes.iter().all(|node| {
-            let state = node.cluster.state();
-            state.members.len() == 2 && state.is_balanced
-        })
-    });
+    town.until(are_two);
     town
+}
+
+fn are_two(town: &Town) -> bool {
+    town.nodes.iter().all(|node| {
+        let state = node.cluster.state();
+        state.members.len() == 2 && state.is_balanced
+    })
 }
 
 fn damage(device: &RamDevice) {
@@ -141,4 +143,28 @@ fn nothing_is_built_on_a_version_while_another_cannot_be_read() {
         assert_eq!(town.ask(node, setting), "ok");
     }
     assert_eq!(town.send(0, add(0)).0, ResultCode::OK, "the operator says to go without it");
+}
+
+/// What was truncated elsewhere is not to take the place of what was written since.
+#[test]
+fn records_move_once_all_know_of_all_truncations() {
+    for hears_in_time in [true, false] {
+        let mut town = Town::of(1, |_, _| {});
+        for number in 0..RECORDS {
+            assert_eq!(town.send(0, put(number, number)).0, ResultCode::OK);
+        }
+        town.busy.push(1);
+        town.add(1, |_, _| {});
+        town.until(are_two);
+        // Nearly as long as they wait at most.
+        (0..900).for_each(|_| town.step());
+        assert_eq!(held(&town, 1), 0);
+        if hears_in_time {
+            town.busy.clear();
+            (0..20).for_each(|_| town.step());
+            assert!(held(&town, 1) > 0);
+        }
+        town.settle();
+        assert_eq!(held(&town, 1), RECORDS as usize);
+    }
 }

@@ -48,6 +48,8 @@ pub struct Town {
     pub slow: Option<usize>,
     /// What is on its way to that one.
     late: VecDeque<(usize, Remote, Vec<u8>)>,
+    /// Nodes that have no time for metadata.
+    pub busy: Vec<usize>,
     /// Damages the next frame for which this holds.
     pub damages: Option<fn(&Frame<'_>) -> bool>,
 }
@@ -193,7 +195,9 @@ impl Town {
             let node = Arc::clone(&self.nodes[number]);
             node.conduct();
             node.migrate();
-            node.spread_metadata();
+            if !self.busy.contains(&number) {
+                node.spread_metadata();
+            }
             node.work_on_jobs();
             self.workers[number].wake();
             self.workers[number].reap(&mut Vec::new());
@@ -259,7 +263,9 @@ impl Town {
             let node = Arc::clone(&self.nodes[to]);
             node.conduct();
             node.migrate();
-            node.spread_metadata();
+            if !self.busy.contains(&to) {
+                node.spread_metadata();
+            }
             self.workers[to].reap(&mut Vec::new());
             self.collect(to);
         }
