@@ -109,6 +109,8 @@ fn frames_between_nodes_are_timed_while_that_is_wanted() {
     };
     let handled = |town: &Town| -> Vec<String> {
         let counts = town.nodes[0].fabric_latencies.counts();
+        // Of metadata nodes tell each other now and then.
+        let counts = counts.filter(|(name, _)| !name.starts_with("fabric-meta"));
         counts.filter(|(_, counts)| counts.total() != 0).map(|(name, _)| name).collect()
     };
     assert_eq!(town.send(0, put(1, 1)).0, ResultCode::OK);
