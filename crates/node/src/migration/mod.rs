@@ -22,7 +22,7 @@ mod give;
 mod receive;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -46,6 +46,10 @@ const WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// How long a receiver that is busy is left alone.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
+
+/// For how long a giver counts that says nothing more. One that cannot read a record leaves the partition for
+/// later, and others would wait for ever for its place.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
 
 /// Records of a partition that is given up that are removed at a time.
 const DISCARD_RECORDS: usize = 512;
@@ -89,8 +93,8 @@ pub(crate) struct Counts {
 struct Active {
     waiting: Waiting,
     giving: BTreeMap<Place, Giving>,
-    /// Who gives something to this node.
-    receiving: BTreeSet<(Place, NodeId)>,
+    /// Who gives something to this node, and when that was heard last.
+    receiving: BTreeMap<(Place, NodeId), Duration>,
     /// Partitions whose records are to be removed.
     discards: VecDeque<Place>,
 }
@@ -162,7 +166,7 @@ impl Migrations {
             let of = active.giving.iter().filter(|((namespace, _), _)| *namespace == number);
             let (signals, gifts): (Vec<_>, Vec<_>) = of.partition(|(_, giving)| giving.is_signal());
             let receiving =
-                active.receiving.iter().filter(|((place, _), _)| *place == number).count();
+                active.receiving.keys().filter(|((place, _), _)| *place == number).count();
             counts.active_tx.store(gifts.len(), Ordering::Relaxed);
             counts.active_rx.store(receiving, Ordering::Relaxed);
             counts.active_signals.store(signals.len(), Ordering::Relaxed);

@@ -11,7 +11,7 @@ use record::{LastUpdateTime, RecordMeta};
 use storage::{Pledges, Settled};
 
 use super::contents::{hashes, known};
-use super::{Active, Place};
+use super::{Active, Place, SILENCE_MAX};
 use crate::node::Node;
 
 impl Node {
@@ -45,14 +45,18 @@ impl Node {
             // It was all here already; the giver did not hear of that.
             return answer(What::Ended);
         }
+        let (key, now) = ((place, from), self.host.monotonic());
+        if let Some(heard) = active.receiving.get_mut(&key) {
+            *heard = now;
+        }
         match step.what {
             What::Begin(theirs) => {
                 let most = self.config().service.migrate_max_num_incoming as usize;
-                let key = (place, from);
-                if active.receiving.len() >= most && !active.receiving.contains(&key) {
+                active.receiving.retain(|_, heard| now <= *heard + SILENCE_MAX);
+                if active.receiving.len() >= most && !active.receiving.contains_key(&key) {
                     return answer(What::Busy);
                 }
-                active.receiving.insert(key);
+                active.receiving.insert(key, now);
                 let ours = hashes(&known(namespace, place.1));
                 let (differ, empty) = compare(&ours, &theirs);
                 answer(What::Ready { differ, empty });
@@ -72,7 +76,7 @@ impl Node {
                 }
             }
             What::End => {
-                active.receiving.remove(&(place, from));
+                active.receiving.remove(&key);
                 if self.transition(place, |of| Ok((of.received(from)?, ()))).is_ok() {
                     self.cluster.partitions_changed();
                     self.look_for_errand(active, place);

@@ -33,7 +33,7 @@ impl World {
         }
         of.ground.disks().iter().for_each(|disk| disk.set_trouble(trouble));
         let life = of.life;
-        let longest_ms = if trouble == Trouble::Reads { 1500 } else { 4000 };
+        let longest_ms = 4000;
         let time = Duration::from_millis(self.random.u64(50..longest_ms));
         let text = format_args!("disks of {machine} fail for {time:?}: {trouble:?}");
         self.trace.line(self.now, text);

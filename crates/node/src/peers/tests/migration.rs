@@ -18,6 +18,9 @@ const MARKED: u64 = 0x0123_4567_89AB_CDEF;
 fn on_devices(number: usize, config: &mut Config) {
     config.namespaces.truncate(1);
     config.namespaces[0].storage_engine.commit_to_device = number == 1;
+    // What is stuck is not to take the only place of others.
+    config.service.migrate_threads = 1;
+    config.service.migrate_max_num_incoming = 1;
 }
 
 /// A node alone with records on a device, the first of them marked.
