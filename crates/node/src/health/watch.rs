@@ -106,6 +106,13 @@ pub(crate) struct Reading {
     pub(super) value: f64,
 }
 
+impl Reading {
+    /// Values that have this in common are of the same thing, and can be compared.
+    fn scope(&self) -> (Stat, Option<&str>) {
+        (self.stat, self.namespace.as_deref())
+    }
+}
+
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("stat=")?;
@@ -310,14 +317,10 @@ impl Peer {
 /// Compares values of the same thing with each other.
 fn outliers_among(mut readings: Vec<Reading>) -> Vec<Outlier> {
     readings.sort_by(|one, other| {
-        let scope = |of: &Reading| (of.stat, of.namespace.clone());
-        scope(one).cmp(&scope(other)).then(one.value.total_cmp(&other.value))
+        one.scope().cmp(&other.scope()).then(one.value.total_cmp(&other.value))
     });
-    let same = |one: &Reading, other: &Reading| {
-        (one.stat, &one.namespace) == (other.stat, &other.namespace)
-    };
     let mut outliers = Vec::new();
-    for group in readings.chunk_by(same) {
+    for group in readings.chunk_by(|one, other| one.scope() == other.scope()) {
         let values: Vec<f64> = group.iter().map(|reading| reading.value).collect();
         let Some(ordinary) = Ordinary::among(&values) else { continue };
         outliers.extend(group.iter().filter_map(|reading| {
