@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::division::Division;
 use super::{Finding, MAP_AGE, report};
 use crate::client::{Action, Deed, Family, History, KeyNumber, Outcome, Seen, Verdict};
+use crate::disk::Trouble;
 use crate::profile::Promise;
 use crate::world::World;
 
@@ -99,8 +100,7 @@ impl World {
     /// a replica that cannot write what it is told may have answered, to which whoever was asked handed the read on.
     fn may_read_old(&self, read: &Deed) -> bool {
         self.apart.touch(read.begun.saturating_sub(MAP_AGE), read.ended)
-            || (0..self.machines.len())
-                .any(|machine| self.may_have_taken_nothing(machine, read.begun, read.ended))
+            || self.had_trouble(Trouble::Writes, read.begun, read.ended)
     }
 
     /// Whether a key was written, or may have been, while nodes were of different views.

@@ -11,6 +11,7 @@ use super::{Finding, MAP_AGE, report};
 use crate::client::aggregation::Aggregation;
 use crate::client::query::{Query, Wanted};
 use crate::client::{Action, Deed, Family, KeyNumber, Outcome, Seen};
+use crate::disk::Trouble;
 use crate::profile::Promise;
 use crate::world::World;
 
@@ -113,7 +114,7 @@ impl World {
     fn can_judge(&self, begun: Duration, ended: Duration) -> bool {
         self.nemesis.profile.promise != Promise::Nothing
             && !self.was_divided(begun.saturating_sub(MAP_AGE), ended)
-            && !self.was_unreadable(begun, ended)
+            && !self.had_trouble(Trouble::Reads, begun, ended)
     }
 
     /// Whether a record was changed meanwhile, or may have been.

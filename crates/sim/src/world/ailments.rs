@@ -33,8 +33,7 @@ impl World {
         }
         of.ground.disks().iter().for_each(|disk| disk.set_trouble(trouble));
         let life = of.life;
-        let longest_ms = 4000;
-        let time = Duration::from_millis(self.random.u64(50..longest_ms));
+        let time = Duration::from_millis(self.random.u64(50..4000));
         let text = format_args!("disks of {machine} fail for {time:?}: {trouble:?}");
         self.trace.line(self.now, text);
         let (since, until) = (self.now, Duration::MAX);
@@ -92,20 +91,9 @@ impl World {
         open.map(|ailment| ailment.since)
     }
 
-    /// Whether a machine may have taken no writes at some time in between.
-    pub(crate) fn may_have_taken_nothing(
-        &self,
-        machine: usize,
-        from: Duration,
-        to: Duration,
-    ) -> bool {
-        let mut ailments = self.ailments_of(machine);
-        ailments.any(|of| of.trouble == Trouble::Writes && of.since <= to && from <= of.until)
-    }
-
-    /// Whether disks did not give what was on them at some time in between.
-    pub(crate) fn was_unreadable(&self, from: Duration, to: Duration) -> bool {
+    /// Whether disks of any machine failed so at some time in between.
+    pub(crate) fn had_trouble(&self, trouble: Trouble, from: Duration, to: Duration) -> bool {
         let mut ailments = self.ailments.iter();
-        ailments.any(|of| of.trouble == Trouble::Reads && of.since <= to && from <= of.until)
+        ailments.any(|of| of.trouble == trouble && of.since <= to && from <= of.until)
     }
 }
